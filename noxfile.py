@@ -1,0 +1,66 @@
+"""The project's chores: `nox -l` lists them, `nox -s NAME -- ARGUMENTS` runs one.
+
+Run as a plain script it needs nothing but Python: `python3 noxfile.py NAME ARGUMENTS` makes an
+environment of its own first (once), then hands over to nox in it. This file keeps
+to what Python 3.6 can read, so that an old one gets a sentence and not a syntax error.
+"""
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    if sys.version_info < (3, 11):  # noqa: UP036 - who reads this message has such a Python
+        sys.exit(
+            f"noxfile.py: this needs Python 3.11 or newer and {sys.executable} is"
+            f" {sys.version_info[0]}.{sys.version_info[1]}: install one (`python3` of Debian 12 or"
+            " Ubuntu 24.04, `python3.11` of Ubuntu 22.04) and run `python3.11 noxfile.py` with it."
+        )
+    sys.path.insert(0, str(Path(__file__).resolve().parent / "harness"))
+    try:
+        import bootstrap
+    except ImportError as missing:
+        sys.exit(
+            f"noxfile.py: {sys.executable} is not a whole Python ({missing}): install the rest"
+            " (`sudo apt-get install python3 python3-venv` on Debian and Ubuntu), then this again."
+        )
+    bootstrap.main(sys.argv[1:])  # does not return: what follows needs nox, which this brings
+
+import nox
+
+nox.options.sessions = ["lint", "tests"]
+nox.options.reuse_existing_virtualenvs = True
+
+# How long a program has to clean up after Ctrl-C before nox ends it the hard way.
+PATIENCE = 15.0
+
+
+def program(session: nox.Session, *command: str) -> None:
+    """Install the project and run `python *command` with the session's own arguments added."""
+    session.install("-e", ".[harness,develop]")
+    session.run("python", *command, *session.posargs, interrupt_timeout=PATIENCE, external=True)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The main job: packages installed over HTTP on a simulated agent (--once: do not stay)."""
+    program(session, "-m", "agentsim", "demo")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Every test, in parallel; arguments go to pytest (-k NAME, tests/test_x.py, -n0)."""
+    program(session, "-m", "pytest", "--numprocesses=auto", "--maxprocesses=8")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and types: ruff check, ruff format --check, mypy --strict."""
+    session.install("-e", ".[harness,develop]")
+    for command in (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]):
+        session.run("python", "-m", *command, *session.posargs, external=True)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The numbers, each against its yardstick; arguments name the benchmarks to run."""
+    program(session, "harness/bench/run.py")
