@@ -1,0 +1,209 @@
+"""What became of an invocation -> the answer: status, headers and body.
+
+Headers are in the order in which libprocess's own responses put them into their hash map, which
+decides the order on the wire: `OK(JSON)` sets the type first, every other response with a body in
+memory sets the length first. A body of None is sent by the host: the file or the stream that the
+output is in, to which libprocess adds Content-Length or Transfer-Encoding when it sends it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from .argv import Refusal, refuse
+from .statuses import EX_TEMPFAIL, EXIT_STATUSES, REASONS, RETRY_REASONS, SYSEXITS, signal_name
+from .table import Route
+from .text import json_string, seconds_text, short_seconds, stderr_tail
+
+# Output of more bytes than this is answered from a file, not from memory.
+MEMORY_BYTES: Final = 65536
+
+PROBLEM_TYPE: Final = "application/problem+json"
+_URN: Final = "urn:command-abi:1:"
+_RETRY_AFTER: Final = ("Retry-After", "1")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one invocation.
+
+    `reason` is a key of REASONS: "exit", "signal", or why the host ended the command or could not
+    start it. Of `exit_code` and `signal` (a number) one is None, both if it never started.
+    `timeout` is the time-out that applied and `seconds` the time the command took, both in seconds.
+    `stderr` is what it wrote there, the last 4097 bytes at least. `detail` says why a command could
+    not be started.
+    """
+
+    request_id: str
+    reason: str
+    exit_code: int | None
+    signal: int | None
+    seconds: float
+    timeout: float
+    stderr: bytes = b""
+    detail: str = ""
+
+    @property
+    def started(self) -> bool:
+        return self.exit_code is not None or self.signal is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer; `headers` in order of insertion, `body` None if the host sends the output."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes | None
+
+
+def status_of(route: Route, outcome: Outcome) -> int:
+    """The HTTP status; below 400 the answer is what the command wrote to stdout."""
+    if outcome.reason != "exit" or outcome.exit_code is None:
+        return REASONS[outcome.reason][0]
+    code = outcome.exit_code
+    return route.statuses.get(code) or EXIT_STATUSES.get(code, 500)
+
+
+def answer(route: Route, outcome: Outcome, stdout: bytes | None) -> Answer:
+    """The answer to a request with delivery `whole`, or of a stream that never began.
+
+    `stdout` is the output, None if it is in a file.
+    """
+    status = status_of(route, outcome)
+    if status < 400:
+        return _success(route, status, stdout)
+    return _problem_answer(
+        status,
+        outcome.reason,
+        problem(route, outcome, status),
+        retry=status == 503 and outcome.exit_code == EX_TEMPFAIL and outcome.reason == "exit",
+    )
+
+
+def stream_answer(route: Route) -> Answer:
+    """The head of a stream, to be sent with the first byte of output."""
+    return Answer(200, [("Content-Type", route.type)], None)
+
+
+def refusal_answer(refusal: Refusal, request_id: str) -> Answer:
+    """The answer to a request that started no command."""
+    body = _problem(refusal.reason, refusal.title, refusal.status, refusal.detail, request_id)
+    return _problem_answer(refusal.status, refusal.reason, (body + "}").encode("utf-8"))
+
+
+def body_too_large(route: Route) -> Refusal:
+    """The refusal of a body over the route's `max_body`."""
+    if route.max_body == 0:
+        return refuse("body-too-large", "This route takes no request body; send none.")
+    return refuse("body-too-large", f"This route takes at most {route.max_body} bytes.")
+
+
+def busy(route: Route) -> Refusal:
+    """The refusal when the route's commands and its queue are at their limits."""
+    return refuse(
+        "busy", f"This route runs {route.concurrency} commands at once; try again in a second."
+    )
+
+
+def spool_full() -> Refusal:
+    """The refusal when a body does not fit on the host's disk."""
+    return refuse("spool-full", "The host's spool directory is full; try again later.")
+
+
+def shutting_down() -> Refusal:
+    """The refusal of a request that was waiting when the host began to shut down."""
+    return refuse("shutdown", "The host is shutting down; the command was not started.")
+
+
+def method_not_allowed(allowed: tuple[str, ...], method: str) -> Answer:
+    """libprocess's MethodNotAllowed (include/process/http.hpp)."""
+    names = "', '".join(allowed)
+    body = (
+        f"405 Method Not Allowed. Expecting one of {{ '{names}' }}, but received '{method}'."
+    ).encode("ascii")
+    return Answer(
+        405,
+        [
+            ("Content-Length", str(len(body))),
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Allow", ", ".join(allowed)),
+        ],
+        body,
+    )
+
+
+def problem(route: Route, outcome: Outcome, status: int) -> bytes:
+    """The problem details (RFC 9457) of an invocation that failed."""
+    tail = stderr_tail(outcome.stderr)
+    parts = [
+        _problem(
+            outcome.reason,
+            REASONS[outcome.reason][1],
+            status,
+            _detail(route, outcome, tail != ""),
+            outcome.request_id,
+        )
+    ]
+    if outcome.exit_code is not None:
+        parts.append(f',"exit_code":{outcome.exit_code}')
+    elif outcome.signal is not None:
+        parts.append(f',"signal":"{signal_name(outcome.signal)}"')
+    if outcome.started:
+        parts.append(f',"seconds":{seconds_text(outcome.seconds)}')
+    if tail:
+        parts.append(f',"stderr":{json_string(tail)}')
+    parts.append("}")
+    return "".join(parts).encode("utf-8")
+
+
+def _problem(reason: str, title: str, status: int, detail: str, request_id: str) -> str:
+    return (
+        f'{{"type":"{_URN}{reason}","title":{json_string(title)},"status":{status},'
+        f'"detail":{json_string(detail)},"request_id":{json_string(request_id)}'
+    )
+
+
+def _detail(route: Route, outcome: Outcome, has_stderr: bool) -> str:
+    words = " Its own words are in stderr." if has_stderr else " It wrote nothing to stderr."
+    match outcome.reason:
+        case "exit":
+            code = outcome.exit_code if outcome.exit_code is not None else -1
+            name = f" ({SYSEXITS[code]})" if code in SYSEXITS else ""
+            return f"The command exited with status {code}{name}.{words}"
+        case "signal":
+            return f"The command was ended by {signal_name(outcome.signal or 0)}.{words}"
+        case "timeout":
+            limit = short_seconds(outcome.timeout)
+            return f"The command ran for longer than {limit} s and was ended.{words}"
+        case "idle-timeout":
+            limit = short_seconds(route.idle_timeout or 0)
+            return f"The command wrote nothing for {limit} s and was ended.{words}"
+        case "output-limit":
+            return f"The command wrote more than {route.max_bytes} bytes and was ended.{words}"
+        case "client-gone":
+            return f"The client closed the connection, and the command was ended.{words}"
+        case "shutdown":
+            return f"The host is shutting down, and the command was ended.{words}"
+        case "spool-full":
+            return f"The output did not fit on the host's disk, and the command was ended.{words}"
+        case _:
+            return outcome.detail
+
+
+def _success(route: Route, status: int, stdout: bytes | None) -> Answer:
+    content_type = ("Content-Type", route.type)
+    if stdout is None:
+        return Answer(status, [content_type], None)
+    length = ("Content-Length", str(len(stdout)))
+    if route.type == "application/json":
+        return Answer(status, [content_type, length], stdout)
+    return Answer(status, [length, content_type], stdout)
+
+
+def _problem_answer(status: int, reason: str, body: bytes, *, retry: bool = False) -> Answer:
+    headers = [("Content-Length", str(len(body))), ("Content-Type", PROBLEM_TYPE)]
+    if retry or reason in RETRY_REASONS:
+        headers.append(_RETRY_AFTER)
+    return Answer(status, headers, body)

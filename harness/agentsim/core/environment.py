@@ -1,0 +1,45 @@
+"""The environment of a command: nothing but what is written here, in the table and by the host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from .table import ABI_VERSION, Route, Table
+from .text import seconds_text
+
+BASE: Final[Mapping[str, str]] = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG": "C.UTF-8",
+    "HOME": "/",
+}
+
+
+def base_environment(table: Table, overrides: Mapping[str, str]) -> dict[str, str]:
+    """What all commands of a table share: the table's entries over BASE, the host's over both."""
+    return {**BASE, **table.environment, **overrides, "ABI_VERSION": str(ABI_VERSION)}
+
+
+def environment(
+    base: Mapping[str, str],
+    route: Route,
+    *,
+    method: str,
+    request_id: str,
+    deadline: float,
+    principal: str | None,
+) -> dict[str, str]:
+    """The environment of one invocation.
+
+    `base` is from `base_environment`; `deadline` is Unix time in seconds; `principal` is None if
+    the request was not authenticated.
+    """
+    result = {
+        **base,
+        "ABI_REQUEST_ID": request_id,
+        "ABI_ROUTE": f"{method} /{route.process}{route.path}",
+        "ABI_DEADLINE": seconds_text(deadline),
+    }
+    if principal is not None:
+        result["ABI_PRINCIPAL"] = principal
+    return result
