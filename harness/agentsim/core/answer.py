@@ -32,7 +32,7 @@ class Outcome:
     start it. Of `exit_code` and `signal` (a number) one is None, both if it never started.
     `timeout` is the time-out that applied and `seconds` the time the command took, both in seconds.
     `stderr` is what it wrote there, the last 4097 bytes at least. `detail` says why a command could
-    not be started.
+    not be started, without a full stop: what could not be used, and strerror(3)'s words.
     """
 
     request_id: str
@@ -188,8 +188,10 @@ def _detail(route: Route, outcome: Outcome, has_stderr: bool) -> str:
             return f"The host is shutting down, and the command was ended.{words}"
         case "spool-full":
             return f"The output did not fit on the host's disk, and the command was ended.{words}"
+        case "start-failed":
+            return f"{outcome.detail}. Check the command and its directory on the host."
         case _:
-            return outcome.detail
+            return f"{outcome.detail}. Try again in a second."
 
 
 def _success(route: Route, status: int, stdout: bytes | None) -> Answer:

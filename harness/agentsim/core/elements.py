@@ -43,16 +43,20 @@ def read_argv(
     place: str,
     value: object,
     parameters: Mapping[str, Parameter],
-    declared: Mapping[str, object],
+    declared: Mapping[str, object] | None,
 ) -> tuple[Element, ...]:
     """The template at `place`.
 
-    `declared` has the names of all parameters, `parameters` those without mistakes of their own.
+    `declared` has the names of all parameters, `parameters` those without mistakes of their own;
+    None if nobody can tell which are declared.
     """
+    items = findings.sequence(place, value, 0, 1024)
+    if items is None:
+        return ()
     elements: list[Element] = []
     used = set()
     guarded = False
-    for index, item in enumerate(findings.sequence(place, value, 0, 1024) or ()):
+    for index, item in enumerate(items):
         inner = member(place, index)
         text = findings.string(inner, item)
         if text is None:
@@ -70,7 +74,7 @@ def read_argv(
             )
             continue
         prefix, name = split
-        if name not in declared:
+        if declared is not None and name not in declared:
             findings.add(inner, "undeclared-parameter", f'no parameter "{name}" is declared')
             continue
         used.add(name)
@@ -78,7 +82,7 @@ def read_argv(
         if name in parameters:
             _check_position(findings, inner, prefix, parameters[name], guarded)
     parent = place.rpartition("/")[0]
-    for name in declared:
+    for name in declared or ():
         if name not in used:
             findings.add(
                 member(member(parent, "parameters"), name),

@@ -11,6 +11,7 @@ from .values import Boolean, Enum, Integer, List, Scalar, String, Type
 
 MAX_LENGTH: Final = 65535
 MAX_ITEMS: Final = 1024
+MAX_HELP: Final = 1000
 
 # Queries may always ask for a shorter time-out; no parameter can have that name.
 TIMEOUT: Final = "timeout"
@@ -40,10 +41,11 @@ class Parameter:
     help: str
 
 
-def read_parameters(findings: Findings, place: str, value: object) -> dict[str, Parameter]:
+def read_parameters(
+    findings: Findings, place: str, declared: Mapping[str, object]
+) -> dict[str, Parameter]:
     """The declarations in the object at `place`; a broken one is reported and left out."""
     result = {}
-    declared = findings.mapping(place, value) or {}
     for name, declaration in declared.items():
         inner = member(place, name)
         if name == TIMEOUT:
@@ -64,16 +66,11 @@ def read_parameters(findings: Findings, place: str, value: object) -> dict[str, 
     return result
 
 
-def is_line(text: str) -> bool:
-    """Whether a help text is one line: no control characters, at most 1,000 characters."""
-    return len(text) <= 1000 and all(" " <= character != "\x7f" for character in text)
-
-
 def read_help(findings: Findings, place: str, declaration: Mapping[str, object]) -> str:
     """The field `help` of the object at `place`, empty if there is none."""
     text = findings.string(member(place, "help"), declaration.get("help", "")) or ""
-    if not is_line(text):
-        findings.add(member(place, "help"), "value", "help is one line of at most 1000 characters")
+    if len(text.encode("utf-8")) > MAX_HELP or any(c < " " or c == "\x7f" for c in text):
+        findings.add(member(place, "help"), "value", f"help is one line, {MAX_HELP} bytes at most")
     return text
 
 

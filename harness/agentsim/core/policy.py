@@ -233,11 +233,11 @@ def _read_response(findings: Findings, place: str, value: object) -> dict[str, o
 
 
 def _read_media_type(findings: Findings, place: str, value: object) -> str | None:
-    """type/subtype, and parameters as `; name=token` (RFC 9110, 8.3.1)."""
+    """type/subtype, then parameters as `; name=token` (RFC 9110, 8.3.1), the blank optional."""
     text = findings.string(place, value)
     if text is None:
         return None
-    essence, *parameters = text.split("; ")
+    essence, *parameters = text.replace("; ", ";").split(";")
     tokens = essence.split("/")
     for parameter in parameters:
         tokens.extend(parameter.split("="))

@@ -34,7 +34,8 @@ class Problem:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.place or '/'}: {self.reason}"
+        """`file: place: reason` in one line that a terminal can show."""
+        return f"{_shown(self.file)}: {_shown(self.place) or '/'}: {_shown(self.reason)}"
 
 
 class TableError(Exception):
@@ -43,6 +44,10 @@ class TableError(Exception):
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = problems
+
+
+def _shown(text: str) -> str:
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def member(place: str, key: str | int) -> str:

@@ -17,7 +17,7 @@ MAX_PATH: Final = 1024
 _SEGMENT: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Route:
     """One path, its methods, the command line that they run and its policy.
 
@@ -79,12 +79,11 @@ class RouteReader:
         methods: tuple[str, ...] = ()
         if "method" in item:
             methods = _read_methods(findings, f"{place}/method", item["method"])
-        declared = item.get("parameters", {})
-        parameters = read_parameters(findings, f"{place}/parameters", declared)
+        declared = findings.mapping(f"{place}/parameters", item.get("parameters", {}))
+        parameters = read_parameters(findings, f"{place}/parameters", declared or {})
         argv: tuple[Element, ...] = ()
         if "argv" in item:
-            names = declared if isinstance(declared, dict) else {}
-            argv = read_argv(findings, f"{place}/argv", item["argv"], parameters, names)
+            argv = read_argv(findings, f"{place}/argv", item["argv"], parameters, declared)
         policy = resolve(findings, place, self.defaults, read_policy(findings, place, item))
         text = read_help(findings, place, item)
         self._take(index, path, methods, policy.realm)

@@ -119,6 +119,7 @@ REASONS: Final[dict[str, tuple[int, str]]] = {
     "client-gone": (500, "The client went away."),
     "shutdown": (503, "The host is shutting down."),
     "start-failed": (500, "The command could not be started."),
+    "exhausted": (503, "The host has no room for another command."),
     "busy": (503, "Too many commands are running."),
     "spool-full": (503, "There is no room for the data of this request."),
     "body-too-large": (413, "The request body is too large."),
@@ -128,5 +129,5 @@ REASONS: Final[dict[str, tuple[int, str]]] = {
     "bad-parameter": (400, "A parameter has a value that is not allowed."),
 }
 
-# Refusals that the same request may well not meet a second later.
-RETRY_REASONS: Final = frozenset({"busy", "spool-full"})
+# What the same request may well not meet a second later.
+RETRY_REASONS: Final = frozenset({"busy", "exhausted", "spool-full"})

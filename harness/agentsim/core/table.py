@@ -38,7 +38,7 @@ _RESERVED: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """A valid route table. `by_path` finds a path's routes: {b"add": {"POST": route}}."""
 
@@ -46,7 +46,7 @@ class Table:
     command: tuple[str, ...]
     environment: Mapping[str, str]
     routes: tuple[Route, ...]
-    by_path: Mapping[bytes, Mapping[str, Route]] = field(repr=False, compare=False)
+    by_path: Mapping[bytes, Mapping[str, Route]] = field(repr=False)
 
 
 def parse(text: bytes, file: str) -> Table:
@@ -80,7 +80,7 @@ def parse(text: bytes, file: str) -> Table:
 def _read_top(findings: Findings, value: object) -> dict[str, object]:
     top = findings.mapping("", value) or {}
     if "abi" in top:
-        findings.integer("/abi", top["abi"], ABI_VERSION, ABI_VERSION)
+        _read_version(findings, top["abi"])
     # A table of another version, or no table at all: every further word would mislead.
     findings.raise_if_any()
     findings.mapping(
@@ -90,6 +90,14 @@ def _read_top(findings: Findings, value: object) -> dict[str, object]:
         required=("abi", "process", "command", "routes"),
     )
     return top
+
+
+def _read_version(findings: Findings, value: object) -> None:
+    # Not `integer`: its range would be one number wide.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        findings.integer("/abi", value, ABI_VERSION, ABI_VERSION)
+    elif not isinstance(value, int) or value != ABI_VERSION:
+        findings.add("/abi", "range", f"this host speaks version {ABI_VERSION} of the ABI only")
 
 
 def _read_process(findings: Findings, value: object) -> str:
