@@ -13,6 +13,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -45,6 +46,9 @@ def main(arguments: list[str]) -> NoReturn:
 
     `arguments` are a session's name and what goes to it, or options of nox itself.
     """
+    if not os.environ.get("HOME"):  # nox and pip want one
+        names = [user.pw_dir for user in pwd.getpwall() if user.pw_uid == os.getuid()]
+        os.environ["HOME"] = names[0] if names else str(ROOT / ".nox")
     try:
         environment = furnish()
     except Unfit as reason:
@@ -72,9 +76,13 @@ def furnish() -> Path:
 
     Raises Unfit.
     """
+    name = f"house-{fingerprint()}"
+    for place in places():
+        if (place / name / "complete").exists():
+            return place / name
     with workplace() as place:
-        environment = place / f"house-{fingerprint()}"
-        if not (environment / "complete").exists():
+        environment = place / name
+        if not (environment / "complete").exists():  # made by another while this one waited?
             build(environment)
             for other in place.glob("house-*"):  # the requirements of an older commit
                 if other != environment:
@@ -89,15 +97,19 @@ def fingerprint() -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def places() -> list[Path]:
+    """Where environments may be: the checkout's `.nox`, else this checkout's part of a cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path(os.environ["HOME"], ".cache")).absolute()
+    return [ROOT / ".nox", cache / "mesos-packager" / hashlib.sha256(bytes(ROOT)).hexdigest()[:12]]
+
+
 @contextmanager
 def workplace() -> Iterator[Path]:
-    """A locked, writable directory for environments: the checkout's `.nox`, else the user's cache.
+    """The first of the places that can be written, locked. Raises Unfit.
 
     Two first runs at once would otherwise build the same environment into each other.
     """
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
-    places = [ROOT / ".nox", Path(cache, "mesos-packager").absolute()]
-    for place in places:
+    for place in places():
         try:
             place.mkdir(parents=True, exist_ok=True)
             lock = (place / "lock").open("w")
@@ -108,8 +120,8 @@ def workplace() -> Iterator[Path]:
             yield place
         return
     raise Unfit(
-        f"neither {places[0]} nor {places[1]} can be written: set XDG_CACHE_HOME to a directory"
-        " that can, and run this again."
+        f"neither {places()[0]} nor {places()[1]} can be written: set XDG_CACHE_HOME to a"
+        " directory that can, and run this again."
     )
 
 
@@ -138,6 +150,7 @@ def build(environment: Path) -> None:
             pip = [str(python), str(distribution_pip(environment / "deb", words) / "pip")]
         pip += ["install", "--disable-pip-version-check", "--no-input", "--retries=2"]
         step([*pip, "pip", "nox", "--editable", f"{ROOT}[{EXTRAS}]"], words, environment)
+    shutil.rmtree(environment / "deb", ignore_errors=True)
     log.unlink()
     (environment / "complete").touch()
     say(f"ready after {time.monotonic() - began:.0f} s")
