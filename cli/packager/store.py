@@ -1,0 +1,345 @@
+"""The store: packages are added, shown, verified and removed here, and never half.
+
+    ROOT/packages/<id>/   the tree of an installed package, exactly as its archive has it
+    ROOT/manifests/<id>   its record: every entry's hash, where it came from (see `manifest`)
+    ROOT/staging/         one private directory a writer (see `staging`)
+    ROOT/lock             held while something is published or taken away (see `lock`)
+
+A package is installed if its directory is in packages/; that appears and disappears by one rename.
+The order of the steps makes every interruption harmless, power loss included:
+
+    add      unpack and write the record in staging, sync all; then, under the lock: rename the
+             record into manifests/, sync that; rename the tree into packages/, sync that
+    remove   under the lock: rename the tree into staging, sync packages/; delete the record
+
+So a tree always has its record, and a record without a tree is the remains of an interruption. That
+leaves a directory in staging/ too, always: the next writer finds it, deletes it, and only then
+looks for records without trees. Readers do nothing of this and wait for nobody.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+
+from packager import durable, lock
+from packager.archive import ArchiveReader
+from packager.compression import NAMED_SUFFIXES
+from packager.errors import Conflict, DataError, NotFound, UsageError, from_os_error
+from packager.ident import parse_id
+from packager.limits import Limits
+from packager.manifest import EMBEDDED, Record, decode_record
+from packager.staging import Staging, open_staging, take_dead
+from packager.tar import Refused, TarReader
+from packager.unpack import Unpacked, unpack, write_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import BinaryIO
+
+    from packager.events import Emit
+
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+PROGRESS_INTERVAL = 0.1  # seconds between two "unpacking" events
+
+
+class Added:
+    """What `add` did. `changed` is false if the same content was there before."""
+
+    __slots__ = ("changed", "files", "id", "sha256", "size", "tree")
+
+    def __init__(self, record: Record, changed: bool) -> None:
+        self.id = record.id
+        self.changed = changed
+        self.files = record.files
+        self.size = record.size  # bytes of all files
+        self.sha256 = record.archive_sha256  # of the archive given now
+        self.tree = record.tree
+
+
+class Store:
+    """The store at `root`. Writers make what is missing of it; readers change nothing.
+
+    All methods raise PackagerError only: errno is translated in one place.
+    """
+
+    def __init__(
+        self, root: str, *, lock_wait: float = lock.DEFAULT_WAIT, limits: Limits | None = None
+    ) -> None:
+        self.root = os.path.abspath(root)  # noqa: PTH100 - pathlib is slow to import
+        self._lock_wait = lock_wait  # seconds
+        self._limits = limits or Limits()
+
+    def add(
+        self,
+        source: BinaryIO,
+        *,
+        package_id: str | None = None,
+        name_hint: str | None = None,
+        sha256: str | None = None,
+        size: int | None = None,
+        emit: Emit | None = None,
+    ) -> Added:
+        """Install the archive that `source.read(n)` gives; it need not be seekable.
+
+        The id is `package_id`, else what `name_hint` (a file name, the last part of a URL) says,
+        else what the archive itself says. `sha256` (hex) and `size` (bytes) are the archive's own.
+        Events: `unpacking` (id, files, bytes) now and then, `warning` (message).
+
+        Raises UsageError for an id that is missing or wrong, DataError for the archive, Conflict
+        if the id is taken by other content, Temporary if the lock stays held.
+        """
+        wanted = id_of(package_id, name_hint)
+        with self._writing() as (root_fd, mine):
+            os.mkdir("tree", 0o755, dir_fd=mine.fd)
+            tree_fd = os.open("tree", DIRECTORY, dir_fd=mine.fd)
+            try:
+                os.fchmod(tree_fd, 0o755)  # whatever the umask is
+                archive = ArchiveReader(source, self._limits)
+                unpacked = self._unpack(archive, tree_fd, wanted, emit)
+            finally:
+                os.close(tree_fd)
+            check_archive(archive, sha256, size)
+            record = make_record(wanted, unpacked, archive)
+            for message in unpacked.warnings:
+                if emit:
+                    emit("warning", message=message)
+            if self._is_installed(record):
+                return Added(record, changed=False)
+            write_file("record", mine.fd, record.encode(unpacked.manifest))
+            durable.sync_filesystem(mine.fd)
+            with lock.exclusive(root_fd, self.root, self._lock_wait):
+                if self._is_installed(record):  # by another command, meanwhile
+                    return Added(record, changed=False)
+                publish(record.id, root_fd, mine.fd)
+        return Added(record, changed=True)
+
+    def remove(self, package_id: str) -> None:
+        """Take the package away. Raises NotFound if it is not there, Temporary, UsageError."""
+        name = str(parse_id(package_id))
+        with (
+            self._writing(make=False) as (root_fd, mine),
+            _opened("packages", root_fd) as packages,
+            _opened("manifests", root_fd) as manifests,
+            lock.exclusive(root_fd, self.root, self._lock_wait),
+        ):
+            try:
+                os.rename(name, "tree", src_dir_fd=packages, dst_dir_fd=mine.fd)
+            except FileNotFoundError:
+                raise self._missing(name) from None
+            os.fsync(packages)
+            _unlink(name, manifests)
+            os.fsync(manifests)
+
+    def show(self, package_id: str) -> Record:
+        """What is known of an installed package. Raises NotFound, DataError, UsageError."""
+        return self.record(package_id)[0]
+
+    def record(self, package_id: str) -> tuple[Record, bytes]:
+        """The record of an installed package and the JSON array of its entries, not parsed."""
+        name = str(parse_id(package_id))
+        with self._translated():
+            if not os.path.lexists(f"{self.root}/packages/{name}"):
+                raise self._missing(name)
+            return self._read_record(name)
+
+    def recover(self) -> None:
+        """Clean up after killed commands; every writing command does this first."""
+        with self._writing():
+            pass
+
+    @contextmanager
+    def staging(self) -> Iterator[str]:
+        """A private directory on the store's file system; removed with all it holds at the end of
+        the block, or by a later command if this process is killed."""
+        with self._writing() as (_, mine):
+            yield f"{self.root}/staging/{mine.name}"
+
+    @contextmanager
+    def _writing(self, *, make: bool = True) -> Iterator[tuple[int, Staging]]:
+        """The root's descriptor and a staging directory, after cleaning up what others left."""
+        with self._translated(), self._open_root(make) as root_fd:
+            with lock.exclusive(root_fd, self.root, self._lock_wait):
+                dead = take_dead(root_fd)
+                if dead:
+                    self._drop_orphans(root_fd)
+                mine = open_staging(root_fd)
+            with mine:
+                for leftover in dead:
+                    with leftover:
+                        pass
+                yield root_fd, mine
+
+    @contextmanager
+    def _open_root(self, make: bool) -> Iterator[int]:
+        if make:
+            os.makedirs(self.root, 0o755, exist_ok=True)  # noqa: PTH103
+        try:
+            root_fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            raise NotFound(f"{self.root}: there is no store here") from None
+        try:
+            durable.make_directory("manifests", 0o755, root_fd)
+            durable.make_directory("staging", 0o700, root_fd)
+            durable.make_directory("packages", 0o755, root_fd)
+            yield root_fd
+        finally:
+            os.close(root_fd)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise from_os_error(error, self.root) from error
+
+    def _unpack(
+        self, archive: ArchiveReader, tree_fd: int, wanted: str | None, emit: Emit | None
+    ) -> Unpacked:
+        reader = TarReader(archive.read, self._limits)
+        try:
+            return unpack(reader, tree_fd, self._limits, progress_to(emit, wanted))
+        except Refused as refused:
+            if reader.current is None:
+                raise DataError(f"the archive is refused: {refused}") from None
+            name = reader.current.decode(errors="backslashreplace")
+            raise DataError(f"the archive is refused: {name!r}: {refused}") from None
+        finally:
+            archive.close()
+
+    def _is_installed(self, record: Record) -> bool:
+        """Whether this very package is there. Raises Conflict if another one has its id."""
+        if not os.path.lexists(f"{self.root}/packages/{record.id}"):
+            return False
+        try:
+            installed, _ = self._read_record(record.id)
+        except NotFound:  # removed meanwhile
+            return False
+        if installed.tree == record.tree:
+            return True
+        raise Conflict(
+            f"{record.id} is installed with other content, and stays as it is; "
+            "remove it first, or give the new package another version"
+        )
+
+    def _read_record(self, name: str) -> tuple[Record, bytes]:
+        path = f"{self.root}/manifests/{name}"
+        try:
+            with open(path, "rb") as file:  # noqa: PTH123
+                content = file.read()
+        except FileNotFoundError:
+            if not os.path.lexists(f"{self.root}/packages/{name}"):
+                raise self._missing(name) from None  # removed meanwhile
+            raise DataError(
+                f"{path}: the record of {name} is gone; remove the package and add it again"
+            ) from None
+        record, entries = decode_record(content, path)
+        if record.id != name:
+            raise DataError(f"{path}: this is the record of {record.id}, not of {name}")
+        return record, entries
+
+    def _drop_orphans(self, root_fd: int) -> None:
+        """Delete records without a tree. The caller holds the lock: nobody is publishing."""
+        with _opened("packages", root_fd) as packages, _opened("manifests", root_fd) as manifests:
+            for name in _names(manifests) - _names(packages):
+                _unlink(name, manifests)
+
+    def _missing(self, name: str) -> NotFound:
+        return NotFound(f"{name} is not installed in {self.root}")
+
+
+def id_of(package_id: str | None, name_hint: str | None) -> str | None:
+    """The id that the caller asks for, if any. Raises UsageError for one that is not an id."""
+    if package_id is not None:
+        return str(parse_id(package_id))
+    if name_hint is None:
+        return None
+    for suffix in NAMED_SUFFIXES:
+        if name_hint.endswith(suffix):
+            return str(parse_id(name_hint[: -len(suffix)]))
+    return None
+
+
+def check_archive(archive: ArchiveReader, sha256: str | None, size: int | None) -> None:
+    """Compare the archive that was read with what was promised. Raises DataError."""
+    if size is not None and size != archive.archive_size:
+        raise DataError(f"the archive has {archive.archive_size} bytes, {size} were promised")
+    if sha256 is not None and sha256.lower() != archive.sha256:
+        raise DataError(f"the archive's SHA-256 is {archive.sha256}, {sha256} was promised")
+
+
+def make_record(wanted: str | None, unpacked: Unpacked, archive: ArchiveReader) -> Record:
+    """The record of the package. Raises UsageError if nobody said its id, DataError if the archive
+    says another one."""
+    named = unpacked.named_id
+    if wanted is None:
+        if named is None:
+            raise UsageError("the archive does not say which package it is; give its id: --id")
+        wanted = str(parse_id(named))
+    elif named is not None and named != wanted:
+        raise DataError(f"the archive's {EMBEDDED} says that it is {named!r}, not {wanted}")
+    return Record(
+        id=wanted,
+        archive_sha256=archive.sha256,
+        archive_size=archive.archive_size,
+        tree=unpacked.manifest.tree,
+        files=unpacked.manifest.files,
+        size=unpacked.manifest.size,
+        pkginfo=unpacked.pkginfo,
+    )
+
+
+def progress_to(emit: Emit | None, package_id: str | None) -> Callable[[int, int], None]:
+    """A progress function for `unpack` that tells `emit` now and then."""
+    told = time.monotonic()
+
+    def progress(files: int, size: int) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if emit and now - told >= PROGRESS_INTERVAL:
+            told = now
+            emit("unpacking", id=package_id, files=files, bytes=size)
+
+    return progress
+
+
+def publish(package_id: str, root_fd: int, staging_fd: int) -> None:
+    """Make the synced `record` and `tree` in staging the package. The caller holds the lock and
+    knows that there is none. Raises OSError."""
+    with _opened("manifests", root_fd) as manifests, _opened("packages", root_fd) as packages:
+        os.rename("record", package_id, src_dir_fd=staging_fd, dst_dir_fd=manifests)
+        os.fsync(manifests)
+        os.rename("tree", package_id, src_dir_fd=staging_fd, dst_dir_fd=packages)
+        os.fsync(packages)
+
+
+def write_file(name: str, parent: int, content: bytes) -> None:
+    """Make the file `name` in the directory `parent`; the caller syncs. Raises OSError."""
+    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644, dir_fd=parent)
+    try:
+        write_all(fd, content)
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def _opened(name: str, parent: int) -> Iterator[int]:
+    fd = os.open(name, DIRECTORY, dir_fd=parent)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _names(fd: int) -> set[str]:
+    with os.scandir(fd) as entries:
+        return {entry.name for entry in entries}
+
+
+def _unlink(name: str, parent: int) -> None:
+    try:
+        os.unlink(name, dir_fd=parent)
+    except FileNotFoundError:
+        return
