@@ -1,0 +1,170 @@
+"""The command line of the simulated agent."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from agentsim import __version__
+from agentsim.core.table import Table, TableError, parse
+from agentsim.simulator.log import Log
+from agentsim.simulator.serve import CannotServe, Settings, serve
+from agentsim.wire.authentication import CredentialsError, read_credentials
+
+EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE = 64, 65, 66, 69
+
+_TABLE = click.Path(path_type=Path)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="agentsim")
+def cli() -> None:
+    """A Mesos agent's HTTP endpoints that run command lines, without a Mesos agent.
+
+    \b
+    A first try:
+      agentsim check module/routes/packager.json
+      agentsim serve module/routes/packager.json --environment PACKAGER_ROOT=$PWD/store \\
+          --environment "PATH=$PATH"
+      agentsim call GET http://127.0.0.1:5051/packager/list.json
+    """
+
+
+@cli.command("serve")
+@click.argument("tables", metavar="TABLE…", nargs=-1, required=True, type=_TABLE)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    default=5051,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0 takes a free one, which the first line names.",
+)
+@click.option(
+    "--spool-dir",
+    type=click.Path(path_type=Path, file_okay=False, exists=True, writable=True),
+    default=Path(tempfile.gettempdir()),
+    show_default=True,
+    help="Directory for bodies and outputs that are too large for memory; no name is ever seen.",
+)
+@click.option(
+    "--spool-limit",
+    default=8192,
+    show_default=True,
+    metavar="MIB",
+    type=click.IntRange(1),
+    help="How much may lie there at once.",
+)
+@click.option(
+    "--credentials",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Credentials file in Mesos's format (JSON, or one 'principal secret' a line); routes with a"
+    " realm then ask for them. Without one every route is open.",
+)
+@click.option(
+    "--environment",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An entry for the commands' environment, over the tables' own; may be repeated.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How the log on standard error is written.",
+)
+def serve_command(
+    tables: tuple[Path, ...],
+    host: str,
+    port: int,
+    spool_dir: Path,
+    spool_limit: int,
+    credentials: Path | None,
+    environment: tuple[str, ...],
+    log_format: str,
+) -> None:
+    """Serve the routes of one or more TABLEs until Ctrl-C.
+
+    \b
+    Examples:
+      agentsim serve module/routes/packager.json --environment "PATH=$PATH" \\
+          --environment PACKAGER_ROOT=$HOME/store
+      agentsim serve my-command.json --port 0 --log-format json
+    """
+    loaded = _load(tables)
+    processes = [table.process for table in loaded]
+    for path, process in zip(tables, processes, strict=True):
+        if processes.count(process) > 1:
+            _fail(EX_DATAERR, f"{path}: /process: another table has the process id {process!r}")
+    try:
+        secrets = read_credentials(credentials) if credentials else {}
+    except CredentialsError as error:
+        _fail(EX_DATAERR, str(error))
+    settings = Settings(
+        loaded,
+        host,
+        port,
+        spool_dir.resolve(),
+        spool_limit << 20,
+        secrets,
+        dict(_environment_entry(entry) for entry in environment),
+    )
+    try:
+        serve(settings, Log(as_json=log_format == "json"))
+    except CannotServe as error:
+        _fail(EX_UNAVAILABLE, str(error))
+
+
+@cli.command("check")
+@click.argument("tables", metavar="TABLE…", nargs=-1, required=True, type=_TABLE)
+def check_command(tables: tuple[Path, ...]) -> None:
+    """Say of every TABLE whether a host would serve it, and if not, where and why not.
+
+    Exits with 65 if a table is refused, 66 if one can't be read.
+    """
+    for path, table in zip(tables, _load(tables), strict=True):
+        routes = len(table.routes)
+        click.echo(
+            f"{path}: /{table.process}: {routes} route{'s' if routes != 1 else ''}, all good"
+        )
+
+
+def _load(paths: tuple[Path, ...]) -> list[Table]:
+    tables, problems, status = [], [], EX_DATAERR
+    for path in paths:
+        try:
+            tables.append(parse(path.read_bytes(), str(path)))
+        except OSError as error:
+            problems.append(f"{path}: can't be read: {error.strerror}")
+            status = EX_NOINPUT
+        except TableError as error:
+            problems += map(str, error.problems)
+    if problems:
+        _fail(status, *problems)
+    return tables
+
+
+def _environment_entry(entry: str) -> tuple[str, str]:
+    name, equals, value = entry.partition("=")
+    if not equals or not name.isidentifier() or not name.isascii():
+        _fail(EX_USAGE, f"--environment {entry!r}: expected NAME=VALUE")
+    return name, value
+
+
+def _fail(status: int, *lines: str) -> None:
+    for line in lines:
+        click.echo(line, err=True)
+    sys.exit(status)
+
+
+def main() -> None:
+    """Run the command line."""
+    cli(prog_name="agentsim")
+
+
+if __name__ == "__main__":
+    main()

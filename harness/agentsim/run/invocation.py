@@ -1,0 +1,331 @@
+"""One run of a command: started, drained at all times, ended when it is time, seen to its end.
+
+Four rules hold here:
+- nothing waits: every wait is a descriptor or a timer of the event loop;
+- both outputs are read as long as the command runs, whatever becomes of what was read;
+- the invocation is over when the command's own process has exited; whatever is left of its process
+  group is killed before the process is reaped, while its number can't belong to anybody else;
+- there is exactly one call of `on_finished`, and after it no process, descriptor or timer is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from agentsim.run.escaped import kill_escaped
+from agentsim.run.spawn import Child, StartFailed, find, has_exited, reap, signal_group, spawn
+from agentsim.run.spool import SpoolFull
+
+_READ = 256 * 1024
+#: Bytes of standard error that are kept, counted from its end: one more than is shown, so that a cut
+#: character can be told.
+STDERR_TAIL = 4097
+#: Seconds to wait for pipes that others hold on to after the command has exited.
+HELD_PIPE_WAIT = 1.0
+_HELD_PIPE_LOOK = 0.02
+_DRAIN_READS = 16  # of _READ bytes: more than the largest pipe holds
+
+
+@dataclass(slots=True)
+class Plan:
+    """All that is needed to run a command once.
+
+    Attributes:
+        command: argv prefix, as in the route table.
+        arguments: what follows it.
+        environment: all of the child's environment.
+        directory: its working directory.
+        limits: rlimits, umask and niceness.
+        stdin: descriptor of its standard input.
+        timeout, idle_timeout, grace: seconds.
+        max_bytes: of standard output, in total.
+        request_id: value of ABI_REQUEST_ID.
+    """
+
+    command: tuple[str, ...]
+    arguments: Sequence[bytes]
+    environment: Mapping[str, str]
+    directory: str
+    limits: Mapping[str, int]
+    stdin: int
+    timeout: float
+    idle_timeout: float | None
+    grace: float
+    max_bytes: int
+    request_id: str
+
+
+@dataclass(slots=True)
+class Result:
+    """How an invocation ended.
+
+    Attributes:
+        status: exit code, or the negative number of a signal; None if the command never ran.
+        reason: `exit`, `signal`, or why the host ended it (`timeout`, `output-limit`, …), or
+            `start-failed`.
+        seconds: from start to end.
+        stderr: the last bytes of standard error, at most `STDERR_TAIL`.
+        output: bytes of standard output that were passed on.
+        detail: a sentence for `start-failed` and `spool-full`.
+    """
+
+    status: int | None
+    reason: str
+    seconds: float
+    stderr: bytes
+    output: int
+    detail: str = ""
+
+
+class Invocation:
+    """A command that runs.
+
+    Args:
+        loop: the event loop.
+        plan: what to run.
+        on_output: takes standard output as it comes; may raise SpoolFull.
+        on_finished: told the result, once.
+    """
+
+    __slots__ = (
+        "_child",
+        "_cut",
+        "_detail",
+        "_exited",
+        "_last_output",
+        "_loop",
+        "_on_finished",
+        "_on_output",
+        "_open",
+        "_output",
+        "_plan",
+        "_reason",
+        "_started",
+        "_status",
+        "_stderr",
+        "_timers",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        plan: Plan,
+        on_output: Callable[[bytes], None],
+        on_finished: Callable[[Result], None],
+    ) -> None:
+        self._loop = loop
+        self._plan = plan
+        self._on_output = on_output
+        self._on_finished = on_finished
+        self._child: Child | None = None
+        self._reason = ""
+        self._detail = ""
+        self._exited = False
+        self._cut = False  # standard output is over its limit; the rest is read and dropped
+        self._status: int | None = None
+        self._stderr = b""
+        self._output = 0
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._started = self._last_output = 0.0
+        self._open: set[int] = set()
+
+    @property
+    def pid(self) -> int:
+        """The command's process id, 0 if it could not be started."""
+        return self._child.pid if self._child else 0
+
+    @property
+    def stderr(self) -> bytes:
+        """The last of standard error so far."""
+        return self._stderr
+
+    def start(self) -> None:
+        """Start the command; a failure to start is reported through `on_finished`, too."""
+        plan, loop = self._plan, self._loop
+        self._started = self._last_output = time.monotonic()
+        try:
+            program = find(plan.command[0], plan.environment["PATH"])
+            child = self._child = spawn(
+                program,
+                [*plan.command, *plan.arguments],
+                plan.environment,
+                plan.stdin,
+                plan.limits,
+                plan.directory,
+            )
+        except StartFailed as error:
+            self._reason, self._detail = "start-failed", str(error)
+            self._finish()
+            return
+        self._open = {child.stdout, child.stderr}
+        loop.add_reader(child.stdout, self._read_stdout)
+        loop.add_reader(child.stderr, self._read_stderr)
+        if child.pidfd >= 0:
+            loop.add_reader(child.pidfd, self._exit_seen)
+        else:
+            SIGCHLD_WATCHERS.add(self._exit_seen)
+        self._timers["timeout"] = loop.call_later(plan.timeout, self.end, "timeout")
+        if plan.idle_timeout is not None:
+            self._watch_idle()
+
+    # -- output -------------------------------------------------------------------------------
+
+    def _read_stdout(self) -> bool:
+        assert self._child is not None
+        data = self._read(self._child.stdout)
+        if data:
+            self._take(data)
+        return bool(data)
+
+    def _take(self, data: bytes) -> None:
+        if self._cut:
+            return
+        room = self._plan.max_bytes - self._output
+        try:
+            if room:
+                self._on_output(data[:room])
+                self._output += min(len(data), room)
+        except SpoolFull as error:
+            self._cut, self._detail = True, str(error)
+            self.end("spool-full")
+        if len(data) > room:
+            self._cut = True
+            self.end("output-limit")
+
+    def _read_stderr(self) -> bool:
+        assert self._child is not None
+        data = self._read(self._child.stderr)
+        if data:
+            self._stderr = (self._stderr + data)[-STDERR_TAIL:]
+        return bool(data)
+
+    def _read(self, descriptor: int) -> bytes:
+        try:
+            data = os.read(descriptor, _READ)
+        except BlockingIOError:
+            return b""
+        if data:
+            self._last_output = self._loop.time()
+        else:
+            self._close(descriptor)
+            if self._exited and not self._open:
+                self._finish()
+        return data
+
+    def _close(self, descriptor: int) -> None:
+        self._open.discard(descriptor)
+        self._loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+    def _watch_idle(self) -> None:
+        assert self._plan.idle_timeout is not None
+        due = self._last_output + self._plan.idle_timeout
+        if due <= self._loop.time():
+            self.end("idle-timeout")
+        else:
+            self._timers["idle"] = self._loop.call_at(due, self._watch_idle)
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def end(self, reason: str) -> None:
+        """End the command: SIGTERM to its group now, SIGKILL after the grace period.
+
+        Args:
+            reason: kept for the result; the first reason counts.
+        """
+        if self._reason or self._child is None:
+            return
+        if self._exited:
+            if self._cut:
+                self._reason = reason  # what a process that escaped wrote was too much
+            return
+        self._reason = reason
+        pid = self._child.pid
+        signal_group(pid, signal.SIGTERM)
+        signal_group(pid, signal.SIGCONT)  # a stopped process acts on SIGTERM only once it runs
+        self._timers["grace"] = self._loop.call_later(self._plan.grace, self._kill)
+
+    def _kill(self) -> None:
+        assert self._child is not None
+        signal_group(self._child.pid, signal.SIGKILL)
+
+    def _exit_seen(self) -> None:
+        child = self._child
+        assert child is not None
+        if child.pidfd < 0 and not has_exited(child):
+            return
+        signal_group(child.pid, signal.SIGKILL)
+        self._drain(child)
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        self._status = reap(child)
+        self._exited = True
+        if child.pidfd >= 0:
+            self._loop.remove_reader(child.pidfd)
+            os.close(child.pidfd)
+        else:
+            SIGCHLD_WATCHERS.discard(self._exit_seen)
+        if self._open:
+            self._timers["look"] = self._loop.call_later(_HELD_PIPE_LOOK, self._look_for_escaped)
+            self._timers["held"] = self._loop.call_later(HELD_PIPE_WAIT, self._let_go)
+        else:
+            self._finish()
+
+    def _drain(self, child: Child) -> None:
+        # Bounded: a process that escaped may go on writing for ever.
+        for descriptor, read in (
+            (child.stderr, self._read_stderr),
+            (child.stdout, self._read_stdout),
+        ):
+            for _ in range(_DRAIN_READS):
+                if descriptor not in self._open or not read():
+                    break
+
+    def _look_for_escaped(self) -> None:
+        kill_escaped(self._plan.request_id)
+
+    def _let_go(self) -> None:
+        for descriptor in tuple(self._open):
+            self._close(descriptor)
+        self._finish()
+
+    def _finish(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        child = self._child
+        if child is not None and child.failure >= 0:
+            report = os.read(child.failure, 4096)
+            os.close(child.failure)
+            if report:
+                self._reason, self._detail = "start-failed", os.fsdecode(report)
+                self._status = None
+        reason = self._reason or ("signal" if (self._status or 0) < 0 else "exit")
+        on_finished, result = (
+            self._on_finished,
+            Result(
+                self._status,
+                reason,
+                time.monotonic() - self._started,
+                self._stderr,
+                self._output,
+                self._detail,
+            ),
+        )
+        on_finished(result)
+
+
+#: Invocations without a pidfd, looked at after each SIGCHLD.
+SIGCHLD_WATCHERS: set[Callable[[], None]] = set()
+
+
+def look_at_children() -> None:
+    """To be called on SIGCHLD where `SIGCHLD_WATCHERS` may be used."""
+    for watcher in tuple(SIGCHLD_WATCHERS):
+        watcher()

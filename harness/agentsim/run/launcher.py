@@ -1,0 +1,58 @@
+"""Sets what posix_spawn cannot set, then becomes the command.
+
+Run as `python -I -S launcher.py PLAN ARGV…` with a pipe as descriptor 3, on which it says why it
+could not go on; a pipe that closes empty means that the command runs.  It imports little: it runs
+before each command of a route with limits.
+"""
+
+import fcntl
+import json
+import os
+import resource
+import sys
+
+_RESOURCES = {
+    "address_space": resource.RLIMIT_AS,
+    "cpu": resource.RLIMIT_CPU,
+    "file_size": resource.RLIMIT_FSIZE,
+    "open_files": resource.RLIMIT_NOFILE,
+    "processes": resource.RLIMIT_NPROC,
+    "core": resource.RLIMIT_CORE,
+}
+_REPORT = 3
+
+
+def main() -> None:
+    plan = json.loads(sys.argv[1])
+    arguments = [os.fsencode(argument) for argument in sys.argv[2:]]
+    fcntl.fcntl(_REPORT, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+    step = plan["program"]
+    try:
+        for name, value in plan["limits"].items():
+            step = f"limit {name}"
+            if name == "umask":
+                os.umask(value)
+            elif name == "nice":
+                os.setpriority(os.PRIO_PROCESS, 0, value)
+            else:
+                _, hard = resource.getrlimit(_RESOURCES[name])
+                if hard != resource.RLIM_INFINITY:
+                    value = min(value, hard)
+                if name != "address_space":
+                    resource.setrlimit(_RESOURCES[name], (value, value))
+        step = plan["directory"]
+        os.chdir(step)
+        step = plan["program"]
+        if "address_space" in plan["limits"]:
+            # Last: this interpreter itself may need more than the command is allowed.
+            value = plan["limits"]["address_space"]
+            resource.setrlimit(resource.RLIMIT_AS, (value, value))
+        os.execve(step, arguments, plan["environment"])
+    except (OSError, ValueError) as error:
+        reason = os.strerror(error.errno) if isinstance(error, OSError) else str(error)
+        os.write(_REPORT, f"{step}: {reason}".encode())
+        os._exit(127)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""How many invocations of a route run, and how many wait for a place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+
+class Waiter:
+    """A place in the queue of a route."""
+
+    __slots__ = ("on_place", "timer")
+
+    def __init__(self, on_place: Callable[[], None], timer: asyncio.TimerHandle) -> None:
+        self.on_place = on_place
+        self.timer = timer
+
+
+class Slots:
+    """The places of one route.
+
+    Args:
+        loop: the event loop.
+        concurrency: places.
+        queue_length: how many may wait when all places are taken.
+        queue_seconds: how long one waits before it is refused.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        concurrency: int,
+        queue_length: int,
+        queue_seconds: float,
+    ) -> None:
+        self._loop = loop
+        self.concurrency = concurrency
+        self._queue_length = queue_length
+        self._queue_seconds = queue_seconds
+        self._waiting: deque[Waiter] = deque()
+        self.running = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a place."""
+        return len(self._waiting)
+
+    def take(self, on_place: Callable[[], None], on_refused: Callable[[], None]) -> Waiter | None:
+        """Take a place, now or later: exactly one of the two is called, unless `leave` is.
+
+        Returns:
+            The waiter if there is no place yet.
+        """
+        if self.running < self.concurrency:
+            self.running += 1
+            on_place()
+            return None
+        if len(self._waiting) >= self._queue_length:
+            on_refused()
+            return None
+
+        def give_up() -> None:
+            self._waiting.remove(waiter)
+            on_refused()
+
+        waiter = Waiter(on_place, self._loop.call_later(self._queue_seconds, give_up))
+        self._waiting.append(waiter)
+        return waiter
+
+    def leave(self, waiter: Waiter) -> None:
+        """Stop waiting; neither of the waiter's calls will come."""
+        waiter.timer.cancel()
+        if waiter in self._waiting:
+            self._waiting.remove(waiter)
+
+    def release(self) -> None:
+        """Give a place back; the first that waits gets it."""
+        if not self._waiting:
+            self.running -= 1
+            return
+        waiter = self._waiting.popleft()
+        waiter.timer.cancel()
+        waiter.on_place()

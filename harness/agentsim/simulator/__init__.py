@@ -1,0 +1,1 @@
+"""The simulated agent: libprocess's manners, the command ABI's promises, no Mesos."""

@@ -1,0 +1,269 @@
+"""One request for a command: from its head to its answer.
+
+The stages are the ABI's: the body is received whole, a place is waited for, the command is run, and
+its output becomes the answer, all at once (`whole`) or line by line (`stream`).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from agentsim.core import answer as answers
+from agentsim.core import environment
+from agentsim.core.argv import Invocation as CommandLine
+from agentsim.core.argv import Refusal, build
+from agentsim.core.record import exit_record
+from agentsim.core.table import Route
+from agentsim.run.invocation import Invocation, Plan, Result
+from agentsim.run.slots import Waiter
+from agentsim.run.spool import Buffer, SpoolFull
+from agentsim.simulator.connection import Connection, Exchange
+from agentsim.wire.parser import Request
+
+if TYPE_CHECKING:
+    from agentsim.simulator.agent import Agent, Served
+
+_DEV_NULL = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+
+class CommandExchange(Exchange):
+    """A request that a route answers by running its command."""
+
+    __slots__ = (
+        "_agent",
+        "_body",
+        "_ended_with_newline",
+        "_gone",
+        "_invocation",
+        "_line",
+        "_output",
+        "_received",
+        "_served",
+        "_waiter",
+        "principal",
+        "request_id",
+        "route",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        request: Request,
+        agent: Agent,
+        served: Served,
+        route: Route,
+        rest: bytes,
+        request_id: str,
+        principal: str | None,
+    ) -> None:
+        super().__init__(connection, request)
+        self._agent = agent
+        self._served = served
+        self.route = route
+        self.request_id = request_id
+        self.principal = principal
+        self._received = 0
+        self._body: Buffer | None = None
+        self._output: Buffer | None = None
+        self._invocation: Invocation | None = None
+        self._waiter: Waiter | None = None
+        self._gone = False
+        self._ended_with_newline = True
+        self._line: CommandLine | None = None
+        line = build(route, request.query, rest)
+        if isinstance(line, Refusal):
+            self._refuse(line)
+        elif _declared_length(request) > route.max_body:
+            self._refuse(answers.body_too_large(route))
+        else:
+            self._line = line
+
+    # -- the body -----------------------------------------------------------------------------
+
+    def on_body(self, data: bytes) -> None:
+        if self.done:
+            return  # refused already; what still comes is dropped
+        self._received += len(data)
+        if self._received > self.route.max_body:
+            self._refuse(answers.body_too_large(self.route))
+            return
+        try:
+            if self._body is None:
+                self._body = self._agent.spool.buffer()
+            self._body.write(data)
+        except SpoolFull:
+            self._refuse(answers.spool_full())
+
+    def on_body_failure(self) -> None:
+        self._forget_body()
+        super().on_body_failure()
+
+    def on_end(self) -> None:
+        if self.done:
+            return
+        self._waiter = self._served.slots(self.route).take(self._start, self._busy)
+
+    def _busy(self) -> None:
+        self._waiter = None
+        self._refuse(answers.busy(self.route))
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self._forget_body()
+        answer = answers.refusal_answer(refusal, self.request_id)
+        self.answer(answer.status, answer.headers, answer.body or b"")
+
+    def _forget_body(self) -> None:
+        if self._body is not None:
+            self._body.close()
+            self._body = None
+
+    # -- the command --------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        self._waiter = None
+        line, route = self._line, self.route
+        assert line is not None
+        stdin = self._stdin()
+        plan = Plan(
+            command=self._served.table.command,
+            arguments=line.arguments,
+            environment=environment.environment(
+                self._served.environment,
+                route,
+                method=self.request.method,
+                request_id=self.request_id,
+                deadline=time.time() + line.timeout,
+                principal=self.principal,
+            ),
+            directory=route.working_directory,
+            limits=self._served.limits(route),
+            stdin=stdin,
+            timeout=line.timeout,
+            idle_timeout=route.idle_timeout,
+            grace=route.grace,
+            max_bytes=route.max_bytes,
+            request_id=self.request_id,
+        )
+        streaming = route.delivery == "stream"
+        self._invocation = Invocation(
+            self._agent.loop,
+            plan,
+            self._on_stream_output if streaming else self._on_whole_output,
+            self._on_finished,
+        )
+        self._agent.running.add(self)
+        self._invocation.start()
+        if stdin != _DEV_NULL and self._body is not None and self._body.file is None:
+            os.close(stdin)
+        self._forget_body()
+
+    def _stdin(self) -> int:
+        body = self._body
+        if body is None or body.size == 0:
+            return _DEV_NULL
+        if body.file is not None:
+            return body.file.fileno()
+        # A pipe holds 64 KiB, as much as a body in memory has: this write can't block.
+        read_end, write_end = os.pipe2(os.O_CLOEXEC)
+        os.write(write_end, body.read())
+        os.close(write_end)
+        return read_end
+
+    def end(self, reason: str) -> None:
+        """End the command, or stop waiting for a place."""
+        if self._waiter is not None:
+            self._served.slots(self.route).leave(self._waiter)
+            self._waiter = None
+            self._refuse(answers.shutting_down())
+        elif self._invocation is not None:
+            self._invocation.end(reason)
+
+    # -- the output ---------------------------------------------------------------------------
+
+    def _on_whole_output(self, data: bytes) -> None:
+        if self._gone:
+            return
+        if self._output is None:
+            self._output = self._agent.spool.buffer()
+        self._output.write(data)
+
+    def _on_stream_output(self, data: bytes) -> None:
+        if self._gone:
+            return
+        if not self.streaming:
+            head = answers.stream_answer(self.route)
+            self.begin_stream(head.status, head.headers)
+        self._ended_with_newline = data.endswith(b"\n")
+        self.stream(data)
+
+    def _on_finished(self, result: Result) -> None:
+        self._served.slots(self.route).release()
+        line = self._line
+        assert line is not None
+        status = result.status
+        outcome = answers.Outcome(
+            request_id=self.request_id,
+            reason=result.reason,
+            exit_code=status if status is not None and status >= 0 else None,
+            signal=-status if status is not None and status < 0 else None,
+            seconds=result.seconds,
+            timeout=line.timeout,
+            stderr=result.stderr,
+            detail=result.detail,
+        )
+        assert self._invocation is not None
+        self._agent.invocation_ended(self, self._invocation.pid, result)
+        if self._gone:
+            self._forget_output()
+        elif self.streaming or (
+            self.route.delivery == "stream" and answers.status_of(self.route, outcome) < 400
+        ):
+            self._end_stream(outcome)
+        else:
+            self._answer_whole(outcome)
+
+    def _end_stream(self, outcome: answers.Outcome) -> None:
+        if not self.streaming:
+            head = answers.stream_answer(self.route)
+            self.begin_stream(head.status, head.headers)
+        newline = b"" if self._ended_with_newline else b"\n"
+        self.stream(newline + exit_record(outcome))
+        self.end_stream()
+
+    def _answer_whole(self, outcome: answers.Outcome) -> None:
+        output = self._output
+        file = output.file if output is not None else None
+        stdout = None if file is not None else output.read() if output is not None else b""
+        answer = answers.answer(self.route, outcome, stdout)
+        if answer.body is None:
+            assert file is not None and output is not None
+            self.answer_file(answer.status, answer.headers, file, output.size)
+        else:
+            self.answer(answer.status, answer.headers, answer.body)
+            self._forget_output()
+
+    def _forget_output(self) -> None:
+        if self._output is not None:
+            self._output.close()
+            self._output = None
+
+    def on_sent(self) -> None:
+        self._forget_output()
+
+    def on_gone(self) -> None:
+        self._gone = True
+        self._forget_body()
+        self._forget_output()
+        if self._waiter is not None:
+            self._served.slots(self.route).leave(self._waiter)
+            self._waiter = None
+        elif self._invocation is not None and self.route.disconnect == "kill":
+            self._invocation.end("client-gone")
+
+
+def _declared_length(request: Request) -> int:
+    # http-parser lets blanks stand between the digits.
+    digits = request.headers.get(b"content-length", b"0").replace(b" ", b"")
+    return int(digits or b"0") if len(digits) <= 20 else 1 << 64

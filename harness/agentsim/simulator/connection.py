@@ -1,0 +1,255 @@
+"""One client's connection: requests in, answers out in the order of the requests.
+
+As in libprocess, requests are handled as soon as they are there, however many wait before them, and
+a connection of which the client has closed even one direction is gone: whoever still works for it
+is told.  An answer that follows a stream waits for the stream's end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import TYPE_CHECKING, BinaryIO
+
+from agentsim.wire import response
+from agentsim.wire.parser import Parser, Request
+
+if TYPE_CHECKING:
+    from agentsim.simulator.agent import Agent
+
+Headers = list[tuple[str, str]]
+
+
+class Exchange:
+    """One request and its answer, seen from the connection.
+
+    Whoever answers calls `answer`, or `answer_file`, or `begin_stream` (then `stream` and
+    `end_stream`); whoever needs to know overrides the `on_…` methods.
+    """
+
+    __slots__ = (
+        "arrived",
+        "bytes_sent",
+        "connection",
+        "done",
+        "pending",
+        "request",
+        "status",
+        "streaming",
+    )
+
+    def __init__(self, connection: Connection, request: Request) -> None:
+        self.connection = connection
+        self.request = request
+        self.arrived = time.monotonic()
+        self.pending: list[bytes] = []
+        self.status = 0
+        self.bytes_sent = 0
+        self.streaming = False
+        self.done = False
+
+    def on_body(self, data: bytes) -> None:
+        """Some of the request's body."""
+
+    def on_end(self) -> None:
+        """The request's body is complete."""
+
+    def on_body_failure(self) -> None:
+        """The body can't be decoded; libprocess answers so."""
+        self.answer_text(500, "failed to decode body")
+
+    def on_gone(self) -> None:
+        """The client is gone; nothing that is answered will reach it."""
+
+    def on_sent(self) -> None:
+        """The answer has been handed to the connection in full."""
+
+    def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        """Answer with a body held in memory."""
+        self.status = status
+        self._put(response.with_body(status, headers, body, self.request.headers))
+        self._complete()
+
+    def answer_text(self, status: int, text: str, *more: tuple[str, str]) -> None:
+        """Answer as libprocess's own `Response(body, status)` does."""
+        body = text.encode()
+        headers = [
+            ("Content-Length", str(len(body))),
+            ("Content-Type", "text/plain; charset=utf-8"),
+            *more,
+        ]
+        self.answer(status, headers, body)
+
+    def answer_file(self, status: int, headers: Headers, file: BinaryIO, size: int) -> None:
+        """Answer with a file; it is closed by whoever opened it, after `on_sent`."""
+        self.status = status
+        self._put(response.file_head(status, headers, size))
+        self.connection.send_file(self, file, size)
+
+    def begin_stream(self, status: int, headers: Headers) -> None:
+        """Start a streamed answer."""
+        self.status = status
+        self.streaming = True
+        self._put(response.stream_head(status, headers))
+
+    def stream(self, data: bytes) -> None:
+        """Some of a streamed answer."""
+        self._put(response.chunk(data))
+
+    def end_stream(self) -> None:
+        """The streamed answer is complete."""
+        self._put(response.LAST_CHUNK)
+        self._complete()
+
+    def _put(self, data: bytes) -> None:
+        self.bytes_sent += len(data)
+        self.connection.put(self, data)
+
+    def _complete(self) -> None:
+        self.done = True
+        self.connection.completed(self)
+
+
+class Connection(asyncio.Protocol):
+    """The event loop's side of a connection."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._parser = Parser(self)
+        self._transport: asyncio.Transport | None = None
+        self._exchanges: deque[Exchange] = deque()
+        self._receiving: Exchange | None = None
+        self._files: dict[Exchange, tuple[BinaryIO, int]] = {}
+        self._sending_file = False
+        self._task: asyncio.Task[None] | None = None
+
+    # -- what the event loop tells ------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=1 << 62)  # streams are bounded by their own limit
+        self._agent.connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._parser.feed(data):
+            self.close()
+
+    def eof_received(self) -> bool:
+        self.close()
+        return False
+
+    def connection_lost(self, exception: Exception | None) -> None:  # noqa: ARG002
+        self._transport = None
+        self._agent.connections.discard(self)
+        if self._task is not None:
+            self._task.cancel()
+        self._receiving = None
+        gone, self._exchanges = self._exchanges, deque()
+        for exchange in gone:
+            exchange.on_gone()
+            self._agent.exchange_ended(exchange, gone=True)
+        self._files.clear()
+
+    def close(self) -> None:
+        """Close now; what is not sent yet is dropped."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def finish(self) -> None:
+        """Close once everything that was written has gone out."""
+        if self._transport is not None:
+            self._transport.close()
+
+    # -- what the parser tells ----------------------------------------------------------------
+
+    def on_request(self, request: Request) -> None:
+        """A head is complete: somebody is found to answer it."""
+        exchange = self._agent.exchange(self, request)
+        self._receiving = exchange
+        self._exchanges.append(exchange)
+        if exchange.done:
+            self._advance()
+
+    def on_body(self, data: bytes) -> None:
+        """Some of a body."""
+        if self._receiving is not None:
+            self._receiving.on_body(data)
+
+    def on_end(self) -> None:
+        """A body is complete."""
+        if self._receiving is not None:
+            receiving, self._receiving = self._receiving, None
+            receiving.on_end()
+
+    def on_body_failure(self) -> None:
+        """A body can't be decoded."""
+        if self._receiving is not None:
+            receiving, self._receiving = self._receiving, None
+            if not receiving.done:
+                receiving.on_body_failure()
+
+    # -- what exchanges ask for ---------------------------------------------------------------
+
+    def put(self, exchange: Exchange, data: bytes) -> None:
+        """Send bytes of an answer, or keep them until it is its turn."""
+        if self._transport is None:
+            return
+        if self._exchanges and self._exchanges[0] is exchange and not self._sending_file:
+            self._transport.write(data)
+        else:
+            exchange.pending.append(data)
+
+    def send_file(self, exchange: Exchange, file: BinaryIO, size: int) -> None:
+        """Send a file after what was put before; completes the exchange."""
+        if self._transport is None:
+            exchange.on_sent()
+            return
+        self._files[exchange] = (file, size)
+        self._advance()
+
+    def completed(self, exchange: Exchange) -> None:
+        """An answer is complete; the next ones go out."""
+        if self._transport is None:
+            exchange.on_sent()
+        else:
+            self._advance()
+
+    def _advance(self) -> None:
+        while self._exchanges and not self._sending_file and self._transport is not None:
+            exchange = self._exchanges[0]
+            if exchange.pending:
+                self._transport.write(b"".join(exchange.pending))
+                exchange.pending.clear()
+            if exchange in self._files:
+                self._sending_file = True
+                self._task = asyncio.ensure_future(self._send_file(exchange))
+                return
+            if not exchange.done:
+                return
+            self._sent(exchange)
+
+    def _sent(self, exchange: Exchange) -> None:
+        self._exchanges.popleft()
+        exchange.on_sent()
+        self._agent.exchange_ended(exchange, gone=False)
+        if not exchange.request.keep_alive and self._transport is not None:
+            # What is written goes out first; answers to later requests may still be cut off.
+            self._transport.close()
+
+    async def _send_file(self, exchange: Exchange) -> None:
+        file, size = self._files.pop(exchange)
+        assert self._transport is not None
+        try:
+            await asyncio.get_running_loop().sendfile(self._transport, file, 0, size)
+        except (OSError, RuntimeError):
+            self._sending_file = False
+            self.close()
+            return
+        finally:
+            self._task = None
+        self._sending_file = False
+        exchange.bytes_sent += size
+        exchange.done = True
+        self._advance()

@@ -1,0 +1,110 @@
+"""What the simulated agent says while it works: a line a request, a line an invocation."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, TextIO
+
+from agentsim.core.statuses import signal_name
+
+if TYPE_CHECKING:
+    from agentsim.run.invocation import Result
+    from agentsim.simulator.command import CommandExchange
+    from agentsim.simulator.connection import Exchange
+
+
+class Log:
+    """The log of one host.
+
+    Args:
+        stream: where lines go.
+        as_json: one JSON object a line instead of text for people.
+    """
+
+    def __init__(self, stream: TextIO = sys.stderr, *, as_json: bool = False) -> None:
+        self._stream = stream
+        self._as_json = as_json
+
+    def say(self, text: str) -> None:
+        """A sentence about the host itself."""
+        self._write({"event": "host", "text": text}, text)
+
+    def request(self, exchange: Exchange, gone: bool) -> None:
+        """A request's answer was sent, or its client went away before."""
+        request = exchange.request
+        seconds = time.monotonic() - exchange.arrived
+        path = request.path.decode("utf-8", "backslashreplace")
+        status = f"{exchange.status or '---'}{' client gone' if gone else ''}"
+        self._write(
+            {
+                "event": "request",
+                "method": request.method,
+                "path": path,
+                "status": exchange.status or None,
+                "bytes": exchange.bytes_sent,
+                "seconds": round(seconds, 6),
+                "client_gone": gone,
+                "request_id": getattr(exchange, "request_id", None),
+            },
+            f"{request.method} {path} {status} {_size(exchange.bytes_sent)} {seconds:.3f} s",
+        )
+
+    def invocation(self, exchange: CommandExchange, pid: int, result: Result) -> None:
+        """A command has ended, or could not be started."""
+        stderr = result.stderr.decode("utf-8", "replace")
+        status = result.status
+        if status is None:
+            end = f"not started: {result.detail}"
+        elif status < 0:
+            end = signal_name(-status)
+        else:
+            end = f"exit {status}"
+        if result.reason not in ("exit", "signal", "start-failed"):
+            end += f" ({result.reason})"
+        lines = [f"  {exchange.route.process}{exchange.route.path} pid {pid} {end}"]
+        lines[0] += f" {result.seconds:.3f} s request {exchange.request_id}"
+        lines += [f"  | {line}" for line in stderr.splitlines()]
+        self._write(
+            {
+                "event": "invocation",
+                "route": exchange.route.process + exchange.route.path,
+                "pid": pid,
+                "exit_code": status if status is not None and status >= 0 else None,
+                "signal": signal_name(-status) if status is not None and status < 0 else None,
+                "reason": result.reason,
+                "detail": result.detail or None,
+                "seconds": round(result.seconds, 6),
+                "output": result.output,
+                "stderr": stderr,
+                "request_id": exchange.request_id,
+                "principal": exchange.principal,
+            },
+            "\n".join(lines),
+        )
+
+    def _write(self, event: dict[str, object], text: str) -> None:
+        now = time.time()
+        if self._as_json:
+            line = json.dumps({"time": round(now, 3), **event}, ensure_ascii=False)
+        else:
+            line = f"{time.strftime('%H:%M:%S', time.localtime(now))} {_tame(text)}"
+        try:
+            print(line, file=self._stream, flush=True)
+        except (OSError, ValueError):
+            pass  # whoever read the log is gone; the requests matter more
+
+
+def _tame(text: str) -> str:
+    """Control characters made visible: what clients and commands write must not steer a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
+def _size(number: int) -> str:
+    value = float(number)
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GiB"

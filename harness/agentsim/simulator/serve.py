@@ -1,0 +1,117 @@
+"""The simulated agent as a program: one event loop, one listening socket, an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import resource
+import signal
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agentsim.core.table import Table
+from agentsim.run.invocation import look_at_children
+from agentsim.run.spawn import HAVE_PIDFD
+from agentsim.run.spool import Spool
+from agentsim.simulator.agent import Agent
+from agentsim.simulator.connection import Connection
+from agentsim.simulator.log import Log
+
+_BACKLOG = 4096
+
+
+class CannotServe(Exception):
+    """The host can't start; the text says why and what helps."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to serve.
+
+    Attributes:
+        tables: the route tables.
+        host, port: where to listen; port 0 takes a free one.
+        spool_dir: directory for large bodies and outputs.
+        spool_limit: bytes in that directory at the most.
+        credentials: secrets by principal; empty for none.
+        environment: entries for the commands' environments, over the tables' own.
+    """
+
+    tables: Sequence[Table]
+    host: str
+    port: int
+    spool_dir: Path
+    spool_limit: int
+    credentials: dict[bytes, bytes] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def serve(settings: Settings, log: Log) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Raises:
+        CannotServe: the address can't be had.
+    """
+    listener = _listen(settings.host, settings.port)
+    _raise_descriptor_limit()
+    os.chdir("/")  # the commands' working directory, unless their route says otherwise
+    with asyncio.Runner() as runner:
+        runner.run(_serve(settings, listener, log))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(address[0], socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address[4])
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        place = f"{host}:{port}"
+        if isinstance(error, socket.gaierror):
+            raise CannotServe(f"there is no host {host!r}: {error.strerror}") from None
+        reason = os.strerror(error.errno or 0)
+        raise CannotServe(f"can't listen on {place}: {reason}; try --port 0") from None
+    listener.setblocking(False)
+    return listener
+
+
+def _raise_descriptor_limit() -> None:
+    # Each running command holds three descriptors, and each connection one.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def _serve(settings: Settings, listener: socket.socket, log: Log) -> None:
+    loop = asyncio.get_running_loop()
+    agent = Agent(
+        loop,
+        settings.tables,
+        Spool(settings.spool_dir, settings.spool_limit),
+        settings.credentials,
+        settings.environment,
+        log,
+    )
+    stop = loop.create_future()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, lambda: stop.done() or stop.set_result(None))
+    if not HAVE_PIDFD:
+        loop.add_signal_handler(signal.SIGCHLD, look_at_children)
+    server = await loop.create_server(lambda: Connection(agent), sock=listener, backlog=_BACKLOG)
+    host, port = listener.getsockname()[:2]
+    gc.freeze()  # what is there now stays; the collector need not look at it again and again
+    shown = f"[{host}]" if ":" in host else host
+    log.say(f"serving {_names(settings.tables)} on http://{shown}:{port}")
+    await stop
+    log.say("ending the running commands" if agent.running else "good-bye")
+    server.close()
+    await agent.close()
+
+
+def _names(tables: Sequence[Table]) -> str:
+    return ", ".join(f"/{table.process}" for table in tables)

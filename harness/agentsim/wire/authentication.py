@@ -1,0 +1,92 @@
+"""HTTP basic authentication as a Mesos agent does it.
+
+Source: libprocess `BasicAuthenticator`, stout `base64.hpp`, Mesos `credentials.hpp`.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+import re
+from pathlib import Path
+
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
+
+
+class CredentialsError(ValueError):
+    """A credentials file that can't be used; the text names the file, the place and the reason."""
+
+
+def read_credentials(path: Path) -> dict[bytes, bytes]:
+    """Read a credentials file in either of Mesos's formats.
+
+    Args:
+        path: JSON (`{"credentials": [{"principal": …, "secret": …}]}`) or the old text form, one
+            `principal secret` pair a line.
+
+    Returns:
+        Secrets by principal.
+
+    Raises:
+        CredentialsError: the file can't be read or understood.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise CredentialsError(f"{path}: can't be read: {error.strerror}") from None
+    credentials = _from_json(path, text) if text.lstrip()[:1] == b"{" else _from_text(path, text)
+    for principal in credentials:
+        if b":" in principal or b"\0" in principal or not principal:
+            raise CredentialsError(f"{path}: the principal {principal!r} can't be used for HTTP")
+    return credentials
+
+
+def _from_json(path: Path, text: bytes) -> dict[bytes, bytes]:
+    try:
+        document = json.loads(text)
+        return {
+            entry["principal"].encode(): entry["secret"].encode()
+            for entry in document["credentials"]
+        }
+    except ValueError as error:
+        raise CredentialsError(f"{path}: not JSON: {error}") from None
+    except (KeyError, TypeError, AttributeError):
+        raise CredentialsError(
+            f'{path}: expected {{"credentials": [{{"principal": "…", "secret": "…"}}]}}'
+        ) from None
+
+
+def _from_text(path: Path, text: bytes) -> dict[bytes, bytes]:
+    credentials = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split()
+        if not words:
+            continue
+        if len(words) != 2:
+            raise CredentialsError(f"{path}:{number}: expected a principal and a secret")
+        credentials[words[0]] = words[1]
+    return credentials
+
+
+def authenticate(headers: dict[bytes, bytes], credentials: dict[bytes, bytes]) -> bytes | None:
+    """The principal that a request's Authorization header proves, or None.
+
+    The scheme is compared with its case, and a secret ends where the header's value does: what
+    stands behind a second colon belongs to no one.
+    """
+    scheme, _, encoded = headers.get(b"authorization", b"").partition(b" ")
+    if scheme != b"Basic" or _BASE64.fullmatch(encoded) is None:
+        return None
+    try:
+        decoded = binascii.a2b_base64(encoded)
+    except binascii.Error:
+        return None
+    parts = decoded.split(b":")
+    if len(parts) != 2 or credentials.get(parts[0]) != parts[1]:
+        return None
+    return parts[0]
+
+
+def challenge(realm: str) -> tuple[str, str]:
+    """The header that asks for credentials."""
+    return "WWW-Authenticate", f'Basic realm="{realm}"'
