@@ -61,8 +61,8 @@ def cli() -> None:
 @click.option(
     "--credentials",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Credentials file in Mesos's format (JSON, or one 'principal secret' a line); routes with a"
-    " realm then ask for them. Without one every route is open.",
+    help="Credentials file in Mesos's format (JSON, or one 'principal secret' a line); routes with"
+    " a realm then ask for them. Without one every route is open.",
 )
 @click.option(
     "--environment",
@@ -127,10 +127,7 @@ def check_command(tables: tuple[Path, ...]) -> None:
     Exits with 65 if a table is refused, 66 if one can't be read.
     """
     for path, table in zip(tables, _load(tables), strict=True):
-        routes = len(table.routes)
-        click.echo(
-            f"{path}: /{table.process}: {routes} route{'s' if routes != 1 else ''}, all good"
-        )
+        click.echo(f"{path}: /{table.process}: all good, routes: {len(table.routes)}")
 
 
 def _load(paths: tuple[Path, ...]) -> list[Table]:

@@ -22,8 +22,8 @@ from agentsim.run.spawn import Child, StartFailed, find, has_exited, reap, signa
 from agentsim.run.spool import SpoolFull
 
 _READ = 256 * 1024
-#: Bytes of standard error that are kept, counted from its end: one more than is shown, so that a cut
-#: character can be told.
+#: Bytes of standard error that are kept, counted from its end: one more than is shown, so that a
+#: cut character can be told.
 STDERR_TAIL = 4097
 #: Seconds to wait for pipes that others hold on to after the command has exited.
 HELD_PIPE_WAIT = 1.0

@@ -27,6 +27,7 @@ def main() -> None:
     arguments = [os.fsencode(argument) for argument in sys.argv[2:]]
     fcntl.fcntl(_REPORT, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     step = plan["program"]
+    address_space = None
     try:
         for name, value in plan["limits"].items():
             step = f"limit {name}"
@@ -36,20 +37,21 @@ def main() -> None:
                 os.setpriority(os.PRIO_PROCESS, 0, value)
             else:
                 _, hard = resource.getrlimit(_RESOURCES[name])
-                if hard != resource.RLIM_INFINITY:
-                    value = min(value, hard)
-                if name != "address_space":
-                    resource.setrlimit(_RESOURCES[name], (value, value))
+                # More than this host may give is as much as it may give.
+                allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
+                if name == "address_space":
+                    address_space = allowed
+                else:
+                    resource.setrlimit(_RESOURCES[name], (allowed, allowed))
         step = plan["directory"]
         os.chdir(step)
         step = plan["program"]
-        if "address_space" in plan["limits"]:
+        if address_space is not None:
             # Last: this interpreter itself may need more than the command is allowed.
-            value = plan["limits"]["address_space"]
-            resource.setrlimit(resource.RLIMIT_AS, (value, value))
+            resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
         os.execve(step, arguments, plan["environment"])
     except (OSError, ValueError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) else str(error)
+        reason = os.strerror(error.errno or 0) if isinstance(error, OSError) else str(error)
         os.write(_REPORT, f"{step}: {reason}".encode())
         os._exit(127)
 

@@ -10,6 +10,7 @@ Source: posix_spawn(3), execve(2), pidfd_open(2).
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -205,7 +206,6 @@ def signal_group(pid: int, number: int) -> None:
 
     Only while the command itself is not reaped: until then no other process can have its number.
     """
-    try:
+    # Nothing may be left of it, or what is left may have become another user's.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
-    except (ProcessLookupError, PermissionError):
-        pass  # nothing is left of it, or what is left has become another user's

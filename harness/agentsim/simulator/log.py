@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -90,14 +91,13 @@ class Log:
             line = json.dumps({"time": round(now, 3), **event}, ensure_ascii=False)
         else:
             line = f"{time.strftime('%H:%M:%S', time.localtime(now))} {_tame(text)}"
-        try:
+        # Whoever reads the log may be gone; the requests matter more.
+        with contextlib.suppress(OSError, ValueError):
             print(line, file=self._stream, flush=True)
-        except (OSError, ValueError):
-            pass  # whoever read the log is gone; the requests matter more
 
 
 def _tame(text: str) -> str:
-    """Control characters made visible: what clients and commands write must not steer a terminal."""
+    """Control characters made visible: what others wrote must not steer a terminal."""
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 

@@ -97,9 +97,9 @@ async def _serve(settings: Settings, listener: socket.socket, log: Log) -> None:
         settings.environment,
         log,
     )
-    stop = loop.create_future()
+    stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, lambda: stop.done() or stop.set_result(None))
+        loop.add_signal_handler(number, stop.set)
     if not HAVE_PIDFD:
         loop.add_signal_handler(signal.SIGCHLD, look_at_children)
     server = await loop.create_server(lambda: Connection(agent), sock=listener, backlog=_BACKLOG)
@@ -107,7 +107,7 @@ async def _serve(settings: Settings, listener: socket.socket, log: Log) -> None:
     gc.freeze()  # what is there now stays; the collector need not look at it again and again
     shown = f"[{host}]" if ":" in host else host
     log.say(f"serving {_names(settings.tables)} on http://{shown}:{port}")
-    await stop
+    await stop.wait()
     log.say("ending the running commands" if agent.running else "good-bye")
     server.close()
     await agent.close()

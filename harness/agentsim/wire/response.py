@@ -1,7 +1,7 @@
 """Answers become the bytes that libprocess would write.
 
-Three forms exist, as in libprocess: a body in memory (BODY, compressed where the client accepts it),
-a file (PATH, never compressed), and a stream (PIPE, chunked whatever the client's HTTP version).
+Three forms exist, as in libprocess: a body in memory (BODY, compressed if the client accepts it), a
+file (PATH, never compressed), and a stream (PIPE, chunked whatever the client's HTTP version).
 
 Source: libprocess `HttpResponseEncoder`, `HttpProxy`, `Request::acceptsEncoding`, stout `gzip.hpp`.
 """
