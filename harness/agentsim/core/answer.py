@@ -102,9 +102,8 @@ def body_too_large(route: Route) -> Refusal:
 
 def busy(route: Route) -> Refusal:
     """The refusal when the route's commands and its queue are at their limits."""
-    return refuse(
-        "busy", f"This route runs {route.concurrency} commands at once; try again in a second."
-    )
+    commands = "1 command" if route.concurrency == 1 else f"{route.concurrency} commands"
+    return refuse("busy", f"This route runs {commands} at once; try again in a second.")
 
 
 def spool_full() -> Refusal:

@@ -16,8 +16,12 @@ BASE: Final[Mapping[str, str]] = {
 
 
 def base_environment(table: Table, overrides: Mapping[str, str]) -> dict[str, str]:
-    """What all commands of a table share: the table's entries over BASE, the host's over both."""
-    return {**BASE, **table.environment, **overrides, "ABI_VERSION": str(ABI_VERSION)}
+    """What all commands of a table share: the table's entries over BASE, the host's over both.
+
+    Names that start with ABI_ are the ABI's own; those in `overrides` are left out.
+    """
+    own = {name: value for name, value in overrides.items() if not name.startswith("ABI_")}
+    return {**BASE, **table.environment, **own, "ABI_VERSION": str(ABI_VERSION)}
 
 
 def environment(
