@@ -96,9 +96,9 @@ class CommandExchange(Exchange):
         except SpoolFull:
             self._refuse(answers.spool_full())
 
-    def on_body_failure(self) -> None:
+    def on_body_failure(self, reason: str) -> None:
         self._forget_body()
-        super().on_body_failure()
+        super().on_body_failure(reason)
 
     def on_end(self) -> None:
         if self.done:

@@ -55,9 +55,9 @@ class Exchange:
     def on_end(self) -> None:
         """The request's body is complete."""
 
-    def on_body_failure(self) -> None:
-        """The body can't be decoded; libprocess answers so."""
-        self.answer_text(500, "failed to decode body")
+    def on_body_failure(self, reason: str) -> None:
+        """The body can't be decoded; libprocess answers with the reason."""
+        self.answer_text(500, reason)
 
     def on_gone(self) -> None:
         """The client is gone; nothing that is answered will reach it."""
@@ -183,12 +183,12 @@ class Connection(asyncio.Protocol):
             receiving, self._receiving = self._receiving, None
             receiving.on_end()
 
-    def on_body_failure(self) -> None:
+    def on_body_failure(self, reason: str) -> None:
         """A body can't be decoded."""
         if self._receiving is not None:
             receiving, self._receiving = self._receiving, None
             if not receiving.done:
-                receiving.on_body_failure()
+                receiving.on_body_failure(reason)
 
     # -- what exchanges ask for ---------------------------------------------------------------
 

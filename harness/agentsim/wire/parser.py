@@ -155,12 +155,20 @@ class Handler(Protocol):
     def on_end(self) -> None:
         """The body of the last request is complete."""
 
-    def on_body_failure(self) -> None:
+    def on_body_failure(self, reason: str) -> None:
         """The body of the last request can't be decoded; nothing more of it will come."""
 
 
 class _Malformed(Exception):
     """The bytes are no request."""
+
+    reason = "failed to decode body"
+
+
+class _CutGzip(_Malformed):
+    """A compressed body ends before its compression does."""
+
+    reason = "Failed to decompress body"
 
 
 class Parser:
@@ -211,11 +219,11 @@ class Parser:
                     raise _Malformed
                 self._stop = False
                 self._execute(piece)
-            except _Malformed:
+            except _Malformed as malformed:
                 self._failed = True
                 if self._body_open:
                     self._body_open = False
-                    self._handler.on_body_failure()
+                    self._handler.on_body_failure(malformed.reason)
             if self._failed and not self._requests:
                 return False
         return True
@@ -231,6 +239,8 @@ class Parser:
         while position < end:
             before = position
             state = self._state
+            if state < _IN_CHUNK and self._counted >= MAX_HEAD:
+                raise _Malformed
             position = steps[state](self, data, position)
             if state < _IN_CHUNK:
                 self._count(position - before)
@@ -556,7 +566,7 @@ class Parser:
 
     def _message_end(self) -> None:
         if self._inflate is not None and not self._inflate.eof:
-            raise _Malformed
+            raise _CutGzip
         self._body_open = False
         self._state = _START
         if self._upgrade:
