@@ -16,7 +16,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,7 +71,7 @@ def find(program: str, path: str) -> str:
 
 def spawn(
     program: str,
-    arguments: Sequence[str | bytes],
+    arguments: list[str | bytes],
     environment: Mapping[str, str],
     stdin: int,
     limits: Mapping[str, int],
@@ -154,7 +154,7 @@ HAVE_PIDFD = _pidfd_works()
 
 def _through_launcher(
     program: str,
-    arguments: Sequence[str | bytes],
+    arguments: list[str | bytes],
     environment: Mapping[str, str],
     limits: Mapping[str, int],
     directory: str,
