@@ -149,6 +149,8 @@ def _environment_entry(entry: str) -> tuple[str, str]:
     name, equals, value = entry.partition("=")
     if not equals or not name.isidentifier() or not name.isascii():
         _fail(EX_USAGE, f"--environment {entry!r}: expected NAME=VALUE")
+    if name.startswith("ABI_"):
+        _fail(EX_USAGE, f"--environment {name}: names that start with ABI_ are the host's own")
     return name, value
 
 

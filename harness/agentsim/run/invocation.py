@@ -18,7 +18,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agentsim.run.escaped import kill_escaped
-from agentsim.run.spawn import Child, StartFailed, find, has_exited, reap, signal_group, spawn
+from agentsim.run.spawn import (
+    Child,
+    Exhausted,
+    StartFailed,
+    find,
+    has_exited,
+    reap,
+    signal_group,
+    spawn,
+)
 from agentsim.run.spool import SpoolFull
 
 _READ = 256 * 1024
@@ -66,8 +75,8 @@ class Result:
 
     Attributes:
         status: exit code, or the negative number of a signal; None if the command never ran.
-        reason: `exit`, `signal`, or why the host ended it (`timeout`, `output-limit`, …), or
-            `start-failed`.
+        reason: `exit`, `signal`, or why the host ended it (`timeout`, `output-limit`, …), or why
+            it was not started (`start-failed`, `exhausted`).
         seconds: from start to end.
         stderr: the last bytes of standard error, at most `STDERR_TAIL`.
         output: bytes of standard output that were passed on.
@@ -159,7 +168,8 @@ class Invocation:
                 plan.directory,
             )
         except StartFailed as error:
-            self._reason, self._detail = "start-failed", str(error)
+            self._reason = "exhausted" if isinstance(error, Exhausted) else "start-failed"
+            self._detail = str(error)
             self._finish()
             return
         self._open = {child.stdout, child.stderr}

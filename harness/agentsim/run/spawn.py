@@ -29,6 +29,13 @@ class StartFailed(Exception):
     """The program can't be started; the text says which and why."""
 
 
+class Exhausted(StartFailed):
+    """Descriptors, processes or memory ran out; the same start may succeed later."""
+
+
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
+
+
 class Child(NamedTuple):
     """A running command.
 
@@ -66,7 +73,7 @@ def find(program: str, path: str) -> str:
                 return candidate
             denied = True
     reason = "may not be executed" if denied else "is not"
-    raise StartFailed(f"the program {program!r} {reason} in PATH ({path})")
+    raise StartFailed(f"The program {program!r} {reason} in PATH ({path}).")
 
 
 def spawn(
@@ -88,7 +95,8 @@ def spawn(
         directory: working directory of the child.
 
     Raises:
-        StartFailed: the program can't be executed, or the host is out of descriptors or processes.
+        StartFailed: the program can't be executed.
+        Exhausted: the host is out of descriptors, processes or memory.
     """
     opened: list[int] = []
     try:
@@ -121,7 +129,7 @@ def spawn(
     except OSError as error:
         for descriptor in opened:
             os.close(descriptor)
-        raise StartFailed(_reason(program, error)) from None
+        raise _failure(program, error) from None
     os.close(stdout_end)
     os.close(stderr_end)
     if failure >= 0:
@@ -136,7 +144,7 @@ def spawn(
         for descriptor in (stdout, stderr, failure):
             if descriptor >= 0:
                 os.close(descriptor)
-        raise StartFailed(_reason(program, error)) from None
+        raise _failure(program, error) from None
     return Child(pid, pidfd, stdout, stderr, failure)
 
 
@@ -168,17 +176,21 @@ def _through_launcher(
     return sys.executable, [sys.executable, "-I", "-S", _LAUNCHER, json.dumps(plan), *arguments]
 
 
-def _reason(program: str, error: OSError) -> str:
+def _failure(program: str, error: OSError) -> StartFailed:
     text = os.strerror(error.errno or 0)
+    if error.errno in _EXHAUSTED:
+        return Exhausted(f"The host can't start another process now: {text}.")
+    return StartFailed(f"{program} can't be started: {_reason(program, error, text)}.")
+
+
+def _reason(program: str, error: OSError, text: str) -> str:
     if error.errno == errno.ENOENT and os.path.exists(program):
-        return f"{program}: its interpreter (the first line's #! program) does not exist"
+        return "the interpreter that its first line names does not exist"
     if error.errno == errno.ENOEXEC:
-        return f"{program}: neither a program nor a script with a #! line"
+        return "it is neither a program nor a script with a #! line"
     if error.errno == errno.EACCES and os.path.isdir(program):
-        return f"{program}: is a directory"
-    if error.errno in (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM):
-        return f"the host can't start another process now: {text}"
-    return f"{program}: {text}"
+        return "it is a directory"
+    return text
 
 
 def reap(child: Child) -> int:

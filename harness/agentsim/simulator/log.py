@@ -27,10 +27,18 @@ class Log:
     def __init__(self, stream: TextIO = sys.stderr, *, as_json: bool = False) -> None:
         self._stream = stream
         self._as_json = as_json
+        self._said: dict[str, float] = {}
 
     def say(self, text: str) -> None:
         """A sentence about the host itself."""
         self._write({"event": "host", "text": text}, text)
+
+    def say_once(self, text: str) -> None:
+        """A sentence that may come very often: said once a second at the most."""
+        now = time.monotonic()
+        if now - self._said.get(text, -1.0) >= 1.0:
+            self._said[text] = now
+            self.say(text)
 
     def request(self, exchange: Exchange, gone: bool) -> None:
         """A request's answer was sent, or its client went away before."""
@@ -62,7 +70,7 @@ class Log:
             end = signal_name(-status)
         else:
             end = f"exit {status}"
-        if result.reason not in ("exit", "signal", "start-failed"):
+        if result.reason not in ("exit", "signal", "start-failed", "exhausted"):
             end += f" ({result.reason})"
         lines = [f"  {exchange.route.process}{exchange.route.path} pid {pid} {end}"]
         lines[0] += f" {result.seconds:.3f} s request {exchange.request_id}"

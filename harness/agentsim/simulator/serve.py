@@ -9,9 +9,11 @@ import os
 import resource
 import signal
 import socket
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from agentsim.core.table import Table
 from agentsim.run.invocation import look_at_children
@@ -22,6 +24,9 @@ from agentsim.simulator.connection import Connection
 from agentsim.simulator.log import Log
 
 _BACKLOG = 4096
+# How many clients asyncio accepts in one go; it also tries, and complains, as often in one go when
+# no descriptor is left.
+_ACCEPT_AT_ONCE = 64
 
 
 class CannotServe(Exception):
@@ -97,12 +102,16 @@ async def _serve(settings: Settings, listener: socket.socket, log: Log) -> None:
         settings.environment,
         log,
     )
+    loop.set_exception_handler(lambda _, context: _report(log, context))
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     if not HAVE_PIDFD:
         loop.add_signal_handler(signal.SIGCHLD, look_at_children)
-    server = await loop.create_server(lambda: Connection(agent), sock=listener, backlog=_BACKLOG)
+    server = await loop.create_server(
+        lambda: Connection(agent), sock=listener, backlog=_ACCEPT_AT_ONCE
+    )
+    listener.listen(_BACKLOG)  # asyncio has set it to what it accepts in one go
     host, port = listener.getsockname()[:2]
     gc.freeze()  # what is there now stays; the collector need not look at it again and again
     shown = f"[{host}]" if ":" in host else host
@@ -111,6 +120,15 @@ async def _serve(settings: Settings, listener: socket.socket, log: Log) -> None:
     log.say("ending the running commands" if agent.running else "good-bye")
     server.close()
     await agent.close()
+
+
+def _report(log: Log, context: dict[str, Any]) -> None:
+    """A line for what the system refuses (no descriptor for a client), everything for a bug."""
+    exception = context.get("exception")
+    if isinstance(exception, OSError):
+        log.say_once(f"{context['message']}: {exception.strerror}")
+    else:
+        log.say("".join(traceback.format_exception(exception)) if exception else context["message"])
 
 
 def _names(tables: Sequence[Table]) -> str:
