@@ -1,0 +1,3 @@
+from packager.main import main
+
+main()

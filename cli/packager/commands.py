@@ -1,0 +1,336 @@
+"""The command line of `packager`, once: plain data that both front ends are made from.
+
+`light` parses well-formed command lines with it at next to no cost, `people` makes a click group of
+it for everything else. Nothing here is computed and nothing but the data's own classes is imported,
+since every start reads this file. (Dataclasses would triple the time Python needs to start.)
+"""
+
+from __future__ import annotations
+
+PROGRAM = "packager"
+COMPLETION_VARIABLE = "_PACKAGER_COMPLETE"
+
+EXIT_CODES: dict[int, str] = {
+    0: "done",
+    64: "the command line is wrong: an unknown option, a malformed id",
+    65: "the data is wrong: a hostile or broken archive, a wrong hash or size, a difference found",
+    66: "no such package, file or URL",
+    69: "the remote server can't be reached, or failed at every try",
+    70: "a fault of packager itself",
+    73: "a conflict: the id is there with other content",
+    74: "reading or writing failed: disk full, read-only, standard output closed",
+    75: "busy, try again: another packager is changing the store",
+    76: "the remote server's answer breaks HTTP",
+    77: "permission denied, here or by the remote server",
+    78: "the configuration is wrong: a root that is not a store, a bad proxy or CA bundle",
+}
+
+
+class Option:
+    """One `--name VALUE`.
+
+    dest: the handler's parameter. kind: a key of `values.CONVERTERS`, or "choice" with `choices`.
+    default: written as a person would write it, converted like any other word; None: no value.
+    envvar: an environment variable that stands in for the option; an empty one counts as unset.
+    """
+
+    __slots__ = ("choices", "default", "dest", "envvar", "help", "kind", "metavar", "name")
+
+    def __init__(
+        self,
+        name: str,
+        dest: str,
+        *,
+        help: str,  # noqa: A002
+        kind: str = "choice",
+        choices: tuple[str, ...] = (),
+        default: str | None = None,
+        metavar: str | None = None,
+        envvar: str | None = None,
+    ) -> None:
+        self.name = name
+        self.dest = dest
+        self.help = help
+        self.kind = kind
+        self.choices = choices
+        self.default = default
+        self.metavar = metavar
+        self.envvar = envvar
+
+
+class Argument:
+    """One word without a name, or (many) any number of them, always the last argument.
+
+    complete: what a shell offers for it: "ids" of the store, "files", "directories", or one of
+    `choices`, which also limits what is accepted.
+    """
+
+    __slots__ = ("choices", "complete", "dest", "kind", "many", "name")
+
+    def __init__(
+        self,
+        name: str,
+        dest: str,
+        *,
+        kind: str = "choice",
+        choices: tuple[str, ...] = (),
+        many: bool = False,
+        complete: str = "",
+    ) -> None:
+        self.name = name
+        self.dest = dest
+        self.kind = kind
+        self.choices = choices
+        self.many = many
+        self.complete = complete
+
+
+class Command:
+    """One command: its words, its help, and who carries it out.
+
+    handler: "module:function"; the function takes every dest as a keyword and returns the exit
+    status. examples: (command line, what it does). exit_codes: those to expect, beside 0 and 64.
+    """
+
+    __slots__ = (
+        "arguments",
+        "description",
+        "examples",
+        "exit_codes",
+        "handler",
+        "name",
+        "options",
+        "summary",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        handler: str,
+        *,
+        summary: str,
+        description: str,
+        options: tuple[Option, ...] = (),
+        arguments: tuple[Argument, ...] = (),
+        examples: tuple[tuple[str, str], ...] = (),
+        exit_codes: tuple[int, ...] = (),
+    ) -> None:
+        self.name = name
+        self.handler = handler
+        self.summary = summary
+        self.description = description
+        self.options = options
+        self.arguments = arguments
+        self.examples = examples
+        self.exit_codes = exit_codes
+
+
+def _format(*choices: str) -> Option:
+    return Option(
+        "--format",
+        "output_format",
+        choices=choices,
+        default="table",
+        help="How the result is written: a table for people, or JSON for programs.",
+    )
+
+
+ROOT = Option(
+    "--root",
+    "root",
+    kind="path",
+    default="/opt/packager",
+    metavar="DIR",
+    envvar="PACKAGER_ROOT",
+    help="The directory of the store. It may stand before or after the command.",
+)
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "list",
+        "packager.handlers.listing:run",
+        summary="List the packages of the store.",
+        description="Lists the packages of the store, sorted by id.",
+        options=(_format("table", "json", "ndjson"),),
+        examples=(
+            ("packager list", "as a table"),
+            ("packager list --format=json", "as one JSON document"),
+            ("packager list --root /srv/store", "of another store"),
+        ),
+        exit_codes=(74, 77, 78),
+    ),
+    Command(
+        "show",
+        "packager.handlers.show:run",
+        summary="Show what is known of one package.",
+        description=(
+            "Shows what is known of one package: its size, the number of its files, the hashes of "
+            "the archive it came from and of its tree, and its own pkginfo.json."
+        ),
+        options=(_format("table", "json"),),
+        arguments=(Argument("ID", "package_id", kind="id", complete="ids"),),
+        examples=(
+            ("packager show hello--1.0", "for reading"),
+            ("packager show --format=json hello--1.0", "for a program"),
+        ),
+        exit_codes=(65, 66, 74, 77, 78),
+    ),
+    Command(
+        "add",
+        "packager.handlers.add:run",
+        summary="Add a package from a file, a URL or standard input.",
+        description=(
+            "Adds the package that SOURCE holds: the path of a tar archive, an http(s) URL of one, "
+            "or - for standard input. The archive may be compressed with gzip, xz or zstd. The id "
+            "is taken from the file's name (NAME--VERSION.tar.xz) unless --id gives it. Adding a "
+            "package that is there already, with the same content, changes nothing and succeeds."
+        ),
+        options=(
+            Option(
+                "--id",
+                "package_id",
+                kind="id",
+                metavar="ID",
+                help="The package's id. Needed when the source's name doesn't tell it.",
+            ),
+            Option(
+                "--sha256",
+                "sha256",
+                kind="sha256",
+                metavar="HEX",
+                help="Refuse an archive with another SHA-256.",
+            ),
+            Option(
+                "--size",
+                "size",
+                kind="size",
+                metavar="BYTES",
+                help="Refuse an archive of another size.",
+            ),
+            Option(
+                "--max-size",
+                "max_size",
+                kind="size",
+                default="16G",
+                metavar="BYTES",
+                help="Refuse a download that is larger; K, M, G and T are powers of 1024.",
+            ),
+            Option(
+                "--connect-timeout",
+                "connect_timeout",
+                kind="seconds",
+                default="10",
+                metavar="SECONDS",
+                help="How long a remote server may take to accept a connection.",
+            ),
+            Option(
+                "--read-timeout",
+                "read_timeout",
+                kind="seconds",
+                default="30",
+                metavar="SECONDS",
+                help="How long a remote server may stay silent, or slower than 1 KiB/s.",
+            ),
+            Option(
+                "--retries",
+                "retries",
+                kind="count",
+                default="4",
+                metavar="N",
+                help="How often a failed download is tried again, each time from where it broke.",
+            ),
+            _format("table", "json", "ndjson"),
+        ),
+        arguments=(Argument("SOURCE", "source", kind="path", complete="files"),),
+        examples=(
+            ("packager add hello--1.0.tar.xz", "from a file"),
+            (
+                "packager add --sha256=… https://repo.example/hello--1.0.tar.xz",
+                "from a server, and only this very archive",
+            ),
+            ("packager add --id=hello--1.0 - < hello.tar", "from standard input"),
+        ),
+        exit_codes=(65, 66, 69, 73, 74, 75, 76, 77, 78),
+    ),
+    Command(
+        "remove",
+        "packager.handlers.remove:run",
+        summary="Remove a package.",
+        description="Removes one package from the store. An id that is not there is an error.",
+        options=(_format("table", "json"),),
+        arguments=(Argument("ID", "package_id", kind="id", complete="ids"),),
+        examples=(("packager remove hello--1.0", "removes it"),),
+        exit_codes=(66, 73, 74, 75, 77, 78),
+    ),
+    Command(
+        "verify",
+        "packager.handlers.verify:run",
+        summary="Compare packages with what was added.",
+        description=(
+            "Reads every file of the packages with these ids (of all packages when there are none) "
+            "and compares it with what was added. Every difference is listed; if there is one, "
+            "the exit code is 65."
+        ),
+        options=(_format("table", "json", "ndjson"),),
+        arguments=(Argument("ID", "package_ids", kind="id", many=True, complete="ids"),),
+        examples=(
+            ("packager verify", "the whole store"),
+            ("packager verify hello--1.0 tools--2.3", "two packages"),
+        ),
+        exit_codes=(65, 66, 74, 77, 78),
+    ),
+    Command(
+        "build",
+        "packager.handlers.build:run",
+        summary="Make a package of a directory.",
+        description=(
+            "Makes a reproducible archive of DIR, with a manifest of every file's hash: the same "
+            "tree gives the same bytes, whenever and by whomever it is built. DIR's name is the "
+            "package's id unless --id gives it."
+        ),
+        options=(
+            Option(
+                "--output",
+                "output",
+                kind="path",
+                metavar="FILE",
+                help="Where the archive goes; - is standard output. Default: ID.tar.xz, here.",
+            ),
+            Option(
+                "--compression",
+                "compression",
+                choices=("none", "gzip", "xz", "zstd"),
+                default="xz",
+                help="How the archive is compressed.",
+            ),
+            Option(
+                "--id",
+                "package_id",
+                kind="id",
+                metavar="ID",
+                help="The package's id, if it is not the directory's name.",
+            ),
+            _format("table", "json"),
+        ),
+        arguments=(Argument("DIR", "directory", kind="path", complete="directories"),),
+        examples=(
+            ("packager build hello--1.0", "makes hello--1.0.tar.xz"),
+            ("packager build --id=hello--1.0 --compression=zstd ./tree", "another name, zstd"),
+        ),
+        exit_codes=(65, 66, 73, 74, 77),
+    ),
+    Command(
+        "completion",
+        "packager.handlers.completion:run",
+        summary="Print the completion script for a shell.",
+        description=(
+            "Prints a script that teaches a shell to complete packager's commands, options and the "
+            "ids of the store."
+        ),
+        arguments=(Argument("SHELL", "shell", choices=("bash", "zsh", "fish")),),
+        examples=(
+            ('eval "$(packager completion bash)"', "for this shell; put it in ~/.bashrc to stay"),
+            ("packager completion fish > ~/.config/fish/completions/packager.fish", "for fish"),
+        ),
+    ),
+)

@@ -1,0 +1,296 @@
+"""Downloads: one URL into one file, or a clear reason why not.
+
+The file on disk is the truth at every moment: it holds a prefix of the body, whatever broke off,
+and its length says where to go on. What answers mean is decided in `remote`; what goes wrong below
+HTTP is put into words in `breakage`. Redirects are followed here and not by requests, which would
+read a redirect's body into memory, however long it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import BinaryIO, NoReturn
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from requests.utils import get_auth_from_url
+
+from packager import __version__, remote
+from packager.breakage import NETWORK_ERRORS, Broken, broken
+from packager.errors import DataError, Denied, NotFound, PackagerError, ProtocolError, Unavailable
+from packager.events import Emit
+
+BLOCK = 1 << 18  # bytes asked of the connection at once
+SLOWEST = 1024  # bytes per second, on average over a read time-out; less counts as a stall
+MOST_REDIRECTS = 10
+LONGEST_ASKED_WAIT = 120.0  # seconds of Retry-After that are waited for
+HEADERS = {
+    "User-Agent": f"packager/{__version__}",
+    "Accept": "*/*",
+    # Compressed in transit, the bytes would not be the archive's, and could not be resumed.
+    "Accept-Encoding": "identity",
+}
+
+_REFUSALS: dict[str, type[PackagerError]] = {
+    "not-found": NotFound,
+    "denied": Denied,
+    "unavailable": Unavailable,
+    "protocol": ProtocolError,
+}
+
+
+def fetch(
+    url: str,
+    file: BinaryIO,
+    *,
+    policy: remote.Policy,
+    emit: Emit,
+    sha256: str | None = None,
+    size: int | None = None,
+) -> None:
+    """Download `url` into `file` (empty, open for reading and writing) and check size and hash.
+
+    Events: fetching (source, bytes, total), retrying (source, reason, seconds). Proxies, CA
+    bundles and netrc are taken from the environment as requests does. Main thread only: the alarm
+    clock (SIGALRM) ends what is too slow for the time-outs of single reads.
+
+    Raises NotFound, Denied, Unavailable (after the retries), ProtocolError, ConfigError, DataError
+    for a wrong size or hash, OSError of the file. No message contains credentials.
+    """
+    download = _Download(url, file, policy, emit, size)
+    failures = 0
+    while True:
+        try:
+            download.attempt()
+            break
+        except Broken as failure:
+            if not failure.retryable:
+                raise failure.error(f"{download.shown}: {failure.reason}") from None
+            if failures == policy.retries:
+                raise Unavailable(
+                    f"{download.shown}: {failure.reason}"
+                    + (f" (tried {failures + 1} times)" if failures else "")
+                ) from None
+            seconds = _delay(failure, failures, policy, download.shown)
+            failures += 1
+            emit(
+                "retrying", source=download.shown, reason=failure.reason, seconds=round(seconds, 1)
+            )
+            time.sleep(seconds)
+    _check(file, download.shown, sha256, size)
+
+
+class _Download:
+    """One download over all its attempts: what is known of the remote file so far."""
+
+    def __init__(
+        self, url: str, file: BinaryIO, policy: remote.Policy, emit: Emit, size: int | None
+    ) -> None:
+        self.shown = remote.redacted(url)
+        self._url = url
+        self._file = file
+        self._policy = policy
+        self._times = (policy.connect_timeout, policy.read_timeout)
+        self._emit = emit
+        self._size = size
+        self._resumption: remote.Resumption | None = None
+
+    def attempt(self) -> None:
+        """Ask for what is missing and append it. Raises Broken, PackagerError, OSError."""
+        try:
+            verdict = self._ask()
+        except _Stalled:
+            raise Broken(
+                f"no answer, or less than {SLOWEST} bytes a second, "
+                f"for {self._policy.read_timeout:g} s"
+            ) from None
+        if verdict is not None:
+            self._refuse(verdict)
+
+    def _ask(self) -> remote.StartOver | remote.TryAgain | remote.Refusal | None:
+        offset = self._file.seek(0, os.SEEK_END)
+        if offset and self._resumption is None:
+            offset = self._empty()
+        resumption = self._resumption if offset else None
+        headers = dict(HEADERS)
+        if resumption is not None:
+            headers["Range"] = f"bytes={offset}-"
+            headers["If-Range"] = resumption.validator
+        with _alarm_clock() as alarm, requests.Session() as session:
+            alarm.set(sum(self._times))
+            with self._open(session, headers, alarm) as response:
+                verdict = remote.judge(
+                    response.status_code,
+                    response.reason or "",
+                    response.headers,
+                    offset=offset,
+                    resumption=resumption,
+                    now=time.time(),
+                )
+                if isinstance(verdict, remote.Body):
+                    if verdict.start == 0:
+                        self._empty()
+                        self._resumption = remote.resumption(response.headers)
+                    self._receive(response, verdict, alarm)
+                    return None
+        return verdict
+
+    def _refuse(self, verdict: remote.StartOver | remote.TryAgain | remote.Refusal) -> NoReturn:
+        if isinstance(verdict, remote.StartOver):
+            self._empty()
+            self._resumption = None
+            raise Broken("the remote file has changed, or can't be resumed")
+        if isinstance(verdict, remote.TryAgain):
+            raise Broken(verdict.reason, wait=verdict.wait)
+        raise _REFUSALS[verdict.kind](f"{self.shown}: {verdict.reason}")
+
+    def _open(
+        self, session: requests.Session, headers: dict[str, str], alarm: _AlarmClock
+    ) -> requests.Response:
+        """The first answer that is no redirect. Credentials stay with the host they are for."""
+        url = self._url
+        auth = get_auth_from_url(url)
+        own: tuple[str, str] | None = auth if any(auth) else None
+        for _ in range(MOST_REDIRECTS + 1):
+            response = self._send(session, url, headers, own)
+            target = session.get_redirect_target(response)
+            if target is None:
+                return response
+            response.close()
+            alarm.set(sum(self._times))
+            target = _redirected(url, target)
+            if session.should_strip_auth(url, target):  # type: ignore[no-untyped-call]
+                own = None
+            url = target
+        raise Broken(f"more than {MOST_REDIRECTS} redirects", error=ProtocolError)
+
+    def _send(
+        self,
+        session: requests.Session,
+        url: str,
+        headers: dict[str, str],
+        auth: tuple[str, str] | None,
+    ) -> requests.Response:
+        times = self._times
+        try:
+            request = session.prepare_request(
+                requests.Request("GET", url, headers=headers, auth=auth)
+            )
+            settings = session.merge_environment_settings(request.url, {}, True, None, None)
+            return session.send(request, timeout=times, allow_redirects=False, **settings)
+        except NETWORK_ERRORS as error:
+            raise broken(error, *times) from error
+
+    def _receive(self, response: requests.Response, body: remote.Body, alarm: _AlarmClock) -> None:
+        total = body.total if body.total is not None else self._size
+        self._limit(total)
+        alarm.set(self._policy.read_timeout)
+        received, counted = body.start, body.start
+        self._tell(received, total)
+        while True:
+            try:
+                piece = response.raw.read1(BLOCK, decode_content=False)
+            except NETWORK_ERRORS as error:
+                raise broken(error, *self._times) from error
+            if not piece:
+                break
+            received += len(piece)
+            self._limit(received)
+            self._file.write(piece)
+            self._tell(received, total)
+            if received - counted >= SLOWEST * self._policy.read_timeout:
+                counted = received
+                alarm.set(self._policy.read_timeout)
+        if total is not None and received < total:
+            raise Broken(f"the answer ended after {received} of {total} bytes")
+
+    def _limit(self, bytes_: int | None) -> None:
+        """Refuse to receive more than was promised, or than is allowed."""
+        if bytes_ is None:
+            return
+        if self._size is not None and bytes_ > self._size:
+            raise DataError(
+                f"{self.shown}: the archive has {bytes_} bytes or more, {self._size} were promised"
+            )
+        if bytes_ > self._policy.max_size:
+            raise DataError(
+                f"{self.shown}: the archive is larger than {self._policy.max_size} bytes; "
+                "raise --max-size if that is right"
+            )
+
+    def _tell(self, received: int, total: int | None) -> None:
+        self._emit("fetching", source=self.shown, bytes=received, total=total)
+
+    def _empty(self) -> int:
+        self._file.seek(0)
+        self._file.truncate()
+        return 0
+
+
+class _Stalled(Exception):
+    """Raised by the alarm clock into whatever is waiting."""
+
+
+class _AlarmClock:
+    """Raises _Stalled in the main thread when the seconds last set have passed."""
+
+    def set(self, seconds: float) -> None:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+@contextmanager
+def _alarm_clock() -> Iterator[_AlarmClock]:
+    def ring(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+        raise _Stalled
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        yield _AlarmClock()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _redirected(url: str, target: str) -> str:
+    """The absolute URL that a redirect from `url` leads to. Raises Broken for a forbidden one."""
+    try:
+        joined = urljoin(url, target)
+        scheme = urlsplit(joined).scheme
+    except ValueError:
+        raise Broken("a redirect leads to a malformed URL", error=ProtocolError) from None
+    if scheme not in ("http", "https"):
+        raise Broken(f"a redirect leads to a {scheme}: URL", error=ProtocolError)
+    if scheme == "http" and url.lower().startswith("https:"):
+        raise Broken("a redirect leads from https to http", error=ProtocolError)
+    return joined
+
+
+def _delay(failure: Broken, failures: int, policy: remote.Policy, shown: str) -> float:
+    """Seconds until the next attempt: what the server asks for, or the back-off."""
+    jitter = random.random()  # noqa: S311 - no secret
+    own = remote.back_off(failures, policy.first_delay, policy.longest_delay, jitter)
+    if failure.wait is None:
+        return own
+    if failure.wait > LONGEST_ASKED_WAIT:
+        raise Unavailable(
+            f"{shown}: {failure.reason} and asks to wait {failure.wait:.0f} s; try again then"
+        )
+    return max(failure.wait, own)
+
+
+def _check(file: BinaryIO, shown: str, sha256: str | None, size: int | None) -> None:
+    length = file.seek(0, os.SEEK_END)
+    if size is not None and length != size:
+        raise DataError(f"{shown}: the archive has {length} bytes, {size} were promised")
+    if sha256 is not None:
+        file.seek(0)
+        found = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+        if found != sha256:
+            raise DataError(f"{shown}: the archive's SHA-256 is {found}, {sha256} was promised")

@@ -1,0 +1,125 @@
+"""`packager add`: from a file, standard input or a server, into the store."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, cast
+
+from packager import output, remote
+from packager.errors import NotFound, PackagerError, UsageError, from_os_error
+from packager.events import Emit, Field
+from packager.progress import Events, Quiet, listener
+from packager.remote import Policy
+from packager.stopping import stoppable
+from packager.store import Added, Store, id_of
+
+STDIN = "-"
+
+
+def run(
+    *,
+    root: str,
+    source: str,
+    package_id: str | None,
+    sha256: str | None,
+    size: int | None,
+    max_size: int,
+    connect_timeout: float,
+    read_timeout: float,
+    retries: int,
+    output_format: str,
+) -> int:
+    """Add one package; raises PackagerError, OutputFailed, Stopped."""
+    store = Store(root)
+    with stoppable(), listener(output_format) as emit:
+        try:
+            hint = _name(source)
+            id_of(package_id, hint)  # a wrong id is refused before anything is fetched
+            if remote.is_url(source):
+                policy = Policy(connect_timeout, read_timeout, retries, max_size)
+                opened = _fetched(store, source, sha256, size, policy, emit)
+            else:
+                opened = _opened(source)
+            with opened as archive:
+                added = store.add(
+                    archive,
+                    package_id=package_id,
+                    name_hint=hint,
+                    sha256=sha256,
+                    size=size,
+                    emit=emit,
+                )
+            _report(added, output_format, emit)
+        except PackagerError as error:
+            if isinstance(emit, Events):
+                emit.failed(error, error.exit_code)
+            raise
+    return 0
+
+
+def _report(added: Added, output_format: str, emit: Quiet) -> None:
+    result: dict[str, Field] = {
+        "id": added.id,
+        "changed": added.changed,
+        "files": added.files,
+        "size": added.size,
+        "sha256": added.sha256,
+        "tree": added.tree,
+    }
+    if output_format == "ndjson":
+        emit("added", **result)
+    elif output_format == "json":
+        output.json_line(result)
+    elif added.changed:
+        what = f"{output.plural(added.files, 'file')}, {output.amount(added.size)}"
+        output.line(f"added {added.id} ({what})")
+    else:
+        output.line(f"{added.id} was there already, with the same content")
+
+
+def _name(source: str) -> str | None:
+    if source == STDIN:
+        return None
+    if remote.is_url(source):
+        return remote.file_name(source)
+    if "://" in source:
+        raise UsageError(f"{remote.redacted(source)}: only http and https URLs can be fetched")
+    return os.path.basename(source)  # noqa: PTH119
+
+
+@contextmanager
+def _opened(source: str) -> Iterator[BinaryIO]:
+    if source == STDIN:
+        if sys.stdin is None:
+            raise UsageError("standard input is closed; there is no archive to read")
+        if sys.stdin.isatty():
+            raise UsageError("standard input is a terminal; redirect the archive into it")
+        yield sys.stdin.buffer
+        return
+    try:
+        file = open(source, "rb", buffering=0)  # noqa: PTH123, SIM115
+    except FileNotFoundError:
+        raise NotFound(f"{source}: there is no such file") from None
+    except IsADirectoryError:
+        raise UsageError(
+            f"{source} is a directory; 'packager build' makes a package of one"
+        ) from None
+    except OSError as error:
+        raise from_os_error(error, source) from error
+    with file:
+        yield cast(BinaryIO, file)
+
+
+@contextmanager
+def _fetched(
+    store: Store, url: str, sha256: str | None, size: int | None, policy: Policy, emit: Emit
+) -> Iterator[BinaryIO]:
+    from packager.fetch import fetch
+
+    with store.staging() as directory, open(os.path.join(directory, "download"), "w+b") as file:  # noqa: PTH118, PTH123
+        fetch(url, file, policy=policy, emit=emit, sha256=sha256, size=size)
+        file.seek(0)
+        yield file

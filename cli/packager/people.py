@@ -1,0 +1,199 @@
+"""The front end that explains: a click group made from the same definition of the commands.
+
+It parses every command line, the well-formed ones too (to the same values as `light`), and has the
+words for the others: help with examples, errors with suggestions, completion of ids and files.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem, get_completion_class
+
+from packager import __version__, output
+from packager.commands import (
+    COMMANDS,
+    COMPLETION_VARIABLE,
+    EXIT_CODES,
+    PROGRAM,
+    ROOT,
+    Argument,
+    Command,
+    Option,
+)
+from packager.values import CONVERTERS, Malformed
+
+if TYPE_CHECKING:
+    from packager.light import Invocation, Value
+
+USAGE_ERROR = 64
+
+
+def parse(words: Sequence[str]) -> Invocation | int:
+    """The command and values that `words` stand for, or the exit status when all is said.
+
+    Help, the version and completions are written to standard output, errors in the command line to
+    standard error; the status is then 0 or 64. Raises OutputFailed.
+    """
+    try:
+        try:
+            result = group().main(
+                list(words),
+                prog_name=PROGRAM,
+                complete_var=COMPLETION_VARIABLE,
+                standalone_mode=False,
+            )
+        except click.ClickException as error:
+            error.show()
+            result = USAGE_ERROR
+        except SystemExit as done:  # how click leaves after completing a word
+            result = done.code
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        _drop_standard_output()
+        raise output.OutputFailed(error) from error
+    return result  # type: ignore[no-any-return]
+
+
+def group() -> click.Group:
+    """All commands as one click group, whose callbacks return the Invocation."""
+    made = _Group(
+        PROGRAM,
+        help="A package manager for one host. Nothing it does is ever half done.",
+        epilog="Try 'packager COMMAND --help' for a command, with examples.",
+        params=[_option(ROOT)],
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")(made)
+    for command in COMMANDS:
+        made.add_command(_command(command))
+    return made
+
+
+def completion_script(shell: str) -> str:
+    """click's own completion script for bash, zsh or fish."""
+    made = get_completion_class(shell)
+    assert made is not None, shell
+    return made(group(), {}, PROGRAM, COMPLETION_VARIABLE).source()
+
+
+class _Group(click.Group):
+    """A group that lists its commands in the order of their definition, not of the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(self.commands)
+
+
+class _Command(click.Command):
+    """A command whose help ends in examples and exit codes."""
+
+    definition: Command
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Examples"):
+            for line, meaning in self.definition.examples:
+                formatter.write(f"{'':{formatter.current_indent}}# {meaning}\n")
+                formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+        with formatter.section("Exit codes"):
+            codes = (0, USAGE_ERROR, *self.definition.exit_codes)
+            formatter.write_dl([(str(code), EXIT_CODES[code]) for code in codes])
+
+
+class _Word(click.ParamType[Any]):
+    """A converter of `values` as a click type."""
+
+    def __init__(self, kind: str) -> None:
+        self.name = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return CONVERTERS[self.name](value)
+        except Malformed as reason:
+            self.fail(str(reason), param, ctx)
+
+
+def _command(definition: Command) -> click.Command:
+    def callback(root: str | None, **values: Value) -> Invocation:
+        context = click.get_current_context()
+        assert context.parent is not None
+        return definition, {**values, "root": root or context.parent.params[ROOT.dest]}
+
+    made = _Command(
+        definition.name,
+        callback=callback,
+        help=definition.description,
+        short_help=definition.summary,
+        params=[
+            *(_argument(argument) for argument in definition.arguments),
+            *(_option(option) for option in definition.options),
+            _option(ROOT, again=True),
+        ],
+    )
+    made.definition = definition
+    return made
+
+
+def _option(option: Option, *, again: bool = False) -> click.Option:
+    """`option` for click; `again`: its second place, which doesn't repeat default and help."""
+    return click.Option(
+        [option.name, option.dest],
+        type=_type(option),
+        default=None if again else option.default,
+        envvar=None if again else option.envvar,
+        show_default=not again,
+        show_envvar=not again,
+        metavar=option.metavar,
+        help=option.help,
+        hidden=again,
+    )
+
+
+def _argument(argument: Argument) -> click.Argument:
+    return click.Argument(
+        [argument.dest],
+        type=_type(argument),
+        metavar=f"[{argument.name}]..." if argument.many else argument.name,
+        nargs=-1 if argument.many else 1,
+        required=not argument.many,
+        shell_complete=_COMPLETERS.get(argument.complete),
+    )
+
+
+def _type(parameter: Option | Argument) -> click.ParamType[Any]:
+    return click.Choice(parameter.choices) if parameter.choices else _Word(parameter.kind)
+
+
+def _complete_ids(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    from packager.errors import PackagerError
+    from packager.installed import installed_ids
+
+    assert ctx.parent is not None
+    root = ctx.params.get(ROOT.dest) or ctx.parent.params[ROOT.dest]
+    try:
+        ids = installed_ids(root)
+    except (PackagerError, OSError):
+        return []  # a person in the middle of a line is told nothing rather than an error
+    named = ctx.params.get(parameter.name or "") or ()
+    return [CompletionItem(i) for i in ids if i.startswith(incomplete) and i not in named]
+
+
+_COMPLETERS = {
+    "ids": _complete_ids,
+    "files": lambda *_: [CompletionItem("", type="file")],
+    "directories": lambda *_: [CompletionItem("", type="dir")],
+}
+
+
+def _drop_standard_output() -> None:
+    """Send what is left in Python's buffer nowhere, lest the interpreter fail over it at exit."""
+    import os
+
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -1,0 +1,44 @@
+"""Being told to stop while something is being changed: SIGINT, SIGTERM, SIGHUP.
+
+A command that changes the store turns these signals into an exception, so that what it has staged
+is taken away before it dies of the signal (see `main`). A second signal no longer interrupts that.
+A signal that the process was started to ignore (nohup) stays ignored.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Stopped(KeyboardInterrupt):
+    """The process was told to stop, by the signal `signum`; not an Exception, as the signal may
+    come anywhere."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Raise Stopped in the main thread when the block is told to stop. Main thread only."""
+    before = {each: signal.getsignal(each) for each in SIGNALS}
+    handled = [each for each in SIGNALS if before[each] is not signal.SIG_IGN]
+
+    def stop(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        for each in handled:
+            signal.signal(each, signal.SIG_IGN)
+        raise Stopped(signum)
+
+    for each in handled:
+        signal.signal(each, stop)
+    try:
+        yield
+    finally:
+        for each in handled:
+            signal.signal(each, before[each])
