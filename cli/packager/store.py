@@ -28,6 +28,7 @@ from packager.archive import ArchiveReader
 from packager.compression import NAMED_SUFFIXES
 from packager.errors import Conflict, DataError, NotFound, UsageError, from_os_error
 from packager.ident import parse_id
+from packager.installed import installed_ids
 from packager.limits import Limits
 from packager.manifest import EMBEDDED, Record, decode_record
 from packager.staging import Staging, open_staging, take_dead
@@ -36,10 +37,11 @@ from packager.unpack import Unpacked, unpack, write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import BinaryIO
 
     from packager.events import Emit
+    from packager.verify import Difference
 
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 PROGRESS_INTERVAL = 0.1  # seconds between two "unpacking" events
@@ -57,6 +59,17 @@ class Added:
         self.size = record.size  # bytes of all files
         self.sha256 = record.archive_sha256  # of the archive given now
         self.tree = record.tree
+
+
+class Verified:
+    """What `verify` found of one package; `record` is None if the record itself is damaged."""
+
+    __slots__ = ("differences", "id", "record")
+
+    def __init__(self, name: str, record: Record | None, found: list[Difference]) -> None:
+        self.id = name
+        self.record = record
+        self.differences = found
 
 
 class Store:
@@ -144,6 +157,40 @@ class Store:
             if not os.path.lexists(f"{self.root}/packages/{name}"):
                 raise self._missing(name)
             return self._read_record(name)
+
+    def verify(self, ids: Iterable[str] = (), emit: Emit | None = None) -> list[Verified]:
+        """Compare packages, all installed ones if `ids` is empty, with what was added.
+
+        Event: `verified` (id, ok, differences) after each. Raises NotFound, UsageError.
+        """
+        results = []
+        for package_id in list(ids) or installed_ids(self.root):
+            verified = self._verify(str(parse_id(package_id)))
+            results.append(verified)
+            if emit:
+                count = len(verified.differences)
+                emit("verified", id=verified.id, ok=not count, differences=count)
+        return results
+
+    def _verify(self, name: str) -> Verified:
+        from packager.verify import Difference, differences
+
+        path = f"{self.root}/packages/{name}"
+        with self._translated():
+            try:
+                top = os.open(path, DIRECTORY)
+            except FileNotFoundError:
+                raise self._missing(name) from None
+            try:
+                record, entries = self._read_record(name)
+                found = list(differences(record, entries, top))
+            except DataError as error:
+                record, found = None, [Difference("", str(error))]
+            finally:
+                os.close(top)
+            if found and not os.path.lexists(path):
+                raise self._missing(name)  # removed meanwhile
+            return Verified(name, record, found)
 
     def recover(self) -> None:
         """Clean up after killed commands; every writing command does this first."""
