@@ -82,6 +82,8 @@ class Agent:
         self.spool = spool
         self.connections: set[Connection] = set()
         self.running: set[CommandExchange] = set()
+        self.waiting: set[CommandExchange] = set()
+        self.closing = False
         self._credentials = credentials
         self._log = log
         self._served = {table.process: Served(loop, table, environment) for table in tables}
@@ -150,7 +152,10 @@ class Agent:
     # -- the end ------------------------------------------------------------------------------
 
     async def close(self) -> None:
-        """End every command (time-outs of the routes' grace apply), then every connection."""
+        """Start no command any more, end those that run as their routes say, then disconnect."""
+        self.closing = True
+        for exchange in tuple(self.waiting):
+            exchange.stop_waiting()
         if self.running:
             self._closed = self.loop.create_future()
             for exchange in tuple(self.running):

@@ -103,10 +103,16 @@ class CommandExchange(Exchange):
     def on_end(self) -> None:
         if self.done:
             return
+        if self._agent.closing:
+            self._refuse(answers.shutting_down())
+            return
         self._waiter = self._served.slots(self.route).take(self._start, self._busy)
+        if self._waiter is not None:
+            self._agent.waiting.add(self)
 
     def _busy(self) -> None:
         self._waiter = None
+        self._agent.waiting.discard(self)
         self._refuse(answers.busy(self.route))
 
     def _refuse(self, refusal: Refusal) -> None:
@@ -123,6 +129,7 @@ class CommandExchange(Exchange):
 
     def _start(self) -> None:
         self._waiter = None
+        self._agent.waiting.discard(self)
         line, route = self._line, self.route
         assert line is not None
         stdin = self._stdin()
@@ -172,13 +179,20 @@ class CommandExchange(Exchange):
         return read_end
 
     def end(self, reason: str) -> None:
-        """End the command, or stop waiting for a place."""
+        """End the command that runs."""
+        assert self._invocation is not None
+        self._invocation.end(reason)
+
+    def stop_waiting(self) -> None:
+        """Give up the wait for a place, since there will be none."""
+        self._leave_queue()
+        self._refuse(answers.shutting_down())
+
+    def _leave_queue(self) -> None:
         if self._waiter is not None:
             self._served.slots(self.route).leave(self._waiter)
             self._waiter = None
-            self._refuse(answers.shutting_down())
-        elif self._invocation is not None:
-            self._invocation.end(reason)
+            self._agent.waiting.discard(self)
 
     # -- the output ---------------------------------------------------------------------------
 
@@ -256,10 +270,8 @@ class CommandExchange(Exchange):
         self._gone = True
         self._forget_body()
         self._forget_output()
-        if self._waiter is not None:
-            self._served.slots(self.route).leave(self._waiter)
-            self._waiter = None
-        elif self._invocation is not None and self.route.disconnect == "kill":
+        self._leave_queue()
+        if self._invocation is not None and self.route.disconnect == "kill":
             self._invocation.end("client-gone")
 
 
