@@ -99,7 +99,6 @@ class TarReader:
                     if records:
                         raise Refused("two extended headers for one member")
                     records = parse_records(document)
-                    check_records(records)
                     self.current = records.get(b"path", self.current)
                 elif kind == b"g":
                     check_global_records(parse_records(document))
@@ -113,6 +112,7 @@ class TarReader:
                     long_target = document.rstrip(b"\0")
                 continue
             self.current = one_of("name", records.get(b"path"), long_name) or decode_name(block)
+            check_records(records)
             target = one_of("link target", records.get(b"linkpath"), long_target)
             member = decode_member(block, self.current, target, records.get(b"size"))
             self._data_left = member.size
