@@ -59,10 +59,9 @@ def match(tables: Iterable[Table], method: str, path: bytes) -> Match | MethodNo
 def _find(table: Table, method: str, path: bytes) -> Match | MethodNotAllowed | NotFound:
     name = path
     while (routes := table.by_path.get(name)) is None:
-        parent, slash, _ = name.rpartition(b"/")
+        name, slash, _ = name.rpartition(b"/")
         if not slash:
             return NotFound()
-        name = parent.rstrip(b"/")
     route = routes.get(method)
     if route is None:
         return MethodNotAllowed(tuple(routes), next(iter(routes.values())).realm)
