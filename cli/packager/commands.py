@@ -291,7 +291,7 @@ COMMANDS: tuple[Command, ...] = (
         options=(
             Option(
                 "--output",
-                "output",
+                "output_path",
                 kind="path",
                 metavar="FILE",
                 help="Where the archive goes; - is standard output. Default: ID.tar.xz, here.",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
 
 INTERVAL = 0.2  # seconds between two events of the same kind
-FREQUENT = frozenset({"fetching", "unpacking", "verifying"})
+FREQUENT = frozenset({"fetching", "unpacking"})
 
 
 class Quiet:
