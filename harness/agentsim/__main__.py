@@ -10,6 +10,7 @@ import click
 
 from agentsim import __version__
 from agentsim.core.table import Table, TableError, parse
+from agentsim.demo import command as demo_command
 from agentsim.simulator.log import Log
 from agentsim.simulator.serve import CannotServe, Settings, serve
 from agentsim.wire.authentication import CredentialsError, read_credentials
@@ -128,6 +129,9 @@ def check_command(tables: tuple[Path, ...]) -> None:
     """
     for path, table in zip(tables, _load(tables), strict=True):
         click.echo(f"{path}: /{table.process}: all good, routes: {len(table.routes)}")
+
+
+cli.add_command(demo_command)
 
 
 def _load(paths: tuple[Path, ...]) -> list[Table]:
