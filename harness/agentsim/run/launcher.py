@@ -52,7 +52,7 @@ def main() -> None:
         os.execve(step, arguments, plan["environment"])
     except (OSError, ValueError) as error:
         reason = os.strerror(error.errno or 0) if isinstance(error, OSError) else str(error)
-        os.write(_REPORT, f"{step} can't be used: {reason}.".encode())
+        os.write(_REPORT, f"{step} can't be used: {reason}".encode())
         os._exit(127)
 
 

@@ -73,7 +73,7 @@ def find(program: str, path: str) -> str:
                 return candidate
             denied = True
     reason = "may not be executed" if denied else "is not"
-    raise StartFailed(f"The program {program!r} {reason} in PATH ({path}).")
+    raise StartFailed(f"The program {program!r} {reason} in PATH ({path})")
 
 
 def spawn(
@@ -179,8 +179,8 @@ def _through_launcher(
 def _failure(program: str, error: OSError) -> StartFailed:
     text = os.strerror(error.errno or 0)
     if error.errno in _EXHAUSTED:
-        return Exhausted(f"The host can't start another process now: {text}.")
-    return StartFailed(f"{program} can't be started: {_reason(program, error, text)}.")
+        return Exhausted(f"The host can't start another process now: {text}")
+    return StartFailed(f"{program} can't be started: {_reason(program, error, text)}")
 
 
 def _reason(program: str, error: OSError, text: str) -> str:
