@@ -34,28 +34,39 @@ nox.options.reuse_existing_virtualenvs = True
 PATIENCE = 15.0
 
 
-def program(session: nox.Session, *command: str) -> None:
-    """Install the project and run `python *command` with the session's own arguments added."""
+def install(session: nox.Session) -> None:
+    """The project and what its checks need; a run by script has them already (--no-install)."""
     session.install("-e", ".[harness,develop]")
-    session.run("python", *command, *session.posargs, interrupt_timeout=PATIENCE, external=True)
 
 
 @nox.session
 def demo(session: nox.Session) -> None:
     """The main job: packages installed over HTTP on a simulated agent (--once: do not stay)."""
-    program(session, "-m", "agentsim", "demo")
+    install(session)
+    session.run(
+        *("python", "-m", "agentsim", "demo"),
+        *session.posargs,
+        interrupt_timeout=PATIENCE,
+        external=True,
+    )
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """Every test, in parallel; arguments go to pytest (-k NAME, tests/test_x.py, -n0)."""
-    program(session, "-m", "pytest", "--numprocesses=auto", "--maxprocesses=8")
+    install(session)
+    session.run(
+        *("python", "-m", "pytest", "--numprocesses=auto", "--maxprocesses=8"),
+        *session.posargs,
+        interrupt_timeout=PATIENCE,
+        external=True,
+    )
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style and types: ruff check, ruff format --check, mypy --strict; --fix goes to ruff check."""
-    session.install("-e", ".[harness,develop]")
+    install(session)
     session.run("python", "-m", "ruff", "check", *session.posargs, external=True)
     session.run("python", "-m", "ruff", "format", "--check", external=True)
     session.run("python", "-m", "mypy", external=True)
@@ -64,5 +75,11 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The numbers, each against its yardstick; arguments name the benchmarks to run."""
-    program(session, "harness/bench/run.py")
+    """The numbers, each against its yardstick; arguments: one benchmark's name, its options."""
+    install(session)
+    programs = {file.stem: file for file in sorted(Path("harness/bench").glob("*.py"))}
+    name, options = (session.posargs or [""])[0], session.posargs[1:]
+    if name and name not in programs:
+        session.error(f"there is no benchmark {name!r}; there are: {', '.join(programs)}")
+    for program in [programs[name]] if name else programs.values():
+        session.run("python", str(program), *options, external=True)
