@@ -39,7 +39,7 @@ def main() -> None:
         if arguments.url:
             _report(loop, arguments.url, arguments.pid, arguments)
         else:
-            with _simulator(Path(directory)) as (address, pid):
+            with simulator(Path(directory), TABLE) as (address, pid):
                 _report(loop, address, pid, arguments)
 
 
@@ -97,9 +97,10 @@ def _cpu(pid: int) -> float:
 
 
 @contextmanager
-def _simulator(directory: Path) -> Iterator[tuple[str, int]]:
+def simulator(directory: Path, text: str) -> Iterator[tuple[str, int]]:
+    """Run the simulator with a route table; gives its host:port and its process id."""
     table = directory / "bench.json"
-    table.write_text(TABLE)
+    table.write_text(text)
     with (directory / "log").open("w+") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "agentsim", "serve", str(table), "--port", "0"], stderr=log
@@ -145,7 +146,7 @@ class _Client(asyncio.Protocol):
             self._received = b""
             self._next()
 
-    def connection_lost(self, exception: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         if not self._done.done():
             self._done.set_result(None)
 
