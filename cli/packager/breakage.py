@@ -64,7 +64,7 @@ def broken(error: BaseException, connect_timeout: float, read_timeout: float) ->
         return Broken("the proxy's URL is malformed", error=ConfigError)
     if has(requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError):
         return Broken("the URL is malformed", error=UsageError)
-    if has(urllib3.exceptions.LocationParseError):
+    if has(urllib3.exceptions.LocationParseError) or type(error) is ValueError:
         return Broken("the URL is malformed", error=UsageError)
     if "Tunnel connection failed: 407" in str(causes[-1]):
         return Broken("the proxy wants a user and a password", error=Denied)
@@ -76,10 +76,6 @@ def broken(error: BaseException, connect_timeout: float, read_timeout: float) ->
             )
         if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
             return Broken(f"{proxy}TLS failed ({cause.reason})", error=ProtocolError)
-    if has(urllib3.exceptions.ConnectTimeoutError):
-        return Broken(f"{proxy}no connection within {connect_timeout:g} s")
-    if has(urllib3.exceptions.ReadTimeoutError, TimeoutError):
-        return Broken(f"{proxy}no data for {read_timeout:g} s")
     if has(socket.gaierror):
         return Broken(f"{proxy}the host's name can't be resolved")
     if has(http.client.RemoteDisconnected):
@@ -89,6 +85,11 @@ def broken(error: BaseException, connect_timeout: float, read_timeout: float) ->
     for cause in causes:
         if isinstance(cause, ConnectionError) and not isinstance(cause, requests.RequestException):
             return Broken(f"{proxy}{os.strerror(cause.errno or 0).lower()}")
+    # After the refused connections: urllib3 counts them among the time-outs.
+    if has(urllib3.exceptions.ConnectTimeoutError):
+        return Broken(f"{proxy}no connection within {connect_timeout:g} s")
+    if has(urllib3.exceptions.ReadTimeoutError, TimeoutError):
+        return Broken(f"{proxy}no data for {read_timeout:g} s")
     if has(http.client.HTTPException, urllib3.exceptions.InvalidHeader):
         return Broken("the answer is not HTTP", error=ProtocolError)
     if has(urllib3.exceptions.InvalidChunkLength, urllib3.exceptions.ProtocolError):

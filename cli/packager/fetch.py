@@ -24,7 +24,15 @@ from requests.utils import get_auth_from_url
 
 from packager import __version__, remote
 from packager.breakage import NETWORK_ERRORS, Broken, broken
-from packager.errors import DataError, Denied, NotFound, PackagerError, ProtocolError, Unavailable
+from packager.errors import (
+    DataError,
+    Denied,
+    NotFound,
+    PackagerError,
+    ProtocolError,
+    Unavailable,
+    UsageError,
+)
 from packager.events import Emit
 
 BLOCK = 1 << 18  # bytes asked of the connection at once
@@ -123,7 +131,7 @@ class _Download:
         if resumption is not None:
             headers["Range"] = f"bytes={offset}-"
             headers["If-Range"] = resumption.validator
-        with _alarm_clock() as alarm, requests.Session() as session:
+        with _alarm_clock() as alarm, _Session() as session:
             alarm.set(sum(self._times))
             with self._open(session, headers, alarm) as response:
                 verdict = remote.judge(
@@ -152,15 +160,25 @@ class _Download:
         raise _REFUSALS[verdict.kind](f"{self.shown}: {verdict.reason}")
 
     def _open(
-        self, session: requests.Session, headers: dict[str, str], alarm: _AlarmClock
+        self, session: _Session, headers: dict[str, str], alarm: _AlarmClock
     ) -> requests.Response:
         """The first answer that is no redirect. Credentials stay with the host they are for."""
         url = self._url
-        auth = get_auth_from_url(url)
+        try:
+            auth = get_auth_from_url(url)
+        except ValueError as error:
+            raise broken(error, *self._times) from error
         own: tuple[str, str] | None = auth if any(auth) else None
         for _ in range(MOST_REDIRECTS + 1):
-            response = self._send(session, url, headers, own)
-            target = session.get_redirect_target(response)
+            try:
+                response = self._send(session, url, headers, own)
+            except Broken as failure:
+                if failure.error is UsageError and url != self._url:
+                    raise Broken(
+                        "a redirect leads to a malformed URL", error=ProtocolError
+                    ) from None
+                raise
+            target = session.redirect_target(response)
             if target is None:
                 return response
             response.close()
@@ -173,7 +191,7 @@ class _Download:
 
     def _send(
         self,
-        session: requests.Session,
+        session: _Session,
         url: str,
         headers: dict[str, str],
         auth: tuple[str, str] | None,
@@ -189,7 +207,11 @@ class _Download:
             raise broken(error, *times) from error
 
     def _receive(self, response: requests.Response, body: remote.Body, alarm: _AlarmClock) -> None:
-        total = body.total if body.total is not None else self._size
+        if None not in (body.total, self._size) and body.total != self._size:
+            raise DataError(
+                f"{self.shown}: the archive has {body.total} bytes, {self._size} were promised"
+            )
+        total = self._size if body.total is None else body.total
         self._limit(total)
         alarm.set(self._policy.read_timeout)
         received, counted = body.start, body.start
@@ -232,6 +254,18 @@ class _Download:
         self._file.seek(0)
         self._file.truncate()
         return 0
+
+
+class _Session(requests.Session):
+    """A session that hides redirects from requests: even when it is told not to follow them, it
+    reads their whole bodies."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
+        return None
+
+    def redirect_target(self, response: requests.Response) -> str | None:
+        """The Location of a redirect, None for another answer."""
+        return super().get_redirect_target(response)
 
 
 class _Stalled(Exception):

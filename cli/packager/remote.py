@@ -105,16 +105,15 @@ def _resumed(headers: Mapping[str, str], offset: int, resumption: Resumption) ->
     matched = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
     if matched is None or int(matched[1]) != offset:
         return StartOver()
-    total = None if matched[3] == "*" else int(matched[3])
-    last = int(matched[2])
-    if total is not None and last != total - 1:
-        return StartOver()  # a part of the rest; whole answers are simpler than many parts
-    if None not in (total, resumption.total) and total != resumption.total:
+    total = resumption.total if matched[3] == "*" else int(matched[3])
+    if total is None or int(matched[2]) != total - 1:
+        return StartOver()  # not all of the rest; one whole answer is simpler than many parts
+    if resumption.total not in (None, total):
         return StartOver()
     tag = headers.get("ETag")
     if tag is not None and resumption.validator.startswith('"') and tag != resumption.validator:
         return StartOver()
-    return Body(offset, last + 1 if total is None else total)
+    return Body(offset, total)
 
 
 def resumption(headers: Mapping[str, str]) -> Resumption | None:
