@@ -76,9 +76,19 @@ class Slots:
 
     def release(self) -> None:
         """Give a place back; the first that waits gets it."""
-        if not self._waiting:
-            self.running -= 1
-            return
-        waiter = self._waiting.popleft()
-        waiter.timer.cancel()
-        waiter.on_place()
+        self.running -= 1
+        self._fill()
+
+    def adjust(self, concurrency: int, queue_length: int, queue_seconds: float) -> None:
+        """Change the numbers; who runs or waits already, goes on to do so."""
+        self.concurrency = concurrency
+        self._queue_length = queue_length
+        self._queue_seconds = queue_seconds
+        self._fill()
+
+    def _fill(self) -> None:
+        while self._waiting and self.running < self.concurrency:
+            waiter = self._waiting.popleft()
+            waiter.timer.cancel()
+            self.running += 1
+            waiter.on_place()

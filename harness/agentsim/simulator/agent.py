@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from typing import Protocol
 
 from agentsim.core import answer as answers
 from agentsim.core.environment import base_environment
@@ -19,28 +20,59 @@ from agentsim.core.table import Route, Table
 from agentsim.run.invocation import Result
 from agentsim.run.slots import Slots
 from agentsim.run.spool import Spool
-from agentsim.simulator.command import CommandExchange
+from agentsim.simulator.command import CommandExchange, Output
 from agentsim.simulator.connection import Connection, Exchange
-from agentsim.simulator.log import Log
 from agentsim.wire.authentication import authenticate, challenge
 from agentsim.wire.parser import Request
 
+#: Processes of libprocess itself that take messages.
+PROCESSES = frozenset((b"help", b"logging", b"metrics", b"profiler", b"system", b"__processes__"))
 _REQUEST_ID = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 
 
+class Observer(Protocol):
+    """Whoever is told what happens: the log, the counters, the page."""
+
+    def request(self, exchange: Exchange, gone: bool) -> None:
+        """An answer was sent, or its client went away before."""
+
+    def invocation(self, exchange: CommandExchange, pid: int, result: Result) -> None:
+        """A command has ended, or could not be started."""
+
+
 class Served:
-    """A route table that is served, and what is shared by its requests."""
+    """A route table that is served, and what is shared by its requests.
+
+    A table that takes another's place takes over the places of the routes that both have, so that
+    the commands that run already count.
+    """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, table: Table, overrides: Mapping[str, str]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        table: Table,
+        overrides: Mapping[str, str],
+        former: Served | None = None,
     ) -> None:
         self.table = table
         self.environment = base_environment(table, overrides)
-        self._slots = {
-            id(route): Slots(loop, route.concurrency, route.queue_length, route.queue_seconds)
-            for route in table.routes
-        }
+        self._slots: dict[int, Slots] = {}
+        for route in table.routes:
+            policy = (route.concurrency, route.queue_length, route.queue_seconds)
+            known = former.slots_at(route) if former is not None else None
+            if known is None:
+                known = Slots(loop, *policy)
+            else:
+                known.adjust(*policy)
+            self._slots[id(route)] = known
         self._limits = {id(route): _limits(route) for route in table.routes}
+
+    def slots_at(self, route: Route) -> Slots | None:
+        """The places of this table's route with the path and the methods of `route`, if any."""
+        for own in self.table.routes:
+            if (own.path, own.methods) == (route.path, route.methods):
+                return self._slots[id(own)]
+        return None
 
     def slots(self, route: Route) -> Slots:
         """The places of a route of this table."""
@@ -66,7 +98,13 @@ class Agent:
         credentials: secrets by principal, for all realms; empty means that no realm is guarded, as
             in an agent without authenticators.
         environment: the host's own entries for the commands' environments.
-        log: told of every request and invocation.
+        observers: told of every request and invocation.
+
+    Attributes:
+        others: asked in turn who answers a path that no table has; the first that knows does.
+        new_exchange: makes the exchange of a request that a route takes.
+        tap: if set, is shown each invocation as it starts and may stand between it and whoever
+            takes its output.
     """
 
     def __init__(
@@ -76,7 +114,7 @@ class Agent:
         spool: Spool,
         credentials: dict[bytes, bytes],
         environment: Mapping[str, str],
-        log: Log,
+        observers: Sequence[Observer],
     ) -> None:
         self.loop = loop
         self.spool = spool
@@ -85,10 +123,13 @@ class Agent:
         self.waiting: set[CommandExchange] = set()
         self.closing = False
         self._credentials = credentials
-        self._log = log
+        self._environment = environment
+        self._observers = tuple(observers)
+        self.others: list[Callable[[Connection, Request], Exchange | None]] = []
+        self.new_exchange = CommandExchange
+        self.tap: Callable[[CommandExchange, Output], Output] | None = None
         self._served = {table.process: Served(loop, table, environment) for table in tables}
-        self._tables = [served.table for served in self._served.values()]
-        self._processes = frozenset(process.encode() for process in self._served)
+        self.tables = [served.table for served in self._served.values()]
         self._closed: asyncio.Future[None] | None = None
 
     def exchange(self, connection: Connection, request: Request) -> Exchange:
@@ -105,19 +146,23 @@ class Agent:
             b"libprocess-from" in headers
             or headers.get(b"user-agent", b"").startswith(b"libprocess/")
         ):
-            return MessageExchange(connection, request, self._processes)
-        found = match(self._tables, request.method, path)
+            return MessageExchange(connection, request, self)
+        found = match(self.tables, request.method, path)
         if isinstance(found, Match):
             realm = found.route.realm
         elif isinstance(found, MethodNotAllowed):
             realm = found.realm
         else:
+            for other in self.others:
+                exchange = other(connection, request)
+                if exchange is not None:
+                    return exchange
             return _text(connection, request, 404, "404 Not Found.")
         principal = None
         if realm is not None and self._credentials:
             proven = authenticate(headers, self._credentials)
             if proven is None:
-                return _text(connection, request, 401, "401 Unauthorized.", challenge(realm))
+                return unauthorized(connection, request, realm)
             principal = os.fsdecode(proven)
         if isinstance(found, MethodNotAllowed):
             answer = answers.method_not_allowed(found.allowed, request.method)
@@ -125,7 +170,7 @@ class Agent:
             exchange.answer(answer.status, answer.headers, answer.body or b"")
             return exchange
         route = found.route
-        return CommandExchange(
+        return self.new_exchange(
             connection,
             request,
             self,
@@ -136,16 +181,37 @@ class Agent:
             principal,
         )
 
+    def admits(self, headers: dict[bytes, bytes]) -> bool:
+        """Whether a request may go where a realm is guarded."""
+        return not self._credentials or authenticate(headers, self._credentials) is not None
+
+    def places(self, route: Route) -> Slots:
+        """The places of a route that is served."""
+        return self._served[route.process].slots(route)
+
+    def replace(self, former: str, table: Table) -> None:
+        """Serve a table from the next request on; what runs goes on by the rules it began with.
+
+        Args:
+            former: the process id of the table that goes.
+            table: the one that comes; no other table may have its process id.
+        """
+        known = self._served.pop(former)
+        self._served[table.process] = Served(self.loop, table, self._environment, known)
+        self.tables = [served.table for served in self._served.values()]
+
     # -- what exchanges tell ------------------------------------------------------------------
 
     def exchange_ended(self, exchange: Exchange, gone: bool) -> None:
         """An answer was sent, or its client went away before."""
-        self._log.request(exchange, gone)
+        for observer in self._observers:
+            observer.request(exchange, gone)
 
     def invocation_ended(self, exchange: CommandExchange, pid: int, result: Result) -> None:
         """A command has ended, or could not be started."""
         self.running.discard(exchange)
-        self._log.invocation(exchange, pid, result)
+        for observer in self._observers:
+            observer.invocation(exchange, pid, result)
         if self._closed is not None and not self.running and not self._closed.done():
             self._closed.set_result(None)
 
@@ -168,13 +234,11 @@ class Agent:
 class MessageExchange(Exchange):
     """A message between actors, as libprocess's peers send them; accepted, and dropped."""
 
-    __slots__ = ("_processes",)
+    __slots__ = ("_agent",)
 
-    def __init__(
-        self, connection: Connection, request: Request, processes: frozenset[bytes]
-    ) -> None:
+    def __init__(self, connection: Connection, request: Request, agent: Agent) -> None:
         super().__init__(connection, request)
-        self._processes = processes
+        self._agent = agent
 
     def on_end(self) -> None:
         encoded = self.request.path[1:].partition(b"/")[0]
@@ -185,10 +249,17 @@ class MessageExchange(Exchange):
             self.answer_text(
                 500, f"Failed to decode URL path: Malformed % escape in '{text}': '{escape}'"
             )
-        elif process in self._processes:
+        elif process in PROCESSES or any(
+            table.process.encode() == process for table in self._agent.tables
+        ):
             self.answer(202, [("Content-Length", "0")], b"")
         else:
             self.answer_text(404, "404 Not Found.")
+
+
+def unauthorized(connection: Connection, request: Request, realm: str) -> Exchange:
+    """libprocess's answer to a request without valid credentials."""
+    return _text(connection, request, 401, "401 Unauthorized.", challenge(realm))
 
 
 def _text(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from agentsim.core import answer as answers
@@ -24,6 +25,8 @@ from agentsim.wire.parser import Request
 
 if TYPE_CHECKING:
     from agentsim.simulator.agent import Agent, Served
+
+Output = Callable[[bytes], None]
 
 _DEV_NULL = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
@@ -154,12 +157,10 @@ class CommandExchange(Exchange):
             request_id=self.request_id,
         )
         streaming = route.delivery == "stream"
-        self._invocation = Invocation(
-            self._agent.loop,
-            plan,
-            self._on_stream_output if streaming else self._on_whole_output,
-            self._on_finished,
-        )
+        output: Output = self._on_stream_output if streaming else self._on_whole_output
+        if self._agent.tap is not None:
+            output = self._agent.tap(self, output)
+        self._invocation = Invocation(self._agent.loop, plan, output, self._on_finished)
         self._agent.running.add(self)
         self._invocation.start()
         if stdin != _DEV_NULL and self._body is not None and self._body.file is None:
@@ -177,6 +178,11 @@ class CommandExchange(Exchange):
         os.write(write_end, body.read())
         os.close(write_end)
         return read_end
+
+    @property
+    def pid(self) -> int:
+        """The process id of the command, 0 if it has not been started."""
+        return self._invocation.pid if self._invocation is not None else 0
 
     def end(self, reason: str) -> None:
         """End the command that runs."""

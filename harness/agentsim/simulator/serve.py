@@ -100,7 +100,7 @@ async def _serve(settings: Settings, listener: socket.socket, log: Log) -> None:
         Spool(settings.spool_dir, settings.spool_limit),
         settings.credentials,
         settings.environment,
-        log,
+        [log],
     )
     loop.set_exception_handler(lambda _, context: _report(log, context))
     stop = asyncio.Event()
