@@ -160,7 +160,7 @@ def agent(command: list[str], path: str, port: int) -> Iterator[Agent]:
 class Shop(SimpleHTTPRequestHandler):
     """Serves files without a word, no faster than a network would."""
 
-    bytes_per_second = 6_000_000
+    bytes_per_second = 16_000_000
     protocol_version = "HTTP/1.1"
 
     def copyfile(self, source: Any, outputfile: Any) -> None:

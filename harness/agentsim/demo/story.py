@@ -136,9 +136,9 @@ class Story:
 
     def build(self, tree: Path, suffix: str) -> goods.Archive:
         """Build the package of a tree; shown is the command that does it."""
-        file = self.shelf / f"{self.software.package_id}{suffix}.tar.zst"
-        command = ["packager", "build", "--compression=zstd", f"--output={file}", str(tree)]
-        self.screen.command("packager build --compression=zstd", *map(shlex.quote, command[3:]))
+        file = self.shelf / f"{self.software.package_id}{suffix}.tar"
+        command = ["packager", "build", "--compression=none", f"--output={file}", str(tree)]
+        self.screen.command("packager build --compression=none", *map(shlex.quote, command[3:]))
         goods.build(command, self.path)
         archive = goods.measure(file)
         self.screen.say(f"{file.name}: {size(archive.size)}, SHA-256 {archive.sha256}")

@@ -1,0 +1,61 @@
+"""Fixtures that tests of several parts share."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from xprocess import ProcessStarter, XProcess
+
+ROOT = Path(__file__).parent.parent
+READY = re.compile(r"serving .* on (http://\S+)")
+
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """A running `agentsim serve`: its URL without a slash at the end, process id and log file."""
+
+    url: str
+    pid: int
+    log: Path
+
+
+@pytest.fixture
+def simulator(xprocess: XProcess) -> Iterator[Callable[..., Simulator]]:
+    """Start simulated agents: `simulator(table, …, *options)` returns once it answers.
+
+    Each takes a free port and this interpreter's commands are on its PATH; all end with the test.
+    """
+    started: list[str] = []
+
+    def start(*arguments: str | Path) -> Simulator:
+        # Runs and workers share xprocess's directory: the names must differ between them.
+        name = f"simulator-{os.getpid()}-{next(_numbers)}"
+
+        class Starter(ProcessStarter):  # type: ignore[misc]
+            pattern = READY.pattern
+            args = [sys.executable, "-m", "agentsim", "serve", "--port=0", *map(str, arguments)]  # noqa: RUF012
+            env = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+            timeout = 30
+            terminate_on_interrupt = True
+
+        started.append(name)
+        pid, log = xprocess.ensure(name, Starter)
+        ready = READY.search(Path(log).read_text())
+        assert ready
+        return Simulator(ready[1], pid, Path(log))
+
+    yield start
+    for name in started:
+        running = xprocess.getinfo(name)
+        running.terminate()
+        shutil.rmtree(str(running.controldir), ignore_errors=True)
