@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 
 from packager.durable import remove_tree
 
@@ -36,11 +37,13 @@ class Staging:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # The lock goes last: until then nobody else sweeps what is being removed here.
+        # What was to be done is done, or has failed with an error of its own. If cleaning up
+        # fails too, that says nothing about it, and a later writer tries again.
         try:
-            remove_tree(self.name, self._parent)
+            with suppress(OSError):
+                remove_tree(self.name, self._parent)
         finally:
-            os.close(self.fd)
+            os.close(self.fd)  # last: until then nobody else sweeps what is being removed here
             os.close(self._parent)
 
 

@@ -139,12 +139,14 @@ class Store:
             lock.exclusive(root_fd, self.root, self._lock_wait),
         ):
             try:
-                os.rename(name, "tree", src_dir_fd=packages, dst_dir_fd=mine.fd)
+                move(name, packages, "tree", mine.fd)
             except FileNotFoundError:
                 raise self._missing(name) from None
-            os.fsync(packages)
-            _unlink(name, manifests)
-            os.fsync(manifests)
+            try:
+                _unlink(name, manifests)
+            except OSError:
+                os.rename("tree", name, src_dir_fd=mine.fd, dst_dir_fd=packages)
+                raise
 
     def show(self, package_id: str) -> Record:
         """What is known of an installed package. Raises NotFound, DataError, UsageError."""
@@ -357,9 +359,24 @@ def publish(package_id: str, root_fd: int, staging_fd: int) -> None:
     knows that there is none. Raises OSError."""
     with _opened("manifests", root_fd) as manifests, _opened("packages", root_fd) as packages:
         os.rename("record", package_id, src_dir_fd=staging_fd, dst_dir_fd=manifests)
-        os.fsync(manifests)
-        os.rename("tree", package_id, src_dir_fd=staging_fd, dst_dir_fd=packages)
-        os.fsync(packages)
+        try:
+            os.fsync(manifests)
+            move("tree", staging_fd, package_id, packages)
+        except OSError:
+            _unlink(package_id, manifests)
+            raise
+
+
+def move(name: str, source: int, new_name: str, target: int) -> None:
+    """Rename durably from the directory `source` to `target`, one of them packages/; what can't
+    be made durable is taken back, so that a failure that is reported changed nothing."""
+    os.rename(name, new_name, src_dir_fd=source, dst_dir_fd=target)
+    try:
+        os.fsync(source)
+        os.fsync(target)
+    except OSError:
+        os.rename(new_name, name, src_dir_fd=target, dst_dir_fd=source)
+        raise
 
 
 def write_file(name: str, parent: int, content: bytes) -> None:

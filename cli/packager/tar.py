@@ -35,7 +35,7 @@ REFUSED_KINDS = {
 SPECIAL_BITS = ((0o4000, "setuid"), (0o2000, "setgid"), (0o1000, "sticky"))
 
 
-class Refused(Exception):  # noqa: N818 - the reader of the archive makes a DataError of it
+class Refused(Exception):
     """The archive is not taken; the message is the reason, without the member's name."""
 
 

@@ -99,6 +99,8 @@ class _Unpacking:
         self.size = 0
 
     def take(self, member: Member) -> None:
+        # Judged before the link's own path is known, else it could be its own target.
+        shared = self.tree.admit_hard_link(member.target) if member.kind == HARD_LINK else ""
         path = self.tree.admit(member.name, member.kind)
         if not path:
             return  # the top's own entry; the store decides about that directory
@@ -107,7 +109,7 @@ class _Unpacking:
         elif member.kind == DIRECTORY:
             self._directory(path, stored_mode(DIRECTORY, member.mode))
         elif member.kind == HARD_LINK:
-            self._hard_link(path, self.tree.admit_hard_link(member.target))
+            self._hard_link(path, shared)
         else:
             target = self.tree.admit_link(path, member.target)
             self.entries[path] = Entry(path, LINK, target=target)

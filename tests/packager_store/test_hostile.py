@@ -88,6 +88,7 @@ HOSTILE: dict[str, tuple[bytes, tuple[str, ...]]] = {
         directory("d") + hard_link("h", "d") + END,
         ("h", "not an earlier file"),
     ),
+    "hard link to itself": (hard_link("h", "h") + END, ("h", "not an earlier file")),
     "hard link with data": (
         member("f", b"f") + header("h", kind=b"1", link="f", size=5) + bytes(BLOCK) + END,
         ("h", "5 bytes of data"),
@@ -268,7 +269,7 @@ def test_garbage_after_compressed_data_is_refused(compression: str, tmp_path: Pa
     store = Store(str(tmp_path))
     whole = COMPRESSORS[compression](GOOD)
     for garbage in (b"x", bytes(4), b"garbage" * 100, GOOD):
-        assert "damaged" in refusal(store, whole + garbage)
+        assert any(word in refusal(store, whole + garbage) for word in ("damaged", "cut short"))
 
 
 def test_a_window_of_gigabytes_is_refused(tmp_path: Path) -> None:

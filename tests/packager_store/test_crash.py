@@ -1,0 +1,234 @@
+"""Killed, or refused by the kernel, at every system call that changes the disk.
+
+strace counts a command's calls in a first run and then delivers SIGKILL (or an error) at each of
+them in a run of its own. Whatever happened, readers see the old or the new state, packages are as
+they were added, and the next writer leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+from packager.installed import installed_ids
+from packager.store import Store
+
+from .archives import GOOD, hard_link, snapshot
+
+PACKAGER = Path(sys.executable).with_name("packager")
+CALLS = (
+    *("mkdir", "mkdirat", "openat", "write", "pwrite64", "symlink", "symlinkat", "link", "linkat"),
+    *("rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir", "ftruncate"),
+    *("chmod", "fchmod", "fchmodat", "fsync", "fdatasync", "syncfs", "flock"),
+)
+UNSYNCED = {"flock"}  # changes no disk: killed at, but no disk error can come of it
+SEEN = re.compile(r"^\d+ +(\w+)\((.*)")
+ARCHIVE = hard_link("./lib/shared", "./bin/hello").join([GOOD[:-1024], GOOD[-1024:]])
+
+
+@cache
+def why_no_strace() -> str:
+    """The reason why system calls can't be counted here; empty if they can."""
+    if not shutil.which("strace"):
+        return "strace is not installed"
+    tried = subprocess.run(
+        ["strace", "-f", "-o", "/dev/null", "true"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return "" if tried.returncode == 0 else f"strace may not trace here: {tried.stderr.strip()}"
+
+
+@pytest.fixture(autouse=True)
+def strace() -> None:
+    if why_no_strace():
+        pytest.skip(why_no_strace())
+
+
+class Point:
+    """One system call of a command: the `index`-th of its name."""
+
+    def __init__(self, call: str, index: int, arguments: str) -> None:
+        self.call = call
+        self.index = index
+        self.arguments = arguments
+
+    def __str__(self) -> str:
+        return f"{self.call} #{self.index} ({self.arguments[:60]})"
+
+    @property
+    def to_terminal(self) -> bool:
+        return self.call == "write" and self.arguments.startswith(("1,", "2,"))
+
+
+class Scene:
+    """A store in its state before a command, the command, and the state after it."""
+
+    def __init__(self, top: Path, prepare: Callable[[Path], None], words: list[str]) -> None:
+        self.archive = top / "a--1.tar"
+        self.archive.write_bytes(ARCHIVE)
+        self.words = [str(self.archive) if word == "ARCHIVE" else word for word in words]
+        self._top = top
+        self._prepare = prepare
+        first = self.fresh("first")
+        self.old = installed(first)
+        log = top / "log"
+        result = self.run(first, ",".join(f"?{call}" for call in CALLS), log)
+        assert result.returncode == 0, result.stderr
+        self.new = installed(first)
+        assert tidy(first) == ""
+        self.points = points(log.read_text())
+
+    def fresh(self, name: str) -> Path:
+        root = self._top / name / "root"
+        shutil.rmtree(root.parent, ignore_errors=True)
+        root.parent.mkdir()
+        self._prepare(root)
+        return root
+
+    def run(
+        self, root: Path, calls: str, log: Path, *options: str
+    ) -> subprocess.CompletedProcess[str]:
+        words = ["strace", "-f", "-s", "60", "-o", str(log)]
+        words += ["-e", f"trace={calls}", *options]
+        words += [str(PACKAGER), "--root", str(root), *self.words]
+        return subprocess.run(words, capture_output=True, text=True, check=False)
+
+    def inject(self, root: Path, point: Point, what: str) -> subprocess.CompletedProcess[str]:
+        """Run the command in `root` and do `what` to it at `point`; `what` ends with "+" for all
+        calls of the same name from there on."""
+        rule = f"inject={point.call}:{what.rstrip('+')}:when={point.index}"
+        rule += "+" if what.endswith("+") else ""
+        return self.run(root, point.call, self._top / "injected.log", "-e", rule)
+
+
+def points(log: str) -> list[Point]:
+    counts: dict[str, int] = {}
+    found = []
+    for line in log.splitlines():
+        match = SEEN.match(line)
+        if match:
+            call, arguments = match.groups()
+            counts[call] = counts.get(call, 0) + 1
+            if call != "openat" or "O_CREAT" in arguments:
+                found.append(Point(call, counts[call], arguments))
+    return found
+
+
+def installed(root: Path) -> dict[str, object]:
+    """What readers see, compared byte by byte; and it must be sound."""
+    for verified in Store(str(root)).verify():
+        assert [f"{d.path}: {d.reason}" for d in verified.differences] == []
+    assert [path.name for path in sorted(root.glob("packages/*"))] == installed_ids(str(root))
+    return dict(snapshot(root / "packages"))
+
+
+def tidy(root: Path) -> str:
+    """What is left over in the store, in words."""
+    staging = [str(path) for path in root.glob("staging/*")]
+    records = {path.name for path in root.glob("manifests/*")}
+    ids = set(installed_ids(str(root)))
+    return "" if not staging and records == ids else f"{staging} {records ^ ids}"
+
+
+def empty(root: Path) -> None:
+    """No store at all."""
+
+
+def other(root: Path) -> None:
+    """A store with another package."""
+    Store(str(root)).add(io.BytesIO(GOOD), package_id="other--1")
+
+
+def present(root: Path) -> None:
+    """A store that has the package."""
+    other(root)
+    Store(str(root)).add(io.BytesIO(ARCHIVE), package_id="a--1")
+
+
+def interrupted(root: Path) -> None:
+    """A store in which an add of b--1 was killed between its two renames."""
+    present(root)
+    left = root / "staging" / "1-dead"
+    shutil.copytree(root / "packages" / "a--1", left / "tree", symlinks=True)
+    shutil.copy(root / "manifests" / "a--1", root / "manifests" / "b--1")
+
+
+SCENES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
+    "the first add": (empty, ["add", "ARCHIVE"]),
+    "add": (other, ["add", "ARCHIVE"]),
+    "add of what is there": (present, ["add", "ARCHIVE"]),
+    "remove": (present, ["remove", "a--1"]),
+    "recovery": (interrupted, ["add", "ARCHIVE"]),
+}
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_killed_at_every_call(
+    name: str, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    scene = Scene(tmp_path, *SCENES[name])
+    lost = []
+    killed = 0
+    for point in scene.points:
+        root = scene.fresh("killed")
+        result = scene.inject(root, point, "signal=KILL")
+        killed += result.returncode in (-9, 137)
+        try:
+            state = installed(root)
+            assert state in (scene.old, scene.new), "neither the old nor the new state"
+            Store(str(root)).recover()
+            assert installed(root) == state, "recovery changed the state"
+            assert tidy(root) == ""
+            again = scene.words[0] == "remove" and state == scene.new
+            if not again:
+                retried = subprocess.run(
+                    [PACKAGER, "--root", root, *scene.words], capture_output=True, check=False
+                )
+                assert retried.returncode == 0, retried.stderr
+            assert installed(root) == scene.new
+        except AssertionError as error:
+            lost.append(f"{point}: {error}")
+    record_property("kill points", f"{name}: {len(scene.points)} tried, {len(lost)} lost")
+    print(f"kill points of {name}: {len(scene.points)} tried, {len(lost)} lost")
+    assert not lost, "\n".join(lost)
+    assert killed == len(scene.points)
+
+
+@pytest.mark.parametrize("error", ["ENOSPC+", "EIO", "EROFS+"])
+@pytest.mark.parametrize("name", ["the first add", "add", "remove"])
+def test_refused_at_every_call(name: str, error: str, tmp_path: Path) -> None:
+    scene = Scene(tmp_path, *SCENES[name])
+    tried = 0
+    lost = []
+    for point in scene.points:
+        if point.call in UNSYNCED or point.to_terminal:
+            continue
+        tried += 1
+        root = scene.fresh("refused")
+        result = scene.inject(root, point, f"error={error}")
+        try:
+            state = installed(root)
+            if result.returncode == 0:  # the call was not needed: to clean up, mostly
+                assert state == scene.new
+            else:
+                assert result.returncode == 74, result.stderr
+                assert result.stderr.count("\n") == 1
+                assert str(root) in result.stderr
+                assert state == scene.old
+            Store(str(root)).recover()
+            assert installed(root) == state
+            assert tidy(root) == ""
+        except AssertionError as failed:
+            lost.append(f"{point}: {failed}")
+    print(f"{error} in {name}: {tried} tried, {len(lost)} lost")
+    assert not lost, "\n".join(lost)
+    assert tried
