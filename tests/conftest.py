@@ -33,7 +33,8 @@ class Simulator:
 def simulator(xprocess: XProcess) -> Iterator[Callable[..., Simulator]]:
     """Start simulated agents: `simulator(table, …, *options)` returns once it answers.
 
-    Each takes a free port and this interpreter's commands are on its PATH; all end with the test.
+    Each takes a free port; all end with the test. Commands are looked up in their own small PATH:
+    one of this environment (`packager`) needs the option `--environment=PATH=…`.
     """
     started: list[str] = []
 
@@ -44,7 +45,6 @@ def simulator(xprocess: XProcess) -> Iterator[Callable[..., Simulator]]:
         class Starter(ProcessStarter):  # type: ignore[misc]
             pattern = READY.pattern
             args = [sys.executable, "-m", "agentsim", "serve", "--port=0", *map(str, arguments)]  # noqa: RUF012
-            env = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
             timeout = 30
             terminate_on_interrupt = True
 
