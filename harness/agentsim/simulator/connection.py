@@ -137,7 +137,8 @@ class Connection(asyncio.Protocol):
             self.close()
 
     def eof_received(self) -> bool:
-        self.close()
+        # libprocess gives up what is not answered yet, and sends to its end what is on its way.
+        self._give_up()
         return False
 
     def connection_lost(self, exception: Exception | None) -> None:  # noqa: ARG002
@@ -145,6 +146,9 @@ class Connection(asyncio.Protocol):
         self._agent.connections.discard(self)
         if self._task is not None:
             self._task.cancel()
+        self._give_up()
+
+    def _give_up(self) -> None:
         self._receiving = None
         gone, self._exchanges = self._exchanges, deque()
         for exchange in gone:
