@@ -1,0 +1,214 @@
+#include "core/answer.hpp"
+
+#include "core/statuses.hpp"
+#include "core/text.hpp"
+
+using std::optional;
+using std::string;
+using std::to_string;
+using std::vector;
+
+namespace command {
+
+static Answer problemAnswer(int status, const string& body, bool retry)
+{
+  Answer result = {
+    status,
+    {{"Content-Length", to_string(body.size())},
+     {"Content-Type", "application/problem+json"}},
+    body};
+  if (retry) {
+    result.headers.emplace_back("Retry-After", "1");
+  }
+  return result;
+}
+
+
+// Problem details (RFC 9457), but for what is particular to an invocation and
+// the closing brace.
+static string problem(
+  const string& reason,
+  int status,
+  const string& detail,
+  const string& requestId)
+{
+  return "{\"type\":\"urn:command-abi:1:" + reason +
+         "\",\"title\":" + quoteJson(REASONS.at(reason).title) +
+         ",\"status\":" + to_string(status) +
+         ",\"detail\":" + quoteJson(detail) +
+         ",\"request_id\":" + quoteJson(requestId);
+}
+
+
+static string detail(const Route& route, const Outcome& outcome)
+{
+  const string& reason = outcome.reason;
+  if (reason == "start-failed") {
+    return outcome.detail +
+           ". Check the command and its directory on the host.";
+  }
+  const string words = outcome.stderr_.empty() ?
+                         " It wrote nothing to stderr." :
+                         " Its own words are in stderr.";
+  if (reason == "exit") {
+    const int code = outcome.exitCode.value_or(-1);
+    const string name = exitName(code);
+    return "The command exited with status " + to_string(code) +
+           (name.empty() ? "" : " (" + name + ")") + "." + words;
+  }
+  if (reason == "signal") {
+    return "The command was ended by " +
+           signalName(outcome.signal.value_or(0)) + "." + words;
+  }
+  if (reason == "timeout") {
+    return "The command ran for longer than " + shortSeconds(outcome.timeout) +
+           " s and was ended." + words;
+  }
+  if (reason == "idle-timeout") {
+    return "The command wrote nothing for " +
+           shortSeconds(route.idleTimeout.value_or(0)) + " s and was ended." +
+           words;
+  }
+  if (reason == "output-limit") {
+    return "The command wrote more than " + to_string(route.maxBytes) +
+           " bytes and was ended." + words;
+  }
+  if (reason == "client-gone") {
+    return "The client closed the connection, and the command was ended." +
+           words;
+  }
+  if (reason == "shutdown") {
+    return "The host is shutting down, and the command was ended." + words;
+  }
+  if (reason == "spool-full") {
+    return "The output did not fit on the host's disk, and the command was "
+           "ended." +
+           words;
+  }
+  return outcome.detail + ". Try again in a second.";
+}
+
+
+int statusOf(const Route& route, const Outcome& outcome)
+{
+  if (outcome.reason != "exit" || !outcome.exitCode) {
+    return REASONS.at(outcome.reason).status;
+  }
+  const auto status = route.statuses.find(*outcome.exitCode);
+  return status == route.statuses.end() ? httpStatus(*outcome.exitCode) :
+                                          status->second;
+}
+
+
+Answer answer(
+  const Route& route, const Outcome& outcome, optional<string> output)
+{
+  const int status = statusOf(route, outcome);
+  if (status < 400) {
+    Answer result = {status, {{"Content-Type", route.type}}, std::nullopt};
+    if (output) {
+      // The order of `OK(JSON)`, or of `Response(body, status, type)`.
+      const bool json = route.type == "application/json";
+      result.headers.emplace(
+        json ? result.headers.end() : result.headers.begin(), "Content-Length",
+        to_string(output->size()));
+      result.body = std::move(output);
+    }
+    return result;
+  }
+  const string tail = stderrTail(outcome.stderr_);
+  string body =
+    problem(outcome.reason, status, detail(route, outcome), outcome.requestId);
+  if (outcome.exitCode) {
+    body += ",\"exit_code\":" + to_string(*outcome.exitCode);
+  } else if (outcome.signal) {
+    body += ",\"signal\":\"" + signalName(*outcome.signal) + "\"";
+  }
+  if (outcome.exitCode || outcome.signal) {
+    body += ",\"seconds\":" + secondsText(outcome.seconds);
+  }
+  if (!tail.empty()) {
+    body += ",\"stderr\":" + quoteJson(tail);
+  }
+  const bool temporary = status == 503 && outcome.reason == "exit" &&
+                         outcome.exitCode == EX_TEMPORARY;
+  return problemAnswer(
+    status, body + "}", temporary || RETRY_REASONS.count(outcome.reason) > 0);
+}
+
+
+Answer streamAnswer(const Route& route)
+{
+  return {200, {{"Content-Type", route.type}}, std::nullopt};
+}
+
+
+string exitRecord(const Outcome& outcome)
+{
+  return "{\"abi\":" + to_string(ABI_VERSION) +
+         ",\"record\":\"exit\",\"request_id\":" + quoteJson(outcome.requestId) +
+         ",\"exit_code\":" +
+         (outcome.exitCode ? to_string(*outcome.exitCode) : "null") +
+         ",\"signal\":" +
+         (outcome.signal ? quoteJson(signalName(*outcome.signal)) : "null") +
+         ",\"reason\":\"" + outcome.reason +
+         "\",\"seconds\":" + secondsText(outcome.seconds) +
+         ",\"stderr\":" + quoteJson(stderrTail(outcome.stderr_)) + "}\n";
+}
+
+
+Answer refusalAnswer(const Refusal& refusal, const string& requestId)
+{
+  const int status = REASONS.at(refusal.reason).status;
+  return problemAnswer(
+    status, problem(refusal.reason, status, refusal.detail, requestId) + "}",
+    RETRY_REASONS.count(refusal.reason) > 0);
+}
+
+
+Refusal bodyTooLarge(const Route& route)
+{
+  return {
+    "body-too-large",
+    route.maxBody == 0 ?
+      "This route takes no request body; send none." :
+      "This route takes at most " + to_string(route.maxBody) + " bytes."};
+}
+
+
+Refusal busy(const Route& route)
+{
+  return {
+    "busy", "This route runs " + to_string(route.concurrency) +
+              (route.concurrency == 1 ? " command" : " commands") +
+              " at once; try again in a second."};
+}
+
+
+Refusal spoolFull()
+{
+  return {"spool-full", "The host's spool directory is full; try again later."};
+}
+
+
+Refusal shuttingDown()
+{
+  return {
+    "shutdown", "The host is shutting down; the command was not started."};
+}
+
+
+Answer methodNotAllowed(const vector<string>& allowed, const string& method)
+{
+  const string body = "405 Method Not Allowed. Expecting one of { '" +
+                      join(allowed, "', '") + "' }, but received '" + method +
+                      "'.";
+  return {
+    405,
+    {{"Content-Length", to_string(body.size())},
+     {"Content-Type", "text/plain; charset=utf-8"},
+     {"Allow", join(allowed, ", ")}},
+    body};
+}
+
+} // namespace command {

@@ -1,0 +1,81 @@
+// What became of an invocation -> the answer: status, headers and body; and
+// the exit record that ends every stream.
+//
+// Headers are in the order in which libprocess's own responses put them into
+// their hash map, which decides the order on the wire: `OK(JSON)` sets the
+// type first, every other response with a body in memory the length first.
+
+#ifndef __COMMAND_CORE_ANSWER_HPP__
+#define __COMMAND_CORE_ANSWER_HPP__
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/argv.hpp"
+#include "core/table.hpp"
+
+namespace command {
+
+// Output of more bytes than this is answered from a file, not from memory.
+constexpr size_t MEMORY_BYTES = 65536;
+
+struct Outcome
+{
+  std::string requestId;
+
+  // A key of `REASONS`: "exit", "signal", or why the host ended the command
+  // or could not start it.
+  std::string reason;
+
+  std::optional<int> exitCode; // Neither of the two if it never started.
+  std::optional<int> signal;
+  double seconds = 0; // That the command took.
+  double timeout = 0; // That applied, in seconds.
+  std::string stderr_; // The last `STDERR_BYTES` + 1 bytes at least.
+
+  // Why it could not be started, without a full stop.
+  std::string detail;
+};
+
+
+struct Answer
+{
+  int status;
+  std::vector<std::pair<std::string, std::string>> headers; // As inserted.
+  std::optional<std::string> body; // None: the host sends the output.
+};
+
+
+// The HTTP status; below 400 the answer is what the command wrote to stdout.
+int statusOf(const Route& route, const Outcome& outcome);
+
+// The answer with delivery `whole`, or to a stream that never began.
+// `output` is none if it is in a file.
+Answer answer(
+  const Route& route,
+  const Outcome& outcome,
+  std::optional<std::string> output);
+
+// The head of a stream, to be sent with the first byte of output.
+Answer streamAnswer(const Route& route);
+
+// The last line of a stream, its newline included.
+std::string exitRecord(const Outcome& outcome);
+
+// The answer to a request that started no command.
+Answer refusalAnswer(const Refusal& refusal, const std::string& requestId);
+
+Refusal bodyTooLarge(const Route& route);
+Refusal busy(const Route& route);
+Refusal spoolFull();
+Refusal shuttingDown();
+
+// libprocess's MethodNotAllowed (include/process/http.hpp).
+Answer methodNotAllowed(
+  const std::vector<std::string>& allowed, const std::string& method);
+
+} // namespace command {
+
+#endif // __COMMAND_CORE_ANSWER_HPP__
