@@ -203,6 +203,22 @@ def test_killed_at_every_call(
     assert killed == len(scene.points)
 
 
+def test_nothing_is_reported_before_it_is_durable(tmp_path: Path) -> None:
+    """The order that power loss makes important, as the kernel saw it."""
+    calls = [(point.call, point.arguments) for point in Scene(tmp_path, *SCENES["add"]).points]
+
+    def at(call: str, words: str = "") -> int:
+        return max(n for n, (name, rest) in enumerate(calls) if name == call and words in rest)
+
+    written = max(at("write", "sha256"), at("symlinkat"), at("linkat"), at("mkdirat"))
+    renames = [n for n, (name, _) in enumerate(calls) if name.startswith("rename")]
+    syncs = [n for n, (name, _) in enumerate(calls) if name == "fsync"]
+    record, tree = renames
+    assert written < at("syncfs") < record
+    assert any(record < sync < tree for sync in syncs)
+    assert tree < syncs[-1] < at("write", "added a--1")
+
+
 @pytest.mark.parametrize("error", ["ENOSPC+", "EIO", "EROFS+"])
 @pytest.mark.parametrize("name", ["the first add", "add", "remove"])
 def test_refused_at_every_call(name: str, error: str, tmp_path: Path) -> None:
