@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from agentsim import __version__
+from agentsim.call import call_command
 from agentsim.core.table import Table, TableError, parse
 from agentsim.demo import command as demo_command
 from agentsim.simulator.log import Log
@@ -32,6 +33,9 @@ def cli() -> None:
           --environment "PATH=$PATH"
       agentsim call GET http://127.0.0.1:5051/packager/list.json
     """
+
+
+cli.add_command(call_command)
 
 
 @cli.command("serve")
@@ -166,6 +170,7 @@ def _fail(status: int, *lines: str) -> None:
 
 def main() -> None:
     """Run the command line."""
+    click.UsageError.exit_code = EX_USAGE
     cli(prog_name="agentsim")
 
 

@@ -1,0 +1,140 @@
+"""What an answer says of its command, and the exit status that a caller makes of it.
+
+The reading side of `core/answer.py` and `core/record.py`: pure, and lenient towards answers of
+agents that know nothing of the ABI.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+NO_RECORD: Final = "the stream was cut: its exit record never came, so what it told may not be all"
+
+_EX_USAGE, _EX_DATAERR, _EX_NOINPUT, _EX_UNAVAILABLE, _EX_SOFTWARE = 64, 65, 66, 69, 70
+_EX_CANTCREAT, _EX_TEMPFAIL, _EX_PROTOCOL, _EX_NOPERM = 73, 75, 76, 77
+
+_BY_STATUS: Final[Mapping[int, int]] = {
+    400: _EX_USAGE,
+    401: _EX_NOPERM,
+    403: _EX_NOPERM,
+    404: _EX_NOINPUT,
+    405: _EX_USAGE,
+    409: _EX_CANTCREAT,
+    413: _EX_DATAERR,
+    415: _EX_DATAERR,
+    502: _EX_PROTOCOL,
+    503: _EX_TEMPFAIL,
+    504: _EX_TEMPFAIL,
+}
+# A command that the host ended, and that then exited with 0, has not succeeded for that.
+_BY_REASON: Final[Mapping[str, int]] = {
+    "timeout": _EX_TEMPFAIL,
+    "idle-timeout": _EX_TEMPFAIL,
+    "shutdown": _EX_TEMPFAIL,
+    "spool-full": _EX_TEMPFAIL,
+    "client-gone": _EX_TEMPFAIL,
+    "output-limit": _EX_SOFTWARE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """How a command ended, or why there was none.
+
+    Attributes:
+        status: the HTTP status; 200 for an exit record.
+        reason: the ABI's reason, empty if the answer gives none.
+        title, detail: sentences for people, may be empty.
+        exit_code: of the command, if it exited.
+        signal: its name, such as SIGTERM, if one ended the command.
+        seconds: how long the command ran, if it did.
+        stderr: the last that it wrote there.
+        request_id: empty if the answer gives none.
+    """
+
+    status: int
+    reason: str = ""
+    title: str = ""
+    detail: str = ""
+    exit_code: int | None = None
+    signal: str | None = None
+    seconds: float | None = None
+    stderr: str = ""
+    request_id: str = ""
+
+
+def problem(body: bytes) -> Problem | None:
+    """The problem (RFC 9457) in an answer's body, None if there is none."""
+    members = _object(body)
+    if members is None or not isinstance(members.get("status"), int):
+        return None
+    _, _, reason = _text(members, "type").rpartition(":")
+    return _read(members, reason, _integer(members, "status") or 0)
+
+
+def is_record(line: bytes) -> bool:
+    """Whether a line could be the exit record; it is one only as the last of a whole stream."""
+    if not line.startswith(b'{"abi":1,"record":"exit",'):
+        return False
+    return _object(line) is not None
+
+
+def ending(record: bytes) -> Problem:
+    """What an exit record says; `record` is a line that `is_record` took for one."""
+    members = _object(record) or {}
+    return _read(members, _text(members, "reason"), 200)
+
+
+def exit_status(end: Problem) -> int:
+    """What a caller exits with: the command's own status, 128 + n for signal n, or of sysexits.h.
+
+    Never 0 for a command that the host ended or for an error answer.
+    """
+    if end.signal is not None:
+        try:
+            return 128 + signal.Signals[end.signal].value
+        except KeyError:
+            digits = end.signal.removeprefix("SIG")
+            return 128 + int(digits) if digits.isdigit() and int(digits) < 65 else _EX_SOFTWARE
+    if end.exit_code:
+        return end.exit_code & 0xFF or _EX_SOFTWARE
+    if end.status < 400 and end.exit_code == 0 and end.reason in ("", "exit"):
+        return 0
+    return _BY_REASON.get(end.reason) or _BY_STATUS.get(end.status, _EX_SOFTWARE)
+
+
+def _read(members: Mapping[str, object], reason: str, status: int) -> Problem:
+    seconds = members.get("seconds")
+    return Problem(
+        status=status,
+        reason=reason,
+        title=_text(members, "title"),
+        detail=_text(members, "detail"),
+        exit_code=_integer(members, "exit_code"),
+        signal=_text(members, "signal") or None,
+        seconds=float(seconds) if isinstance(seconds, int | float) else None,
+        stderr=_text(members, "stderr"),
+        request_id=_text(members, "request_id"),
+    )
+
+
+def _object(text: bytes) -> dict[str, object] | None:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _text(members: Mapping[str, object], name: str) -> str:
+    value = members.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _integer(members: Mapping[str, object], name: str) -> int | None:
+    value = members.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
