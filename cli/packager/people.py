@@ -6,8 +6,9 @@ words for the others: help with examples, errors with suggestions, completion of
 
 from __future__ import annotations
 
-import sys
+import io
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -38,7 +39,10 @@ def parse(words: Sequence[str]) -> Invocation | int:
     Help, the version and completions are written to standard output, errors in the command line to
     standard error; the status is then 0 or 64. Raises OutputFailed.
     """
-    try:
+    # click's own way with a broken or full standard output is not ours, so it writes to memory.
+    said = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="surrogateescape")
+    result: Invocation | int
+    with redirect_stdout(said):
         try:
             result = group().main(
                 list(words),
@@ -50,13 +54,10 @@ def parse(words: Sequence[str]) -> Invocation | int:
             error.show()
             result = USAGE_ERROR
         except SystemExit as done:  # how click leaves after completing a word
-            result = done.code
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except OSError as error:
-        _drop_standard_output()
-        raise output.OutputFailed(error) from error
-    return result  # type: ignore[no-any-return]
+            result = done.code if isinstance(done.code, int) else 0
+    said.flush()
+    output.write(said.buffer.getvalue())
+    return result
 
 
 def group() -> click.Group:
@@ -188,12 +189,3 @@ _COMPLETERS = {
     "files": lambda *_: [CompletionItem("", type="file")],
     "directories": lambda *_: [CompletionItem("", type="dir")],
 }
-
-
-def _drop_standard_output() -> None:
-    """Send what is left in Python's buffer nowhere, lest the interpreter fail over it at exit."""
-    import os
-
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)

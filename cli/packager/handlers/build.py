@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 from packager import output
 from packager.build import Built, build
 from packager.compression import SUFFIXES
-from packager.errors import UsageError, from_os_error
+from packager.errors import NotFound, UsageError, from_os_error
 from packager.ident import parse_id
 from packager.progress import listener
 from packager.stopping import stoppable
@@ -107,5 +107,7 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)
                 raise
+    except FileNotFoundError:
+        raise NotFound(f"{path.parent}: there is no such directory") from None
     except OSError as error:
         raise from_os_error(error, str(path)) from error

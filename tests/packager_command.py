@@ -1,0 +1,48 @@
+"""Running the real `packager` in a process of its own, on a store of its own."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+PACKAGER = [sys.executable, "-m", "packager"]
+# What a host gives a command, and no more.
+BARE = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": "/nonexistent"}
+
+
+def environment(root: Path, **more: str) -> dict[str, str]:
+    return {**BARE, "PACKAGER_ROOT": str(root), **more}
+
+
+def packager(
+    root: Path, *words: str | Path, stdin: bytes = b"", **more: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run it to its end, everything captured."""
+    return subprocess.run(
+        [*PACKAGER, *map(str, words)],
+        input=stdin,
+        capture_output=True,
+        env=environment(root, **more),
+        timeout=30,
+        check=False,
+    )
+
+
+def tar(**files: bytes) -> bytes:
+    """An uncompressed archive; `bin__hello=b"…"` is the file bin/hello."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name.replace("__", "/").replace("_", "."))
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def staged(root: Path) -> list[str]:
+    """What is left of work in progress."""
+    return sorted(each.name for each in (root / "staging").iterdir())
