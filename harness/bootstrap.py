@@ -37,7 +37,7 @@ UNREACHABLE = re.compile(
 )
 
 
-class Unfit(Exception):  # noqa: N818 - said of a machine, not of the program
+class Unfit(Exception):
     """This machine can't be set up as it is; the message is the sentence that says why."""
 
 
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> NoReturn:
     os.environ["PATH"] = os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)])
     os.environ["VIRTUAL_ENV"] = str(environment)
     sys.stderr.flush()
-    os.execv(python, nox)  # noqa: S606 - no shell is wanted
+    os.execv(python, nox)
 
 
 def furnish() -> Path:
@@ -126,7 +126,12 @@ def workplace() -> Iterator[Path]:
 
 
 def take(lock: IO[str]) -> None:
-    """Wait for the exclusive lock on an open file; say so if it takes waiting."""
+    """Wait for the exclusive lock on an open file; say so if it takes waiting.
+
+    The programs that are run share it: one that outlives a killed set-up keeps others waiting,
+    instead of writing into the environment that they make.
+    """
+    os.set_inheritable(lock.fileno(), True)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -207,6 +212,7 @@ def run(command: list[str], words: IO[str], directory: Path) -> int:
             stdin=subprocess.DEVNULL,
             stdout=words,
             stderr=words,
+            close_fds=False,  # see take()
             check=False,
         )
     except FileNotFoundError:
