@@ -190,6 +190,16 @@ def test_a_gzip_body_is_decompressed_and_its_faults_are_named() -> None:
     assert send(packed + b"more")[1] == ["failed to decode body"]
 
 
+def test_a_fault_in_the_last_bytes_of_a_read_shows_with_the_next() -> None:
+    head = b"POST /a HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Length: 9\r\n\r\n"
+    heard, is_open = hear(head + b"nonsen")
+    assert (heard.ends, is_open) == (["open"], True)
+    heard, is_open = hear(head + b"nonsen", b"s")
+    assert (heard.ends, is_open) == (["failed to decode body"], False)
+    heard, is_open = hear(head, b"nonsen")
+    assert (heard.ends, is_open) == (["open"], False)
+
+
 def test_a_head_of_80_kib_is_the_largest() -> None:
     frame = b"GET /a HTTP/1.1\r\nX: \r\n\r\n"
     largest = frame.replace(b"X: ", b"X: " + b"x" * (MAX_HEAD - len(frame)))

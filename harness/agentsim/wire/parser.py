@@ -573,21 +573,31 @@ class Parser:
             self._stop = True
         self._handler.on_end()
 
-    def _deliver(self, data: bytes) -> None:
+    def _deliver(self, data: bytes, *, unseen: bool) -> None:
         if self._inflate is None:
             self._handler.on_body(data)
             return
+        try:
+            self._decompress(self._inflate, data)
+        except _Malformed:
+            # http-parser reports how far it came, and libprocess takes an error in a read's last
+            # bytes for none: the request hangs until more arrives.
+            if not unseen:
+                raise
+            self._failed = True
+
+    def _decompress(self, inflate: zlib._Decompress, data: bytes) -> None:
         # A few bytes can hold very many: they are handed on in bounded pieces.
         while data:
             try:
-                piece = self._inflate.decompress(data, READ_SIZE)
+                piece = inflate.decompress(data, READ_SIZE)
             except zlib.error:
                 raise _Malformed from None
             if piece:
                 self._handler.on_body(piece)
-            data = self._inflate.unconsumed_tail
-            if self._inflate.eof:
-                if self._inflate.unused_data:
+            data = inflate.unconsumed_tail
+            if inflate.eof:
+                if inflate.unused_data:
                     raise _Malformed
                 return
 
@@ -595,7 +605,7 @@ class Parser:
         assert self._length is not None
         taken = min(self._length, len(data) - position)
         self._length -= taken
-        self._deliver(data[position : position + taken])
+        self._deliver(data[position : position + taken], unseen=self._length > 0)
         if self._length == 0:
             self._message_end()
         return position + taken
@@ -648,7 +658,7 @@ class Parser:
         assert self._length is not None
         taken = min(self._length, len(data) - position)
         self._length -= taken
-        self._deliver(data[position : position + taken])
+        self._deliver(data[position : position + taken], unseen=position + taken >= len(data) - 1)
         if self._length == 0:
             self._state = _CHUNK_CR
         return position + taken
