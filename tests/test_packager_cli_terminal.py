@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -89,7 +90,32 @@ def test_a_bar_in_a_terminal(root: Path, slow: Web) -> None:
     child.expect(r"\d+%")
     child.setwinsize(24, 40)
     child.expect("100%")
-    assert "added hello--3.0 (1 file, 3.0 kB)" in screen(child)
+    assert screen(child).splitlines()[-1] == "added hello--3.0 (1 file, 3.0 kB)"
+    assert child.exitstatus == 0
+
+
+def test_a_bar_of_unknown_length(root: Path) -> None:
+    with serve(drip(head("200 OK") + HELLO[:-30], HELLO[-30:], 0.02)) as web:
+        child = terminal(root, "add", web.url("/hello--3.0.tar"))
+        child.expect("Fetching")
+        child.expect_exact(f"{len(HELLO) / 1000:.1f} kB")
+        assert "added hello--3.0" in screen(child)
+
+
+def test_a_bar_for_unpacking(root: Path, tmp_path: Path) -> None:
+    fifo = tmp_path / "many--1.tar"
+    os.mkfifo(fifo)
+    archive = tar(**{f"file{number}": b"x" * 50_000 for number in range(200)})
+    child = terminal(root, "add", str(fifo))
+    with fifo.open("wb", buffering=0) as pipe:
+        for start in range(0, len(archive), 1 << 20):
+            pipe.write(archive[start : start + (1 << 20)])
+            if start < 3 << 20:  # the first event of unpacking comes after a tenth of a second
+                with contextlib.suppress(pexpect.TIMEOUT):
+                    child.expect("Unpacking", timeout=0.15)
+    shown = screen(child)
+    assert shown.count("added many--1 (200 files, 10.0 MB)") == 1
+    assert "Traceback" not in shown
     assert child.exitstatus == 0
 
 
@@ -137,10 +163,7 @@ def test_completion_in_bash(root: Path, typed: str, completed: str) -> None:
     child.expect_exact("> ")
     child.send(typed.format(root=root) + "\t")
     child.expect_exact(completed)
-    child.sendcontrol("c")
-    child.sendline("exit")
-    child.expect(pexpect.EOF)
-    child.close()
+    child.close(force=True)
 
 
 def completions(root: Path, *words: str, **more: str) -> list[str]:

@@ -7,6 +7,7 @@ value is told. Bars are drawn on standard error, and only if that is a terminal.
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from types import TracebackType
@@ -112,7 +113,9 @@ class Bars(Quiet):
         import click
 
         self._kind = event
+        # click wants a length or something to iterate over, which may be without an end.
         self._bar = click.progressbar(
+            None if total is not None else itertools.count(),
             length=total,
             label=event.capitalize(),
             file=sys.stderr,

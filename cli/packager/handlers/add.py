@@ -52,11 +52,11 @@ def run(
                     size=size,
                     emit=emit,
                 )
-            _report(added, output_format, emit)
         except PackagerError as error:
             if isinstance(emit, Events):
                 emit.failed(error, error.exit_code)
             raise
+    _report(added, output_format, emit)  # after the last bar has been drawn to its end
     return 0
 
 
