@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -35,7 +36,7 @@ Answer = Callable[[socket.socket, Request, Web], None]
 
 
 @contextmanager
-def serve(*answers: Answer) -> Iterator[Web]:
+def serve(*answers: Answer, tls: ssl.SSLContext | None = None) -> Iterator[Web]:
     """Answer the first request with the first answer and so on; the last one is for all others."""
     listener = socket.create_server(("127.0.0.1", 0))
     web = Web("127.0.0.1", listener.getsockname()[1])
@@ -53,6 +54,8 @@ def serve(*answers: Answer) -> Iterator[Web]:
 
     def handle(connection: socket.socket) -> None:
         with connection, suppress(OSError):
+            if tls is not None:
+                connection = tls.wrap_socket(connection, server_side=True)
             request = _read_request(connection)
             if request is None:
                 return

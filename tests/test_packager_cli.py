@@ -132,6 +132,21 @@ def test_the_console_script(root: Path) -> None:
         assert result.stdout in (b'{"packages":[]}\n', b"packager 0.1.0\n")
 
 
+def test_a_listing_imports_next_to_nothing(root: Path) -> None:
+    """Whoever adds an import here adds it to every request; the benchmark tells how much it is."""
+    line = "import sys; from packager.main import run; run(sys.argv[1:]); print(*sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-I", "-c", line, "list", "--format=json"],
+        capture_output=True,
+        env=environment(root),
+        timeout=30,
+        check=True,
+    )
+    imported = set(result.stdout.decode().splitlines()[-1].split())
+    heavy = {"click", "requests", "json", "re", "typing", "dataclasses", "enum", "collections"}
+    assert not imported & {*heavy, "pathlib", "argparse", "functools", "signal", "contextlib"}
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts(root: Path, shell: str) -> None:
     assert b"_PACKAGER_COMPLETE" in packager(root, "completion", shell).stdout

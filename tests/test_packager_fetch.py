@@ -6,6 +6,8 @@ import base64
 import gzip
 import hashlib
 import socket
+import ssl
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -192,6 +194,18 @@ def test_a_chunked_answer_that_is_cut_is_no_success(download: Download) -> None:
     with serve(*(raw(chunked, piece) for piece in (*cuts, whole))) as web:
         assert download(web.url()) == b"hello"
     assert len(web.requests) == 4
+
+
+def test_a_slow_listener_is_no_slow_server(download: Download) -> None:
+    policy = Policy(connect_timeout=0.2, read_timeout=0.3, retries=0)
+    blocked = threading.Event()
+
+    def emit(event: str, /, **fields: object) -> None:
+        blocked.wait(0.5)  # as a full pipe would do
+
+    with serve(body(b"12345")) as web, download.path.open("w+b") as file:
+        fetch(web.url(), file, policy=policy, emit=emit)
+    assert download.path.read_bytes() == b"12345"
 
 
 def test_retries_end(download: Download) -> None:
@@ -401,6 +415,19 @@ def test_tls_that_is_none(download: Download) -> None:
     with serve(raw(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as web, pytest.raises(PackagerError) as e:
         download(web.url().replace("http:", "https:"), IMPATIENT)
     assert isinstance(e.value, ProtocolError | Unavailable)
+
+
+def test_a_certificate_must_be_trusted(download: Download, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A key that protects nothing, and its own certificate for "localhost", good for a century.
+    certificate = Path(__file__).parent / "packager_localhost.pem"
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    with serve(body(DATA), tls=tls) as web:
+        url = web.url(host="localhost").replace("http:", "https:")
+        with pytest.raises(ProtocolError, match="certificate is not trusted"):
+            download(url)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        assert download(url) == DATA
 
 
 def test_a_ca_bundle_that_is_not_there(download: Download, monkeypatch: pytest.MonkeyPatch) -> None:

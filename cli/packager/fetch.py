@@ -131,24 +131,22 @@ class _Download:
         if resumption is not None:
             headers["Range"] = f"bytes={offset}-"
             headers["If-Range"] = resumption.validator
-        with _alarm_clock() as alarm, _Session() as session:
-            alarm.set(sum(self._times))
-            with self._open(session, headers, alarm) as response:
-                verdict = remote.judge(
-                    response.status_code,
-                    response.reason or "",
-                    response.headers,
-                    offset=offset,
-                    resumption=resumption,
-                    now=time.time(),
-                )
-                if isinstance(verdict, remote.Body):
-                    if verdict.start == 0:
-                        self._empty()
-                        self._resumption = remote.resumption(response.headers)
-                    self._receive(response, verdict, alarm)
-                    return None
-        return verdict
+        with _Session() as session, self._open(session, headers) as response:
+            verdict = remote.judge(
+                response.status_code,
+                response.reason or "",
+                response.headers,
+                offset=offset,
+                resumption=resumption,
+                now=time.time(),
+            )
+            if not isinstance(verdict, remote.Body):
+                return verdict
+            if verdict.start == 0:
+                self._empty()
+                self._resumption = remote.resumption(response.headers)
+            self._receive(response, verdict)
+            return None
 
     def _refuse(self, verdict: remote.StartOver | remote.TryAgain | remote.Refusal) -> NoReturn:
         if isinstance(verdict, remote.StartOver):
@@ -159,9 +157,7 @@ class _Download:
             raise Broken(verdict.reason, wait=verdict.wait)
         raise _REFUSALS[verdict.kind](f"{self.shown}: {verdict.reason}")
 
-    def _open(
-        self, session: _Session, headers: dict[str, str], alarm: _AlarmClock
-    ) -> requests.Response:
+    def _open(self, session: _Session, headers: dict[str, str]) -> requests.Response:
         """The first answer that is no redirect. Credentials stay with the host they are for."""
         url = self._url
         try:
@@ -182,7 +178,6 @@ class _Download:
             if target is None:
                 return response
             response.close()
-            alarm.set(sum(self._times))
             target = _redirected(url, target)
             if session.should_strip_auth(url, target):  # type: ignore[no-untyped-call]
                 own = None
@@ -202,25 +197,29 @@ class _Download:
                 requests.Request("GET", url, headers=headers, auth=auth)
             )
             settings = session.merge_environment_settings(request.url, {}, True, None, None)
-            return session.send(request, timeout=times, allow_redirects=False, **settings)
+            with _alarm(sum(times)):
+                return session.send(request, timeout=times, allow_redirects=False, **settings)
         except NETWORK_ERRORS as error:
             raise broken(error, *times) from error
 
-    def _receive(self, response: requests.Response, body: remote.Body, alarm: _AlarmClock) -> None:
+    def _receive(self, response: requests.Response, body: remote.Body) -> None:
         if None not in (body.total, self._size) and body.total != self._size:
             raise DataError(
                 f"{self.shown}: the archive has {body.total} bytes, {self._size} were promised"
             )
         total = self._size if body.total is None else body.total
         self._limit(total)
-        alarm.set(self._policy.read_timeout)
-        received, counted = body.start, body.start
+        received = counted = body.start
+        patience = self._policy.read_timeout  # seconds left for the next `SLOWEST * read_timeout`
         self._tell(received, total)
         while True:
+            began = time.monotonic()
             try:
-                piece = response.raw.read1(BLOCK, decode_content=False)
+                with _alarm(patience):
+                    piece = response.raw.read1(BLOCK, decode_content=False)
             except NETWORK_ERRORS as error:
                 raise broken(error, *self._times) from error
+            patience -= time.monotonic() - began
             if not piece:
                 break
             received += len(piece)
@@ -228,8 +227,7 @@ class _Download:
             self._file.write(piece)
             self._tell(received, total)
             if received - counted >= SLOWEST * self._policy.read_timeout:
-                counted = received
-                alarm.set(self._policy.read_timeout)
+                counted, patience = received, self._policy.read_timeout
         if total is not None and received < total:
             raise Broken(f"the answer ended after {received} of {total} bytes")
 
@@ -269,24 +267,23 @@ class _Session(requests.Session):
 
 
 class _Stalled(Exception):
-    """Raised by the alarm clock into whatever is waiting."""
-
-
-class _AlarmClock:
-    """Raises _Stalled in the main thread when the seconds last set have passed."""
-
-    def set(self, seconds: float) -> None:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+    """Raised by the alarm into whatever is waiting."""
 
 
 @contextmanager
-def _alarm_clock() -> Iterator[_AlarmClock]:
+def _alarm(seconds: float) -> Iterator[None]:
+    """Raise _Stalled inside the block when it has taken so long. Only waiting for a server belongs
+    into one: a slow disk or a slow reader of events is not the server's fault."""
+    if seconds <= 0:
+        raise _Stalled
+
     def ring(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
         raise _Stalled
 
     before = signal.signal(signal.SIGALRM, ring)
     try:
-        yield _AlarmClock()
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
