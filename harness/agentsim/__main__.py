@@ -12,6 +12,7 @@ from agentsim import __version__
 from agentsim.call import call_command
 from agentsim.core.table import Table, TableError, parse
 from agentsim.demo import command as demo_command
+from agentsim.routes import routes_command
 from agentsim.simulator.log import Log
 from agentsim.simulator.serve import CannotServe, Settings, serve
 from agentsim.wire.authentication import CredentialsError, read_credentials
@@ -36,6 +37,7 @@ def cli() -> None:
 
 
 cli.add_command(call_command)
+cli.add_command(routes_command)
 
 
 @cli.command("serve")

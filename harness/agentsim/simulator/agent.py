@@ -162,7 +162,7 @@ class Agent:
         if realm is not None and self._credentials:
             proven = authenticate(headers, self._credentials)
             if proven is None:
-                return unauthorized(connection, request, realm)
+                return _text(connection, request, 401, "401 Unauthorized.", challenge(realm))
             principal = os.fsdecode(proven)
         if isinstance(found, MethodNotAllowed):
             answer = answers.method_not_allowed(found.allowed, request.method)
@@ -255,11 +255,6 @@ class MessageExchange(Exchange):
             self.answer(202, [("Content-Length", "0")], b"")
         else:
             self.answer_text(404, "404 Not Found.")
-
-
-def unauthorized(connection: Connection, request: Request, realm: str) -> Exchange:
-    """libprocess's answer to a request without valid credentials."""
-    return _text(connection, request, 401, "401 Unauthorized.", challenge(realm))
 
 
 def _text(

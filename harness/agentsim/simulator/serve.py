@@ -20,7 +20,9 @@ from agentsim.run.invocation import look_at_children
 from agentsim.run.spawn import HAVE_PIDFD
 from agentsim.run.spool import Spool
 from agentsim.simulator.agent import Agent
+from agentsim.simulator.builtin import Builtin
 from agentsim.simulator.connection import Connection
+from agentsim.simulator.counters import Counters
 from agentsim.simulator.log import Log
 
 _BACKLOG = 4096
@@ -94,14 +96,16 @@ def _raise_descriptor_limit() -> None:
 
 async def _serve(settings: Settings, listener: socket.socket, log: Log) -> None:
     loop = asyncio.get_running_loop()
+    counters = Counters()
     agent = Agent(
         loop,
         settings.tables,
         Spool(settings.spool_dir, settings.spool_limit),
         settings.credentials,
         settings.environment,
-        [log],
+        [log, counters],
     )
+    agent.others.append(Builtin(agent, counters).exchange)
     loop.set_exception_handler(lambda _, context: _report(log, context))
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
