@@ -1,4 +1,4 @@
-"""A web server that misbehaves to order: real sockets on loopback, one scripted answer a request."""
+"""A web server that misbehaves to order: real sockets on loopback, a scripted answer a request."""
 
 from __future__ import annotations
 
