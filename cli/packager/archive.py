@@ -1,7 +1,8 @@
 """Archive bytes in, tar bytes out: none, gzip, xz and zstd, told apart by their first bytes.
 
-zlib, lzma and zstd release the interpreter's lock, so a compressed archive is decompressed by a
-thread of its own while the caller's reads the archive, and hashes and writes what comes out.
+zlib, lzma, zstd and hashlib release the interpreter's lock, so a compressed archive is hashed and
+decompressed by a thread of its own while the caller's reads it, and hashes and writes what comes
+out.
 Nothing may follow the compressed data but more of the same kind (concatenated streams are part of
 all three formats).
 """
@@ -42,6 +43,7 @@ class ArchiveReader:
 
     @property
     def sha256(self) -> str:
+        """Of the archive, once it has been read to its end."""
         return self._digest.hexdigest()
 
     def read(self) -> bytes:
@@ -68,7 +70,6 @@ class ArchiveReader:
     def _raw(self, size: int) -> bytes:
         piece = self._source.read(size)
         self.archive_size += len(piece)
-        self._digest.update(piece)
         return piece
 
     def _open(self) -> Iterator[bytes]:
@@ -86,11 +87,13 @@ class ArchiveReader:
         return self._plain(head)
 
     def _plain(self, head: bytes) -> Iterator[bytes]:
-        yield head
-        while piece := self._raw(PLAIN_SIZE):
+        piece = head
+        while piece:
+            self._digest.update(piece)
             yield piece
+            piece = self._raw(PLAIN_SIZE)
 
     def _overlapped(self, head: bytes, make: Callable[[], Decompressor]) -> Iterator[bytes]:
         from packager.overlap import decompressed
 
-        return decompressed(head, lambda: self._raw(IN_SIZE), make)
+        return decompressed(head, lambda: self._raw(IN_SIZE), make, self._digest.update)

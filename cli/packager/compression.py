@@ -74,7 +74,7 @@ def decompressor(head: bytes, memory: int) -> Callable[[], Decompressor] | None:
     if head.startswith(b"\x28\xb5\x2f\xfd"):
         zstd = _zstd()
         window = {zstd.DecompressionParameter.window_log_max: memory.bit_length() - 1}
-        return lambda: zstd.ZstdDecompressor(options=window)  # type: ignore[no-any-return]
+        return lambda: zstd.ZstdDecompressor(options=window)
     return None
 
 

@@ -23,19 +23,19 @@ class DataError(PackagerError):
     exit_code = 65
 
 
-class NotFound(PackagerError):  # noqa: N818 - reads as the condition it states
+class NotFound(PackagerError):
     """A package or a source that is not there (EX_NOINPUT)."""
 
     exit_code = 66
 
 
-class Unavailable(PackagerError):  # noqa: N818
+class Unavailable(PackagerError):
     """A remote that does not answer (EX_UNAVAILABLE)."""
 
     exit_code = 69
 
 
-class Conflict(PackagerError):  # noqa: N818
+class Conflict(PackagerError):
     """The id is taken by other content (EX_CANTCREAT)."""
 
     exit_code = 73
@@ -47,7 +47,7 @@ class InputOutputError(PackagerError):
     exit_code = 74
 
 
-class Temporary(PackagerError):  # noqa: N818
+class Temporary(PackagerError):
     """Trying again later may help: a lock that stays held, no descriptors left (EX_TEMPFAIL)."""
 
     exit_code = 75
@@ -59,7 +59,7 @@ class ProtocolError(PackagerError):
     exit_code = 76
 
 
-class Denied(PackagerError):  # noqa: N818
+class Denied(PackagerError):
     """The operating system or the remote forbids it (EX_NOPERM)."""
 
     exit_code = 77

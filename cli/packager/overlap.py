@@ -1,6 +1,7 @@
 """A thread that decompresses while its caller reads, hashes and writes.
 
-The thread does nothing but decompress: no I/O, so it always comes to its next check of `stopped`.
+The thread does nothing but hash and decompress: no I/O, so it always comes to its next check of
+`stopped`.
 """
 
 from __future__ import annotations
@@ -22,14 +23,18 @@ OUT_FLIGHT = 4  # pieces of output it may be ahead of the caller
 
 
 def decompressed(
-    head: bytes, read: Callable[[], bytes], make: Callable[[], Decompressor]
+    head: bytes,
+    read: Callable[[], bytes],
+    make: Callable[[], Decompressor],
+    see: Callable[[bytes], None],
 ) -> Iterator[bytes]:
     """The contents of the compressed stream `head` + what `read` returns until b"".
 
     Raises Refused for a stream that is damaged, cut, or followed by something else; whatever
-    `read` raises passes through. Closing the iterator ends the thread.
+    `read` raises passes through. Every piece of input is shown to `see`, in the thread, in order;
+    all have been when the iterator ends. Closing the iterator ends the thread.
     """
-    worker = _Worker(make)
+    worker = _Worker(make, see)
     worker.start()
     try:
         worker.given.put(head)
@@ -55,9 +60,10 @@ def decompressed(
 
 
 class _Worker(threading.Thread):
-    def __init__(self, make: Callable[[], Decompressor]) -> None:
+    def __init__(self, make: Callable[[], Decompressor], see: Callable[[bytes], None]) -> None:
         super().__init__(daemon=True)
         self._make = make
+        self._see = see
         self.given: SimpleQueue[bytes] = SimpleQueue()  # b"" is the end of the input
         self.made: SimpleQueue[bytes | Exception | None] = SimpleQueue()  # None: a piece used up
         self.ahead = threading.Semaphore(OUT_FLIGHT)
@@ -84,6 +90,7 @@ class _Worker(threading.Thread):
                     raise Refused("the archive is cut short")
                 self.made.put(None)
                 return
+            self._see(piece)
             while not self.stopped:
                 if decompressor.eof:  # the next of several concatenated streams
                     decompressor = self._make()

@@ -165,9 +165,15 @@ class Store:
 
         Event: `verified` (id, ok, differences) after each. Raises NotFound, UsageError.
         """
+        asked = [str(parse_id(package_id)) for package_id in ids]
         results = []
-        for package_id in list(ids) or installed_ids(self.root):
-            verified = self._verify(str(parse_id(package_id)))
+        for name in asked or installed_ids(self.root):
+            try:
+                verified = self._verify(name)
+            except NotFound:
+                if asked:
+                    raise
+                continue  # removed since the listing
             results.append(verified)
             if emit:
                 count = len(verified.differences)
@@ -186,13 +192,13 @@ class Store:
             try:
                 record, entries = self._read_record(name)
                 found = list(differences(record, entries, top))
+                replaced = found and not is_at(path, top)
             except DataError as error:
                 record, found = None, [Difference("", str(error))]
+                replaced = not is_at(path, top)
             finally:
                 os.close(top)
-            if found and not os.path.lexists(path):
-                raise self._missing(name)  # removed meanwhile
-            return Verified(name, record, found)
+            return self._verify(name) if replaced else Verified(name, record, found)
 
     def recover(self) -> None:
         """Clean up after killed commands; every writing command does this first."""
@@ -297,6 +303,15 @@ class Store:
 
     def _missing(self, name: str) -> NotFound:
         return NotFound(f"{name} is not installed in {self.root}")
+
+
+def is_at(path: str, fd: int) -> bool:
+    """Whether the open directory `fd` is still the one at `path`. Raises OSError."""
+    try:
+        there = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(there, os.fstat(fd))
 
 
 def id_of(package_id: str | None, name_hint: str | None) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 
 from packager.manifest import (
     DEFAULT_DIRECTORY_MODE,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from packager.limits import Limits
 
 SMALL = 256 << 10  # bytes; a file up to here is read, hashed and written in one piece
-WRITE_BACK = 8 << 20  # bytes written before the kernel is asked to begin with the device
+WRITE_BACK = 0.25  # seconds of writing before the kernel is asked to begin with the device
 OPEN_DIRECTORIES = 64  # descriptors kept
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
@@ -75,7 +76,8 @@ def unpack(
     if not work.entries:
         raise Refused("the archive holds nothing")
     manifest = Manifest(work.all_entries())
-    pkginfo, warnings = None, []
+    pkginfo: dict[str, object] | None = None
+    warnings: list[str] = []
     if PKGINFO in work.documents:
         pkginfo, warnings = parse_pkginfo(work.documents[PKGINFO])
     named_id = None
@@ -159,15 +161,16 @@ class _Unpacking:
     def _large(self, fd: int) -> str:
         digest = hashlib.sha256()
         written = begun = 0
+        asked = time.monotonic()
         while piece := self._reader.data():
             write_all(fd, piece)
             digest.update(piece)
             written += len(piece)
-            if written - begun >= WRITE_BACK:
+            if time.monotonic() - asked >= WRITE_BACK:
                 # Linux begins to write such pages at once, so that the final sync finds little
-                # left to do; the file is not read again soon.
+                # left to do, even on a slow device.
                 os.posix_fadvise(fd, begun, written - begun, os.POSIX_FADV_DONTNEED)
-                begun = written
+                begun, asked = written, time.monotonic()
         return digest.hexdigest()
 
     def _hard_link(self, path: str, target: str) -> None:

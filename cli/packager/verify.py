@@ -47,7 +47,10 @@ def differences(record: Record, entries_text: bytes, top: int) -> Iterator[Diffe
     for found in walk(top):
         path = os.fsencode(found.path).decode(errors="backslashreplace")
         entry = expected.pop(found.path, None)
-        reason = f"a {found.kind} that was not added" if entry is None else _compare(entry, found)
+        try:
+            reason = "it was not added" if entry is None else _compare(entry, found)
+        except FileNotFoundError:
+            reason = "it vanished while it was read"
         if reason:
             yield Difference(path, reason)
         elif found.path == PKGINFO and found.kind == FILE:

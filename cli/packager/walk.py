@@ -93,7 +93,10 @@ def walk(top: int, prefix: str = "") -> Iterator[Found]:
             continue
         yield Found(prefix + name, name, top, status)
         if stat.S_ISDIR(status.st_mode):
-            fd = os.open(name, ENTER, dir_fd=top)
+            try:
+                fd = os.open(name, ENTER, dir_fd=top)
+            except FileNotFoundError:
+                continue
             try:
                 yield from walk(fd, f"{prefix}{name}/")
             finally:

@@ -426,7 +426,7 @@ def test_adds_removes_and_readers_at_once(tmp_path: Path) -> None:
     """Four ids, added and removed without an order, while readers look: never half a package."""
     root = tmp_path / "root"
     jobs = []
-    for n in range(60):
+    for n in range(40):
         package_id = f"p{n % 4}--1"
         if n % 3 == 2:
             jobs.append(lambda i=package_id: command(root, "remove", i))
