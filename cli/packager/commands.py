@@ -9,6 +9,7 @@ from __future__ import annotations
 
 PROGRAM = "packager"
 COMPLETION_VARIABLE = "_PACKAGER_COMPLETE"
+FLAG = "flag"
 
 EXIT_CODES: dict[int, str] = {
     0: "done",
@@ -27,9 +28,10 @@ EXIT_CODES: dict[int, str] = {
 
 
 class Option:
-    """One `--name VALUE`.
+    """One `--name VALUE`, or (kind "flag") a bare `--name`.
 
-    dest: the handler's parameter. kind: a key of `values.CONVERTERS`, or "choice" with `choices`.
+    dest: the handler's parameter. kind: a key of `values.CONVERTERS`, or "choice" with `choices`, or
+    "flag": the value is then True if it is given and False if not.
     default: written as a person would write it, converted like any other word; None: no value.
     envvar: an environment variable that stands in for the option; an empty one counts as unset.
     """

@@ -9,14 +9,14 @@ parses to the same command and the same values; in doubt, the answer is None.
 
 from __future__ import annotations
 
-from packager.commands import COMMANDS, COMPLETION_VARIABLE, ROOT, Argument, Command, Option
+from packager.commands import COMMANDS, COMPLETION_VARIABLE, FLAG, ROOT, Argument, Command, Option
 from packager.values import CONVERTERS, Malformed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    Value = str | int | float | None | tuple[str | int | float, ...]
+    Value = str | int | float | bool | None | tuple[str | int | float, ...]
     Invocation = tuple[Command, dict[str, Value]]
 
 
@@ -60,6 +60,9 @@ def _parse(words: Sequence[str], environment: Mapping[str, str]) -> Invocation |
     values: dict[str, Value] = {}
     for option in options:
         word = given.get(option.name)
+        if option.kind == FLAG:
+            values[option.dest] = word is not None
+            continue
         if word is None and option.envvar:
             word = environment.get(option.envvar) or None
         if word is None:
@@ -83,9 +86,13 @@ def _take_options(
     while at < len(words) and words[at].startswith("-") and words[at] not in ("-", "--"):
         name, equals, value = words[at].partition("=")
         at += 1
-        if name in given or not any(option.name == name for option in options):
+        option = next((each for each in options if each.name == name), None)
+        if option is None or name in given:
             return None
-        if not equals:
+        if option.kind == FLAG:
+            if equals:
+                return None
+        elif not equals:
             if at == len(words) or words[at].startswith("-"):
                 return None
             value = words[at]

@@ -19,6 +19,7 @@ from packager.commands import (
     COMMANDS,
     COMPLETION_VARIABLE,
     EXIT_CODES,
+    FLAG,
     PROGRAM,
     ROOT,
     Argument,
@@ -140,6 +141,8 @@ def _command(definition: Command) -> click.Command:
 
 def _option(option: Option, *, again: bool = False) -> click.Option:
     """`option` for click; `again`: its second place, which doesn't repeat default and help."""
+    if option.kind == FLAG:
+        return click.Option([option.name, option.dest], is_flag=True, help=option.help)
     return click.Option(
         [option.name, option.dest],
         type=_type(option),
