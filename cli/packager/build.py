@@ -12,6 +12,7 @@ import os
 
 from packager import tarwrite
 from packager.compression import compressor
+from packager.durable import ENTER
 from packager.errors import ConfigError, DataError, NotFound, from_os_error
 from packager.ident import parse_id
 from packager.limits import Limits
@@ -19,7 +20,7 @@ from packager.manifest import EMBEDDED, PKGINFO, Entry, Manifest, encode_embedde
 from packager.pkginfo import parse_pkginfo
 from packager.tar import DIRECTORY, FILE, LINK, SPECIAL_BITS, Refused
 from packager.tree import Tree
-from packager.walk import ENTER, READ, Found, walk
+from packager.walk import READ, Found, walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

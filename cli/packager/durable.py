@@ -7,6 +7,8 @@ nothing. Since Linux 5.8 syncfs reports the write errors since the descriptor wa
 
 import os
 
+ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW  # how directories of a store are opened
+
 
 def sync_filesystem(fd: int) -> None:
     """Write everything dirty on the file system of `fd` to its device (syncfs(2)).
@@ -47,7 +49,7 @@ def remove_tree(name: str, parent: int) -> None:
     else:
         return
     try:
-        fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+        fd = os.open(name, ENTER, dir_fd=parent)
     except FileNotFoundError:
         return
     try:

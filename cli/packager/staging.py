@@ -11,7 +11,7 @@ import fcntl
 import os
 from contextlib import suppress
 
-from packager.durable import remove_tree
+from packager.durable import ENTER, remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Staging:
 
 def open_staging(root_fd: int) -> Staging:
     """A fresh directory for this writer. The caller holds ROOT/lock. Raises OSError."""
-    parent = _open_directory("staging", root_fd)
+    parent = os.open("staging", ENTER, dir_fd=root_fd)
     try:
         name = f"{os.getpid()}-{os.urandom(8).hex()}"
         os.mkdir(name, 0o700, dir_fd=parent)
@@ -65,7 +65,7 @@ def take_dead(root_fd: int) -> list[Staging]:
     Leaving their `with` blocks removes them; that needs no ROOT/lock. Raises OSError.
     """
     dead: list[Staging] = []
-    parent = _open_directory("staging", root_fd)
+    parent = os.open("staging", ENTER, dir_fd=root_fd)
     try:
         with os.scandir(parent) as entries:
             found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
@@ -84,14 +84,10 @@ def take_dead(root_fd: int) -> list[Staging]:
 
 
 def _locked(name: str, parent: int) -> int:
-    fd = _open_directory(name, parent)
+    fd = os.open(name, ENTER, dir_fd=parent)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BaseException:
         os.close(fd)
         raise
     return fd
-
-
-def _open_directory(name: str, parent: int) -> int:
-    return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)

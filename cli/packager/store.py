@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from packager.events import Emit
     from packager.verify import Difference
 
-DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 PROGRESS_INTERVAL = 0.1  # seconds between two "unpacking" events
 
 
@@ -107,7 +106,7 @@ class Store:
         wanted = id_of(package_id, name_hint)
         with self._writing() as (root_fd, mine):
             os.mkdir("tree", 0o755, dir_fd=mine.fd)
-            tree_fd = os.open("tree", DIRECTORY, dir_fd=mine.fd)
+            tree_fd = os.open("tree", durable.ENTER, dir_fd=mine.fd)
             try:
                 os.fchmod(tree_fd, 0o755)  # whatever the umask is
                 archive = ArchiveReader(source, self._limits)
@@ -186,7 +185,7 @@ class Store:
         path = f"{self.root}/packages/{name}"
         with self._translated():
             try:
-                top = os.open(path, DIRECTORY)
+                top = os.open(path, durable.ENTER)
             except FileNotFoundError:
                 raise self._missing(name) from None
             try:
@@ -405,7 +404,7 @@ def write_file(name: str, parent: int, content: bytes) -> None:
 
 @contextmanager
 def _opened(name: str, parent: int) -> Iterator[int]:
-    fd = os.open(name, DIRECTORY, dir_fd=parent)
+    fd = os.open(name, durable.ENTER, dir_fd=parent)
     try:
         yield fd
     finally:

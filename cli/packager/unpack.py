@@ -11,6 +11,7 @@ import hashlib
 import os
 import time
 
+from packager.durable import ENTER
 from packager.manifest import (
     DEFAULT_DIRECTORY_MODE,
     EMBEDDED,
@@ -34,7 +35,6 @@ SMALL = 256 << 10  # bytes; a file up to here is read, hashed and written in one
 WRITE_BACK = 0.25  # seconds of writing before the kernel is asked to begin with the device
 OPEN_DIRECTORIES = 64  # descriptors kept
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 DOCUMENTS = (PKGINFO, EMBEDDED)
 
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 
+from packager.durable import ENTER
 from packager.manifest import Entry
 from packager.tar import DIRECTORY, FILE, LINK
 
@@ -13,7 +14,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a fifo put there meanwhile must not block
 PIECE = 1 << 20  # bytes hashed at once
 

@@ -219,8 +219,16 @@ def test_nothing_is_reported_before_it_is_durable(tmp_path: Path) -> None:
     assert tree < syncs[-1] < at("write", "added a--1")
 
 
-@pytest.mark.parametrize("error", ["ENOSPC+", "EIO", "EROFS+"])
-@pytest.mark.parametrize("name", ["the first add", "add", "remove"])
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("the first add", "ENOSPC+"),
+        ("add", "EIO"),
+        ("add", "EROFS+"),
+        ("remove", "EIO"),
+        ("remove", "ENOSPC+"),
+    ],
+)
 def test_refused_at_every_call(name: str, error: str, tmp_path: Path) -> None:
     scene = Scene(tmp_path, *SCENES[name])
     tried = 0
@@ -237,8 +245,9 @@ def test_refused_at_every_call(name: str, error: str, tmp_path: Path) -> None:
                 assert state == scene.new
             else:
                 assert result.returncode == 74, result.stderr
-                assert result.stderr.count("\n") == 1
-                assert str(root) in result.stderr
+                if point.call != "write":  # else what to say can't be written either
+                    assert result.stderr.count("\n") == 1
+                    assert str(root) in result.stderr
                 assert state == scene.old
             Store(str(root)).recover()
             assert installed(root) == state
