@@ -1,0 +1,518 @@
+#include "exchange.hpp"
+
+#include <sys/mman.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include <glog/logging.h>
+
+#include <process/metrics/metrics.hpp>
+
+#include <stout/foreach.hpp>
+#include <stout/stringify.hpp>
+
+#include "core/statuses.hpp"
+#include "core/text.hpp"
+
+using std::shared_ptr;
+using std::string;
+
+using process::Future;
+
+using process::http::Pipe;
+using process::http::Response;
+
+namespace command {
+
+// How much longer than its time-out and its grace a command may live if the
+// agent, which would have ended it, has died.
+constexpr double LAST_SECONDS = 10;
+
+
+Places::Places(const string& name)
+  : started(name + "/started"),
+    failed(name + "/failed"),
+    refused(name + "/refused"),
+    runningGauge(name + "/running"),
+    waitingGauge(name + "/waiting")
+{
+  process::metrics::add(started);
+  process::metrics::add(failed);
+  process::metrics::add(refused);
+  process::metrics::add(runningGauge);
+  process::metrics::add(waitingGauge);
+}
+
+
+Places::~Places()
+{
+  process::metrics::remove(started);
+  process::metrics::remove(failed);
+  process::metrics::remove(refused);
+  process::metrics::remove(runningGauge);
+  process::metrics::remove(waitingGauge);
+}
+
+
+Service::Service(
+  const Table& _table, const Environment& overrides, Spool* _spool)
+  : table(_table),
+    environment(baseEnvironment(_table, overrides)),
+    spool(_spool)
+{
+  for (const Route& route : table.routes) {
+    places[&route].reset(new Places(
+      "commands/" + table.process + route.path + "/" + route.methods[0]));
+  }
+}
+
+
+Future<Nothing> Service::shutdown()
+{
+  loop.post([this]() {
+    closing = true;
+    const std::set<shared_ptr<Exchange>> all = running;
+    for (const shared_ptr<Exchange>& exchange : all) {
+      exchange->shutdown();
+    }
+    if (running.empty()) {
+      closed.set(Nothing());
+    }
+  });
+  return closed.future();
+}
+
+
+Response toResponse(const Answer& answer)
+{
+  Response response(answer.status);
+  for (const auto& [name, value] : answer.headers) {
+    response.headers[name] = value;
+  }
+  if (answer.body) {
+    response.type = Response::BODY;
+    response.body = *answer.body;
+  }
+  return response;
+}
+
+
+Exchange::Exchange(
+  Service* _service,
+  const Route& _route,
+  const Arguments& _arguments,
+  const string& _method,
+  const string& _requestId,
+  const Option<string>& _principal)
+  : service(_service),
+    route(_route),
+    arguments(_arguments),
+    method(_method),
+    requestId(_requestId),
+    principal(_principal),
+    places(_service->places.at(&_route).get())
+{
+}
+
+
+Future<Response> Exchange::start(const Pipe::Reader& _reader)
+{
+  const shared_ptr<Exchange> self = shared_from_this();
+  const Future<Response> response = promise.future();
+  response.onDiscard(
+    [self]() { self->service->loop.post([self]() { self->gone(); }); });
+  reader = _reader;
+  receive();
+  return response;
+}
+
+
+void Exchange::receive()
+{
+  const shared_ptr<Exchange> self = shared_from_this();
+  reader->read().onAny([self](const Future<string>& piece) {
+    self->service->loop.post([self, piece]() { self->received(piece); });
+  });
+}
+
+
+void Exchange::received(const Future<string>& piece)
+{
+  if (reader.isNone()) {
+    return; // Refused, or gone.
+  }
+  if (!piece.isReady()) {
+    // The body can't be decoded, and libprocess answers with the reason; or
+    // the client is gone, and nobody reads this.
+    reader = None();
+    body.reset();
+    promise.set(Response(process::http::InternalServerError(
+      piece.isFailed() ? piece.failure() : "discarded")));
+    return;
+  }
+  if (piece->empty()) {
+    reader = None();
+    queue();
+    return;
+  }
+  bodySize += piece->size();
+  if (bodySize > route.maxBody) {
+    refuse(bodyTooLarge(route));
+    return;
+  }
+  if (!body) {
+    body = std::make_shared<Buffer>(service->spool);
+  }
+  const Try<Nothing> written = body->write(piece->data(), piece->size());
+  if (written.isError()) {
+    LOG(WARNING) << "Refusing request " << requestId << ": " << written.error();
+    refuse(spoolFull());
+    return;
+  }
+  receive();
+}
+
+
+void Exchange::queue()
+{
+  if (service->closing) {
+    refuse(shuttingDown());
+    return;
+  }
+  const shared_ptr<Exchange> self = shared_from_this();
+  if (places->running < route.concurrency) {
+    service->running.insert(self);
+    ++places->running;
+    run();
+    return;
+  }
+  const auto length = static_cast<size_t>(route.queueLength);
+  if (places->waiting.size() >= length) {
+    refuse(busy(route));
+    return;
+  }
+  service->running.insert(self);
+  places->waiting.push_back(self);
+  places->waitingGauge = places->waiting.size();
+  patience =
+    service->loop.after(route.queueSeconds, [self]() { self->giveUp(); });
+}
+
+
+void Exchange::giveUp()
+{
+  leaveQueue();
+  refuse(busy(route));
+}
+
+
+void Exchange::leaveQueue()
+{
+  const shared_ptr<Exchange> self = shared_from_this();
+  service->loop.cancel(patience.get());
+  patience = None();
+  auto& waiting = places->waiting;
+  waiting.erase(
+    std::remove(waiting.begin(), waiting.end(), self), waiting.end());
+  places->waitingGauge = waiting.size();
+  service->running.erase(self);
+}
+
+
+void Exchange::run()
+{
+  if (isGone || service->closing) { // While the place was handed over.
+    if (isGone) {
+      promise.discard();
+    } else {
+      refuse(shuttingDown());
+    }
+    release();
+    return;
+  }
+  const double now = std::chrono::duration<double>(
+                       std::chrono::system_clock::now().time_since_epoch())
+                       .count();
+  const Try<int> input = openInput();
+  Launch launch;
+  launch.argv = service->table.command;
+  launch.argv.insert(
+    launch.argv.end(), arguments.words.begin(), arguments.words.end());
+  launch.environment = command::environment(
+    service->environment, route, method, requestId, now + arguments.timeout,
+    principal.isSome() ? std::make_optional(principal.get()) : std::nullopt);
+  launch.input = input.isSome() ? input.get() : -1;
+  launch.limits = route.limits;
+  launch.directory = route.workingDirectory;
+  launch.endWithHost = route.disconnect == "kill";
+  launch.lastAlarm = static_cast<unsigned>(
+    std::ceil(arguments.timeout + route.grace + LAST_SECONDS));
+
+  const Bounds bounds = {
+    arguments.timeout,
+    route.idleTimeout ? Option<double>(*route.idleTimeout) : None(),
+    route.grace, route.maxBytes};
+  invocation.reset(new Invocation(
+    &service->loop, requestId, bounds,
+    [this](const char* data, size_t size) { return take(data, size); },
+    // The last reference to this may be the one in `running`.
+    [this](const Result& result) { finished(result); }));
+  ++places->started;
+  places->runningGauge = places->running;
+  if (input.isError()) {
+    Result result;
+    result.reason = "exhausted";
+    result.detail = input.error();
+    result.seconds = 0;
+    finished(result);
+    return;
+  }
+  invocation->start(launch);
+  ::close(input.get());
+  body.reset();
+}
+
+
+// The command's standard input, to be closed here after the start.
+Try<int> Exchange::openInput()
+{
+  int fd = -1;
+  if (!body) {
+    fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  } else if (body->file() >= 0) {
+    fd = ::fcntl(body->file(), F_DUPFD_CLOEXEC, 3);
+  } else {
+    // A pipe may hold less than this, and nobody waits here to fill it.
+    fd = ::memfd_create("body", MFD_CLOEXEC);
+    const string& bytes = body->memory();
+    const auto size = static_cast<ssize_t>(bytes.size());
+    if (fd >= 0 && ::write(fd, bytes.data(), bytes.size()) != size) {
+      ::close(fd);
+      fd = -1;
+    }
+  }
+  if (fd < 0) {
+    return Error(
+      string("The host can't start another process now: ") + ::strerror(errno));
+  }
+  if (body) {
+    ::lseek(fd, 0, SEEK_SET);
+  }
+  return fd;
+}
+
+
+Try<Nothing> Exchange::take(const char* data, size_t size)
+{
+  if (isGone) {
+    return Nothing();
+  }
+  if (route.delivery == "stream") {
+    beginStream();
+    endsWithNewline = data[size - 1] == '\n';
+    writer->write(string(data, size));
+    return Nothing();
+  }
+  if (!output) {
+    output = std::make_shared<Buffer>(service->spool);
+  }
+  return output->write(data, size);
+}
+
+
+void Exchange::beginStream()
+{
+  if (writer.isSome()) {
+    return;
+  }
+  Pipe pipe;
+  writer = pipe.writer();
+  const shared_ptr<Exchange> self = shared_from_this();
+  writer->readerClosed().onReady([self](const Nothing&) {
+    self->service->loop.post([self]() { self->gone(); });
+  });
+  Response response = toResponse(streamAnswer(route));
+  response.type = Response::PIPE;
+  response.reader = pipe.reader();
+  promise.set(response);
+}
+
+
+void Exchange::finished(const Result& result)
+{
+  // Keeps this alive until the end; `running` lets go of it.
+  const shared_ptr<Exchange> self = shared_from_this();
+
+  Outcome outcome;
+  outcome.requestId = requestId;
+  outcome.reason = result.reason;
+  if (result.status.isSome() && result.status.get() >= 0) {
+    outcome.exitCode = result.status.get();
+  } else if (result.status.isSome()) {
+    outcome.signal = -result.status.get();
+  }
+  outcome.seconds = result.seconds;
+  outcome.timeout = arguments.timeout;
+  outcome.stderr_ = result.error;
+  outcome.detail = result.detail;
+
+  const bool success = statusOf(route, outcome) < 400;
+  if (!success) {
+    ++places->failed;
+  }
+  log(result);
+
+  if (isGone) {
+    promise.discard();
+    output.reset();
+  } else if (writer.isSome() || (route.delivery == "stream" && success)) {
+    beginStream();
+    // Never `fail`: that would write a second head into the body.
+    writer->write((endsWithNewline ? "" : "\n") + exitRecord(outcome));
+    writer->close();
+  } else {
+    answerWhole(outcome);
+  }
+
+  // What refers to this must go, or it would stay for ever. The invocation
+  // goes only after its own call has returned.
+  writer = None();
+  shared_ptr<Invocation> ended(std::move(invocation));
+  service->loop.post([ended]() {});
+  release();
+}
+
+
+// Gives the place back; the first that waits gets it.
+void Exchange::release()
+{
+  service->running.erase(shared_from_this());
+  --places->running;
+  if (!places->waiting.empty()) {
+    const shared_ptr<Exchange> next = places->waiting.front();
+    next->leaveQueue();
+    service->running.insert(next);
+    ++places->running;
+    service->loop.post([next]() { next->run(); });
+  }
+  places->runningGauge = places->running;
+  if (service->closing && service->running.empty()) {
+    service->closed.set(Nothing());
+  }
+}
+
+
+void Exchange::answerWhole(const Outcome& outcome)
+{
+  const bool inFile = output && output->file() >= 0;
+  const Answer whole = answer(
+    route, outcome,
+    inFile ? std::nullopt :
+             std::make_optional(output ? output->memory() : string()));
+  Response response = toResponse(whole);
+  if (!whole.body) {
+    // libprocess opens the file when it is this response's turn, so the
+    // descriptor has to stay open until then. What lives exactly as long as
+    // the response is the pipe that may come with it.
+    response.type = Response::PATH;
+    response.path = "/proc/self/fd/" + stringify(output->file());
+    Pipe pipe;
+    const shared_ptr<Buffer> file = output;
+    pipe.writer().readerClosed().onAny([file](const Future<Nothing>&) {});
+    response.reader = pipe.reader();
+  }
+  output.reset();
+  promise.set(response);
+}
+
+
+void Exchange::gone()
+{
+  if (isGone) {
+    return;
+  }
+  isGone = true;
+  if (reader.isSome()) {
+    reader->close();
+    reader = None();
+    body.reset();
+    promise.discard();
+  } else if (patience.isSome()) {
+    leaveQueue();
+    body.reset();
+    promise.discard();
+  } else if (invocation && route.disconnect == "kill") {
+    invocation->end("client-gone");
+  }
+}
+
+
+void Exchange::shutdown()
+{
+  if (patience.isSome()) {
+    leaveQueue();
+    refuse(shuttingDown());
+  } else if (invocation) {
+    invocation->end("shutdown");
+  }
+}
+
+
+void Exchange::refuse(const Refusal& refusal)
+{
+  if (reader.isSome()) {
+    reader->close(); // What still comes is dropped.
+    reader = None();
+  }
+  body.reset();
+  ++places->refused;
+  promise.set(toResponse(refusalAnswer(refusal, requestId)));
+}
+
+
+// Text of others in one line, with nothing that steers a terminal.
+static string tame(const string& text)
+{
+  string result;
+  foreach (char c, text) {
+    const auto byte = static_cast<unsigned char>(c);
+    result += c == '\n'                   ? string(" | ") :
+              byte < 0x20 || byte == 0x7F ? string("?") :
+                                            string(1, c);
+  }
+  return result;
+}
+
+
+void Exchange::log(const Result& result) const
+{
+  std::ostringstream out;
+  out << method << " /" << route.process << route.path << " request "
+      << requestId;
+  if (principal.isSome()) {
+    out << " of '" << tame(principal.get()) << "'";
+  }
+  if (result.status.isNone()) {
+    out << " was not started: " << tame(result.detail);
+  } else {
+    const int status = result.status.get();
+    out << " pid " << invocation->pid() << " "
+        << (status < 0 ? signalName(-status) : "exit " + stringify(status));
+    if (result.reason != "exit" && result.reason != "signal") {
+      out << " (" << result.reason << ")";
+    }
+    out << " in " << secondsText(result.seconds) << " s";
+  }
+  if (!result.error.empty()) {
+    out << ": " << tame(stderrTail(result.error));
+  }
+  LOG(INFO) << out.str();
+}
+
+} // namespace command {

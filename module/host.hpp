@@ -1,0 +1,39 @@
+// The parameters of the module -> the processes that serve its tables.
+
+#ifndef __COMMAND_HOST_HPP__
+#define __COMMAND_HOST_HPP__
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <process/future.hpp>
+
+#include <stout/nothing.hpp>
+#include <stout/try.hpp>
+
+namespace command {
+
+// Names and values, in order. Known are:
+//
+//   routes       a route table, or a directory of them (*.json); required,
+//                may be repeated
+//   spool_dir    where bodies and outputs go that are too large for memory;
+//                /tmp if it is not given
+//   spool_limit  how much may lie there at once, such as 8GB (the default)
+//   environment  NAME=VALUE for all commands, over the tables' own; may be
+//                repeated
+using Parameters = std::vector<std::pair<std::string, std::string>>;
+
+
+// Starts to serve, until the program's end. Fails with every mistake there is,
+// one in each line, and then serves nothing.
+Try<Nothing> serve(const Parameters& parameters);
+
+// Ends every command as a time-out does, and refuses new ones; ready when all
+// are answered.
+process::Future<Nothing> shutdown();
+
+} // namespace command {
+
+#endif // __COMMAND_HOST_HPP__

@@ -1,0 +1,231 @@
+#include "invocation.hpp"
+
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "core/text.hpp"
+
+using std::string;
+
+namespace command {
+
+constexpr size_t READ_BYTES = 256 * 1024;
+
+// Of `READ_BYTES`: more than the largest pipe holds.
+constexpr int DRAIN_READS = 16;
+
+// How long pipes are waited for that others hold on to after the command has
+// exited, and when to look for who does.
+constexpr double HELD_SECONDS = 1;
+constexpr double LOOK_SECONDS = 0.02;
+
+// How often to look for an exit where the kernel has no pidfds.
+constexpr double POLL_SECONDS = 0.01;
+
+
+static double since(Loop::Clock::time_point then)
+{
+  return std::chrono::duration<double>(Loop::Clock::now() - then).count();
+}
+
+
+Invocation::Invocation(
+  Loop* _loop,
+  const string& _requestId,
+  const Bounds& _bounds,
+  OnOutput _onOutput,
+  OnFinished _onFinished)
+  : loop(_loop),
+    requestId(_requestId),
+    bounds(_bounds),
+    onOutput(std::move(_onOutput)),
+    onFinished(std::move(_onFinished))
+{
+}
+
+
+void Invocation::start(const Launch& launch)
+{
+  started = lastOutput = Loop::Clock::now();
+  const Try<Child, StartError> spawned = spawn(launch);
+  if (spawned.isError()) {
+    result.reason = spawned.error().reason;
+    result.detail = spawned.error().message;
+    finish();
+    return;
+  }
+  child = spawned.get();
+  open(&output, child.output);
+  open(&error, child.error);
+  if (child.pidfd >= 0) {
+    exitWatch = loop->watch(child.pidfd, [this]() { exited(); });
+  } else {
+    after("poll", POLL_SECONDS, [this]() { exited(); });
+  }
+  after("timeout", bounds.timeout, [this]() { end("timeout"); });
+  if (bounds.idleTimeout.isSome()) {
+    watchIdle();
+  }
+}
+
+
+void Invocation::open(Stream* stream, int fd)
+{
+  stream->fd = fd;
+  stream->watch = loop->watch(fd, [this, stream]() { read(stream); });
+}
+
+
+bool Invocation::read(Stream* stream)
+{
+  static thread_local char data[READ_BYTES];
+  if (stream->fd < 0) {
+    return false;
+  }
+  const ssize_t size = ::read(stream->fd, data, sizeof(data));
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
+    return false;
+  }
+  if (size <= 0) {
+    close(stream);
+    if (result.status.isSome() && output.fd < 0 && error.fd < 0) {
+      finish();
+    }
+    return false;
+  }
+  lastOutput = Loop::Clock::now();
+  if (stream == &output) {
+    take(data, size);
+  } else {
+    result.error.append(data, size);
+    const size_t kept = std::min(result.error.size(), STDERR_BYTES + 1);
+    result.error.erase(0, result.error.size() - kept);
+  }
+  return true;
+}
+
+
+void Invocation::close(Stream* stream)
+{
+  if (stream->fd >= 0) {
+    loop->unwatch(stream->watch);
+    ::close(stream->fd);
+    stream->fd = -1;
+  }
+}
+
+
+void Invocation::take(const char* data, size_t size)
+{
+  if (cut) {
+    return;
+  }
+  const size_t room = bounds.maxBytes - passed;
+  const size_t taken = std::min(size, room);
+  if (taken > 0) {
+    const Try<Nothing> written = onOutput(data, taken);
+    if (written.isError()) {
+      cut = true;
+      result.detail = written.error();
+      end("spool-full");
+      return;
+    }
+    passed += taken;
+  }
+  if (size > room) {
+    cut = true;
+    end("output-limit");
+  }
+}
+
+
+void Invocation::after(const string& what, double seconds, Loop::Task task)
+{
+  timers[what] = loop->after(seconds, std::move(task));
+}
+
+
+void Invocation::cancelTimers()
+{
+  for (const auto& entry : timers) {
+    loop->cancel(entry.second);
+  }
+  timers.clear();
+}
+
+
+void Invocation::watchIdle()
+{
+  const double left = bounds.idleTimeout.get() - since(lastOutput);
+  if (left <= 0) {
+    end("idle-timeout");
+  } else {
+    after("idle", left, [this]() { watchIdle(); });
+  }
+}
+
+
+void Invocation::end(const string& reason)
+{
+  if (!result.reason.empty() || child.pid <= 0) {
+    return;
+  }
+  if (result.status.isSome()) {
+    if (cut) {
+      result.reason = reason; // What an escaped process wrote was too much.
+    }
+    return;
+  }
+  result.reason = reason;
+  ::killpg(child.pid, SIGTERM);
+  // A stopped process acts on SIGTERM only once it runs.
+  ::killpg(child.pid, SIGCONT);
+  after("grace", bounds.grace, [this]() { ::killpg(child.pid, SIGKILL); });
+}
+
+
+void Invocation::exited()
+{
+  if (child.pidfd < 0 && !hasExited(child)) {
+    after("poll", POLL_SECONDS, [this]() { exited(); });
+    return;
+  }
+  ::killpg(child.pid, SIGKILL);
+  // Bounded: a process that escaped may go on writing for ever.
+  for (Stream* stream : {&error, &output}) {
+    for (int i = 0; i < DRAIN_READS && read(stream); ++i) {
+    }
+  }
+  cancelTimers();
+  result.status = reap(child);
+  if (child.pidfd >= 0) {
+    loop->unwatch(exitWatch);
+    ::close(child.pidfd);
+  }
+  if (output.fd < 0 && error.fd < 0) {
+    finish();
+    return;
+  }
+  after("look", LOOK_SECONDS, [this]() { killEscaped(requestId); });
+  after("held", HELD_SECONDS, [this]() {
+    close(&output);
+    close(&error);
+    finish();
+  });
+}
+
+
+void Invocation::finish()
+{
+  cancelTimers();
+  if (result.reason.empty()) {
+    result.reason = result.status.get() < 0 ? "signal" : "exit";
+  }
+  result.seconds = since(started);
+  onFinished(result);
+}
+
+} // namespace command {

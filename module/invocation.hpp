@@ -1,0 +1,109 @@
+// One run of a command: started, drained at all times, ended when it is time,
+// seen to its end.
+//
+// - Nothing waits: every wait is a descriptor or a timer of the loop.
+// - Both outputs are read as long as the command runs, whatever becomes of
+//   what was read.
+// - The invocation is over when the command's own process has exited; what is
+//   left of its process group is killed before the process is reaped, while
+//   its number can't belong to anybody else.
+// - There is exactly one call of `onFinished`, and after it no process,
+//   descriptor or timer is left.
+
+#ifndef __COMMAND_INVOCATION_HPP__
+#define __COMMAND_INVOCATION_HPP__
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include <stout/nothing.hpp>
+#include <stout/option.hpp>
+#include <stout/try.hpp>
+
+#include "loop.hpp"
+#include "spawn.hpp"
+
+namespace command {
+
+struct Bounds
+{
+  double timeout; // Seconds, as the next two.
+  Option<double> idleTimeout;
+  double grace;
+  int64_t maxBytes; // Of standard output.
+};
+
+
+// How an invocation ended.
+struct Result
+{
+  Option<int> status; // Exit code, or a signal's negative number.
+  std::string reason; // A key of `REASONS`.
+  std::string detail;
+  std::string error; // The end of standard error.
+  double seconds;
+};
+
+
+// To be used on the loop's thread only.
+class Invocation
+{
+public:
+  using OnOutput = std::function<Try<Nothing>(const char*, size_t)>;
+  using OnFinished = std::function<void(const Result&)>;
+
+  Invocation(
+    Loop* loop,
+    const std::string& requestId,
+    const Bounds& bounds,
+    OnOutput onOutput, // Fails if the output does not fit on the disk.
+    OnFinished onFinished);
+
+  // A failure to start is reported through `onFinished`, too.
+  void start(const Launch& launch);
+
+  // Ends the command: SIGTERM to its group now, SIGKILL after the grace
+  // period. The first reason counts.
+  void end(const std::string& reason);
+
+  pid_t pid() const { return child.pid; }
+
+private:
+  struct Stream
+  {
+    int fd = -1; // -1: closed.
+    uint64_t watch = 0;
+  };
+
+  void open(Stream* stream, int fd);
+  bool read(Stream* stream); // Whether there was anything.
+  void close(Stream* stream);
+  void take(const char* data, size_t size);
+  void after(const std::string& what, double seconds, Loop::Task task);
+  void cancelTimers();
+  void watchIdle();
+  void exited();
+  void finish();
+
+  Loop* const loop;
+  const std::string requestId;
+  const Bounds bounds;
+  const OnOutput onOutput;
+  const OnFinished onFinished;
+
+  Child child = {0, -1, -1, -1};
+  Stream output;
+  Stream error;
+  uint64_t exitWatch = 0;
+  std::map<std::string, Loop::Timer> timers; // By what they are for.
+  Loop::Clock::time_point started;
+  Loop::Clock::time_point lastOutput;
+  bool cut = false; // Output is over its limit; what comes is dropped.
+  int64_t passed = 0;
+  Result result;
+};
+
+} // namespace command {
+
+#endif // __COMMAND_INVOCATION_HPP__

@@ -1,0 +1,75 @@
+// A thread that waits for descriptors and timers of commands.
+//
+// Starting a command, draining it and writing to a spool are system calls that
+// can take a while; no actor of the agent, and none of libprocess's few worker
+// threads, should wait for them. So each table has a thread of its own, which
+// sees exits through pidfds rather than through the reaper's polling. Timers
+// are monotonic: libprocess's own follow the system clock.
+
+#ifndef __COMMAND_LOOP_HPP__
+#define __COMMAND_LOOP_HPP__
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace command {
+
+class Loop
+{
+public:
+  using Task = std::function<void()>;
+  using Clock = std::chrono::steady_clock;
+  using Timer = std::pair<Clock::time_point, uint64_t>;
+
+  Loop();
+
+  // Ends the thread after the tasks that were posted before.
+  ~Loop();
+
+  // Has `task` run on the loop's thread; can be called on any thread.
+  void post(Task task);
+
+  // All that follows is for the loop's own thread.
+
+  // Calls `task` whenever `fd` is readable, until `unwatch`. The number that
+  // is returned is never used again.
+  uint64_t watch(int fd, Task task);
+  void unwatch(uint64_t watch);
+
+  // Calls `task` once. Timers that ran can be cancelled without harm.
+  Timer after(double seconds, Task task);
+  void cancel(const Timer& timer);
+
+private:
+  struct Watch
+  {
+    int fd;
+    Task task;
+  };
+
+  void run();
+  void runPosted();
+  int runTimers(); // Returns how long to wait for the next, in ms, or -1.
+
+  const int epoll;
+  const int wakeup;
+  bool stopping = false;
+  uint64_t counter = 0;
+  std::unordered_map<uint64_t, Watch> watches;
+  std::map<Timer, Task> timers;
+
+  std::mutex mutex;
+  std::vector<Task> posted; // Under the mutex.
+
+  std::thread thread; // The last member: it uses all others.
+};
+
+} // namespace command {
+
+#endif // __COMMAND_LOOP_HPP__

@@ -1,0 +1,356 @@
+#include "spawn.hpp"
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include <stout/foreach.hpp>
+#include <stout/numify.hpp>
+#include <stout/os.hpp>
+#include <stout/os/ls.hpp>
+#include <stout/os/read.hpp>
+
+#include "core/text.hpp"
+
+using std::map;
+using std::string;
+using std::vector;
+
+namespace command {
+
+// The kernel's names, which the headers of older systems do not have.
+constexpr idtype_t ID_PIDFD = static_cast<idtype_t>(3); // P_PIDFD
+constexpr int WITH_PIDFD = 0x1000; // CLONE_PIDFD
+constexpr long PIDFD_SEND_SIGNAL = 424;
+constexpr long PIDFD_OPEN = 434;
+constexpr long CLOSE_RANGE = 436;
+
+
+struct Limit
+{
+  int resource;
+  rlim_t value;
+  const char* step;
+};
+
+
+// All that the child needs, made before it exists: it must not allocate.
+struct Plan
+{
+  const char* program;
+  char* const* argv;
+  char* const* environment;
+  int input;
+  int output;
+  int error;
+  const char* directory;
+  const Limit* limits;
+  size_t limitCount;
+  int umask = -1;
+  bool setNice = false;
+  int nice = 0;
+  bool endWithHost;
+  unsigned lastAlarm;
+
+  // What the child reports: the step that failed, and why.
+  const char* volatile step = nullptr;
+  volatile int failure = 0;
+};
+
+
+// Runs in the child, on memory that it shares with the agent: system calls
+// only, and nothing that the agent would miss.
+static int runChild(void* argument)
+{
+  Plan* plan = static_cast<Plan*>(argument);
+  auto require = [plan](bool succeeded, const char* step) {
+    if (!succeeded) {
+      plan->failure = errno;
+      plan->step = step;
+      ::_exit(127);
+    }
+  };
+
+  // A handler of the agent must not run in here, and what the agent ignores
+  // the command would go on ignoring.
+  struct sigaction action = {};
+  action.sa_handler = SIG_DFL;
+  for (int number = 1; number < NSIG; ++number) {
+    ::sigaction(number, &action, nullptr);
+  }
+  ::setsid();
+  for (size_t i = 0; i < plan->limitCount; ++i) {
+    const Limit& limit = plan->limits[i];
+    rlimit value;
+    require(::getrlimit(limit.resource, &value) == 0, limit.step);
+    // More than this host may give is as much as it may give.
+    value.rlim_cur = value.rlim_max = std::min(limit.value, value.rlim_max);
+    require(::setrlimit(limit.resource, &value) == 0, limit.step);
+  }
+  if (plan->umask >= 0) {
+    ::umask(plan->umask);
+  }
+  if (plan->setNice) {
+    require(::setpriority(PRIO_PROCESS, 0, plan->nice) == 0, "limit nice");
+  }
+  if (plan->endWithHost) {
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  }
+  ::alarm(plan->lastAlarm);
+  // The agent has descriptors 0 to 2 open, so none of these is one of them.
+  ::dup2(plan->input, 0);
+  ::dup2(plan->output, 1);
+  ::dup2(plan->error, 2);
+  if (::syscall(CLOSE_RANGE, 3, ~0U, 0) != 0) {
+    rlimit open;
+    ::getrlimit(RLIMIT_NOFILE, &open);
+    for (rlim_t fd = 3; fd < open.rlim_max && fd < 1 << 20; ++fd) {
+      ::close(fd);
+    }
+  }
+  require(::chdir(plan->directory) == 0, plan->directory);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::execve(plan->program, plan->argv, plan->environment);
+  require(false, plan->program);
+  return 0;
+}
+
+
+// The program that a command's first word names: an absolute path, or a name
+// to be found in the command's PATH.
+static Try<string, StartError> find(const string& name, const string& path)
+{
+  if (startsWith(name, "/")) {
+    return name;
+  }
+  bool denied = false;
+  for (const string& directory : split(path, ':')) {
+    const string candidate = directory + "/" + name;
+    struct stat status;
+    if (
+      startsWith(directory, "/") && ::stat(candidate.c_str(), &status) == 0 &&
+      S_ISREG(status.st_mode)) {
+      if (::access(candidate.c_str(), X_OK) == 0) {
+        return candidate;
+      }
+      denied = true;
+    }
+  }
+  return StartError(
+    "start-failed", "The program '" + name + "' " +
+                      (denied ? "may not be executed" : "is not") +
+                      " in PATH (" + path + ")");
+}
+
+
+static StartError explain(int error, const string& step, const string& program)
+{
+  const string words = ::strerror(error);
+  if (
+    error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE) {
+    return StartError(
+      "exhausted", "The host can't start another process now: " + words);
+  }
+  if (step != program) {
+    return StartError("start-failed", step + " can't be used: " + words);
+  }
+  struct stat status;
+  const bool exists = ::stat(program.c_str(), &status) == 0;
+  return StartError(
+    "start-failed",
+    program + " can't be started: " +
+      (error == ENOENT && exists ?
+         "the interpreter that its first line names does not exist" :
+       error == ENOEXEC ?
+         "it is neither a program nor a script with a #! line" :
+       error == EACCES && exists && S_ISDIR(status.st_mode) ?
+         "it is a directory" :
+         words));
+}
+
+
+static vector<Limit> readLimits(const map<string, int64_t>& limits, Plan* plan)
+{
+  static const map<string, std::pair<int, const char*>> RESOURCES = {
+    {"address_space", {RLIMIT_AS, "limit address_space"}},
+    {"core", {RLIMIT_CORE, "limit core"}},
+    {"cpu", {RLIMIT_CPU, "limit cpu"}},
+    {"file_size", {RLIMIT_FSIZE, "limit file_size"}},
+    {"open_files", {RLIMIT_NOFILE, "limit open_files"}},
+    {"processes", {RLIMIT_NPROC, "limit processes"}},
+  };
+  vector<Limit> result;
+  for (const auto& [name, value] : limits) {
+    if (name == "umask") {
+      plan->umask = static_cast<int>(value);
+    } else if (name == "nice") {
+      plan->setNice = true;
+      plan->nice = static_cast<int>(value);
+    } else {
+      const auto& [resource, step] = RESOURCES.at(name);
+      result.push_back({resource, static_cast<rlim_t>(value), step});
+    }
+  }
+  return result;
+}
+
+
+static vector<char*> pointers(const vector<string>& texts)
+{
+  vector<char*> result;
+  for (const string& text : texts) {
+    result.push_back(const_cast<char*>(text.c_str()));
+  }
+  result.push_back(nullptr);
+  return result;
+}
+
+
+Try<Child, StartError> spawn(const Launch& launch)
+{
+  const Try<string, StartError> program =
+    find(launch.argv[0], launch.environment.at("PATH"));
+  if (program.isError()) {
+    return program.error();
+  }
+  vector<string> entries;
+  for (const auto& [name, value] : launch.environment) {
+    entries.push_back(name + "=" + value);
+  }
+  const vector<char*> argv = pointers(launch.argv);
+  const vector<char*> environment = pointers(entries);
+
+  int output[2];
+  int error[2];
+  if (::pipe2(output, O_CLOEXEC) != 0) {
+    return explain(errno, "", program.get());
+  }
+  if (::pipe2(error, O_CLOEXEC) != 0) {
+    const int failure = errno;
+    ::close(output[0]);
+    ::close(output[1]);
+    return explain(failure, "", program.get());
+  }
+
+  Plan plan;
+  plan.program = program->c_str();
+  plan.argv = argv.data();
+  plan.environment = environment.data();
+  plan.input = launch.input;
+  plan.output = output[1];
+  plan.error = error[1];
+  plan.directory = launch.directory.c_str();
+  plan.endWithHost = launch.endWithHost;
+  plan.lastAlarm = launch.lastAlarm;
+  const vector<Limit> limits = readLimits(launch.limits, &plan);
+  plan.limits = limits.data();
+  plan.limitCount = limits.size();
+
+  // The child runs on a part of this stack, while this thread waits. No
+  // signal reaches it before it has its own dispositions.
+  alignas(16) char stack[64 * 1024];
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int pidfd = -1;
+  const int flags = CLONE_VM | CLONE_VFORK | SIGCHLD;
+  char* top = stack + sizeof(stack);
+  pid_t pid = ::clone(runChild, top, flags | WITH_PIDFD, &plan, &pidfd);
+  if (pid < 0 && errno == EINVAL) {
+    pid = ::clone(runChild, top, flags, &plan); // A kernel without pidfds.
+  }
+  const int failure = pid < 0 ? errno : plan.failure;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+
+  ::close(output[1]);
+  ::close(error[1]);
+  const Child child = {pid, pidfd, output[0], error[0]};
+  if (failure != 0) {
+    if (pid >= 0) {
+      reap(child);
+    }
+    for (int fd : {output[0], error[0], pidfd}) {
+      if (fd >= 0) {
+        ::close(fd);
+      }
+    }
+    return explain(
+      failure, plan.step == nullptr ? "" : plan.step, program.get());
+  }
+  ::fcntl(child.output, F_SETFL, O_NONBLOCK);
+  ::fcntl(child.error, F_SETFL, O_NONBLOCK);
+  return child;
+}
+
+
+static siginfo_t wait(const Child& child, int options)
+{
+  siginfo_t info = {};
+  int result;
+  do {
+    result = child.pidfd >= 0 ?
+               ::waitid(ID_PIDFD, child.pidfd, &info, WEXITED | options) :
+               ::waitid(P_PID, child.pid, &info, WEXITED | options);
+  } while (result != 0 && errno == EINTR);
+  return info;
+}
+
+
+bool hasExited(const Child& child)
+{
+  return wait(child, WNOHANG | WNOWAIT).si_pid != 0;
+}
+
+
+int reap(const Child& child)
+{
+  const siginfo_t info = wait(child, 0);
+  return info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
+}
+
+
+void killEscaped(const string& requestId)
+{
+  const string marker =
+    string(1, '\0') + "ABI_REQUEST_ID=" + requestId + string(1, '\0');
+  const Try<std::list<string>> names = os::ls("/proc");
+  if (names.isError()) {
+    return;
+  }
+  foreach (const string& name, names.get()) {
+    const Try<pid_t> pid = numify<pid_t>(name);
+    if (pid.isError() || pid.get() == ::getpid()) {
+      continue;
+    }
+    // Opened before the look, so that the signal can't go to a later owner of
+    // the number.
+    const int pidfd = ::syscall(PIDFD_OPEN, pid.get(), 0);
+    if (pidfd < 0) {
+      continue;
+    }
+    const Try<string> environment = os::read("/proc/" + name + "/environ");
+    if (
+      environment.isSome() &&
+      (string(1, '\0') + environment.get()).find(marker) != string::npos) {
+      ::syscall(PIDFD_SEND_SIGNAL, pidfd, SIGKILL, nullptr, 0);
+    }
+    ::close(pidfd);
+  }
+}
+
+} // namespace command {

@@ -1,0 +1,112 @@
+// A host of the command ABI on libprocess alone, for turns that are quicker
+// than those of an agent. LIBPROCESS_IP and LIBPROCESS_PORT say where it
+// listens; options are the module's parameters, `--routes=…` and so on, and
+// `--credentials=FILE`, with "principal secret" in each line, for all realms.
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <iostream>
+#include <set>
+#include <string>
+
+#include <process/authenticator.hpp>
+#include <process/future.hpp>
+#include <process/owned.hpp>
+#include <process/process.hpp>
+
+#include <stout/duration.hpp>
+#include <stout/hashmap.hpp>
+#include <stout/os.hpp>
+#include <stout/strings.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include "host.hpp"
+
+using std::string;
+
+
+// The realms that the tables name; an agent knows its own.
+static std::set<string> findRealms(const nlohmann::json& value)
+{
+  std::set<string> realms;
+  for (const auto& [name, inner] : value.items()) {
+    if (name == "realm" && inner.is_string()) {
+      realms.insert(inner.get<string>());
+    } else if (inner.is_structured()) {
+      realms.merge(findRealms(inner));
+    }
+  }
+  return realms;
+}
+
+
+static void authenticate(const string& file, const command::Parameters& given)
+{
+  using process::http::authentication::BasicAuthenticator;
+
+  hashmap<string, string> credentials;
+  std::ifstream in(file);
+  string principal;
+  string secret;
+  while (in >> principal >> secret) {
+    credentials[principal] = secret;
+  }
+  std::set<string> realms = {"mesos-agent-readonly", "mesos-agent-readwrite"};
+  for (const auto& [name, value] : given) {
+    if (name == "routes" && !os::stat::isdir(value)) {
+      realms.merge(findRealms(
+        nlohmann::json::parse(std::ifstream(value), nullptr, false)));
+    }
+  }
+  for (const string& realm : realms) {
+    process::http::authentication::setAuthenticator(
+      realm, process::Owned<process::http::authentication::Authenticator>(
+               new BasicAuthenticator(realm, credentials)));
+  }
+}
+
+
+int main(int argc, char** argv)
+{
+  sigset_t stop;
+  sigemptyset(&stop);
+  sigaddset(&stop, SIGTERM);
+  sigaddset(&stop, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &stop, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+
+  command::Parameters given;
+  string credentials;
+  for (int i = 1; i < argc; ++i) {
+    const std::vector<string> parts = strings::split(argv[i], "=", 2);
+    if (parts.size() != 2 || !strings::startsWith(parts[0], "--")) {
+      std::cerr << "not --name=value: " << argv[i] << std::endl;
+      return 64;
+    }
+    if (parts[0] == "--credentials") {
+      credentials = parts[1];
+    } else {
+      given.emplace_back(parts[0].substr(2), parts[1]);
+    }
+  }
+  process::initialize(
+    None(), string("mesos-agent-readwrite"), string("mesos-agent-readonly"));
+  if (!credentials.empty()) {
+    authenticate(credentials, given);
+  }
+  const Try<Nothing> served = command::serve(given);
+  if (served.isError()) {
+    std::cerr << served.error() << std::endl;
+    return 78;
+  }
+  std::cerr << "serving on http://" << process::address() << std::endl;
+  int number;
+  sigwait(&stop, &number);
+  command::shutdown().await();
+  os::sleep(Milliseconds(200)); // For the last answers to go out.
+  ::_exit(0);
+}
