@@ -1,7 +1,10 @@
 // A host of the command ABI on libprocess alone, for turns that are quicker
 // than those of an agent. LIBPROCESS_IP and LIBPROCESS_PORT say where it
-// listens; options are the module's parameters, `--routes=…` and so on, and
-// `--credentials=FILE`, with "principal secret" in each line, for all realms.
+// listens. Options are the module's parameters, `--routes=…` and so on, and
+//
+//   --credentials=FILE  Mesos's JSON form, for all realms that tables name
+//   --ballast=MIB       to be held in memory
+//   --check=yes         to read the parameters and end
 
 #include <signal.h>
 #include <stdlib.h>
@@ -49,11 +52,9 @@ static void authenticate(const string& file, const command::Parameters& given)
   using process::http::authentication::BasicAuthenticator;
 
   hashmap<string, string> credentials;
-  std::ifstream in(file);
-  string principal;
-  string secret;
-  while (in >> principal >> secret) {
-    credentials[principal] = secret;
+  const auto all = nlohmann::json::parse(std::ifstream(file));
+  for (const auto& one : all["credentials"]) {
+    credentials[one["principal"]] = one["secret"];
   }
   std::set<string> realms = {"mesos-agent-readonly", "mesos-agent-readwrite"};
   for (const auto& [name, value] : given) {
@@ -81,6 +82,8 @@ int main(int argc, char** argv)
 
   command::Parameters given;
   string credentials;
+  string ballast;
+  bool check = false;
   for (int i = 1; i < argc; ++i) {
     const std::vector<string> parts = strings::split(argv[i], "=", 2);
     if (parts.size() != 2 || !strings::startsWith(parts[0], "--")) {
@@ -89,6 +92,10 @@ int main(int argc, char** argv)
     }
     if (parts[0] == "--credentials") {
       credentials = parts[1];
+    } else if (parts[0] == "--ballast") {
+      ballast.assign(std::stoul(parts[1]) << 20, 'x');
+    } else if (parts[0] == "--check") {
+      check = true;
     } else {
       given.emplace_back(parts[0].substr(2), parts[1]);
     }
@@ -102,6 +109,9 @@ int main(int argc, char** argv)
   if (served.isError()) {
     std::cerr << served.error() << std::endl;
     return 78;
+  }
+  if (check) {
+    ::_exit(0);
   }
   std::cerr << "serving on http://" << process::address() << std::endl;
   int number;

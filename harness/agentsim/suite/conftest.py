@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import agentsim.suite.module  # noqa: F401 - makes that kind of host known
 from agentsim.suite import probes as probe_files
 from agentsim.suite.hosts import KINDS, Host, Kind, Launch, Remote, Unsupported
 from agentsim.suite.meeting import Meeting
