@@ -5,7 +5,7 @@ package again. They do not depend on the host: units carry the role that they ar
 
     environment sysctl state_directory username group
     requires conflicts provides replaces variant       as in pkginfo.json
-    units      [{"name", "path", "role", "sha256"}], sorted; `path` in the package, `role` "" for all
+    units      [{"name", "path", "role", "sha256"}]; `path` in the package, `role` "" for all hosts
     services   the names (without .service) that the package's sysctl settings can be for
 
 Unit files lie in `dcos.target.wants` (pkgpanda's name) or `units`, or in one of these with `_ROLE`

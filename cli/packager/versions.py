@@ -10,7 +10,7 @@ preview and rc, which come before a release. Zeros at the end do not count. So:
 
 Anything else (`setup`, `ffddcfb5…`) has no order: only `=` and `!=` can speak of it.
 
-*Range.* `*`, or comparisons between commas that must all hold: `>=1.2, <2, !=1.7`. The operators are
+*Range.* `*`, or comparisons between commas that must all hold: `>=1.2, <2, !=1.7`. Operators are
 `=` (the very same version; a bare version means it too), `!=`, `<`, `<=`, `>`, `>=`.
 """
 
