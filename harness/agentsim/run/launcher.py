@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import resource
+import signal
 import sys
 
 _RESOURCES = {
@@ -28,6 +29,9 @@ def main() -> None:
     fcntl.fcntl(_REPORT, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     step = plan["program"]
     address_space = None
+    # Python ignores these from its start, and execve keeps what is ignored.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     try:
         for name, value in plan["limits"].items():
             step = f"limit {name}"
