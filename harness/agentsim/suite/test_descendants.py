@@ -1,0 +1,172 @@
+"""What becomes of everything that a command starts: no survivor, no zombie, no stray signal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agentsim.suite.hosts import Host
+from agentsim.suite.meeting import Meeting
+from agentsim.suite.processes import of_request, wait_until, zombies
+
+clause = pytest.mark.clause
+LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
+Tagged = list[tuple[str, str]]
+
+
+def nobody_left(host: Host, request_id: str) -> None:
+    """Wait for the kernel to take away what was killed; fails if something was not."""
+    wait_until(lambda: not of_request(request_id), host.deadline, "the end of all processes")
+
+
+@clause("ABI-PROC-7", "ABI-PROC-9")
+@pytest.mark.parametrize("code", [0, 3])
+def test_an_invocation_ends_with_its_own_process(
+    local: Host, request_id: str, tagged: Tagged, code: int
+) -> None:
+    answer = local.get("/tree/background", {"code": code}, tagged)
+    assert answer.seconds < 20, "the host waited for a process that stayed in the background"
+    assert answer.status == (200 if code == 0 else 500)
+    if code == 0:
+        assert answer.body == b"done\n"
+    nobody_left(local, request_id)
+
+
+@clause("ABI-PROC-8")
+@pytest.mark.parametrize("path", ["/tree/session", "/tree/orphan"])
+def test_who_left_the_group_and_holds_the_pipes_is_killed(
+    local: Host, request_id: str, tagged: Tagged, path: str
+) -> None:
+    answer = local.get(path, headers=tagged)
+    assert (answer.status, answer.body) == (200, b"done\n")
+    assert answer.seconds < 10, "the host waited for the pipes"  # two seconds, on a busy machine
+    nobody_left(local, request_id)
+
+
+@clause("ABI-PROC-9")
+@pytest.mark.parametrize("path", ["/time/family", "/time/deaf-family"])
+def test_three_generations_end_together(
+    local: Host, meeting: Meeting, request_id: str, tagged: Tagged, path: str
+) -> None:
+    with local.connect() as connection:
+        connection.request("GET", f"{path}?dir={meeting.dir}", tagged)
+        meeting.wait()
+        wait_until(lambda: len(of_request(request_id)) >= 4, local.deadline, "a family")
+        assert connection.response().reason == "timeout"
+    nobody_left(local, request_id)
+
+
+@clause("ABI-PROC-6", "ABI-PROC-9")
+def test_a_fork_bomb_ends_with_its_route_and_harms_no_other(
+    local: Host, request_id: str, tagged: Tagged
+) -> None:
+    with local.connect() as connection:
+        connection.request("GET", "/tree/crowd?count=6", tagged)
+        assert local.get("/load/say").body == b"said"
+        assert connection.response().reason == "timeout"
+    nobody_left(local, request_id)
+    assert local.get("/load/say").body == b"said"
+
+
+@clause("ABI-PROC-6")
+def test_the_number_of_processes_can_be_limited(own_host: Callable[..., Host]) -> None:
+    host = own_host(processes=200)
+    answer = host.get("/limits/forks")  # twenty processes allowed, a hundred wanted
+    assert (answer.status, answer.problem.get("exit_code")) == (500, 2)
+    assert "fork" in answer.problem["stderr"]
+    assert host.get("/load/say").body == b"said"
+
+
+@clause("ABI-PROC-10")
+def test_no_zombie_stays(local: Host, pid: int, meet: Callable[[], Meeting]) -> None:
+    with local.connect() as connection:
+        for _ in range(200):
+            connection.request("GET", "/plain/true")
+            assert connection.response().status == 200
+    with contextlib.ExitStack() as stack:
+        hurried = [stack.enter_context(local.connect()) for _ in range(40)]
+        for connection in hurried:
+            connection.request("GET", "/time/sleep")
+        left = [(local.connect(), meet()) for _ in range(20)]
+        for connection, meeting in left:
+            connection.request("GET", f"/leave/kill?dir={meeting.dir}")
+        for connection, meeting in left:
+            meeting.wait()
+            connection.close()
+        for _, meeting in left:
+            meeting.wait("ended")
+        for connection in hurried:
+            assert connection.response().status == 504
+    for path in ("/tree/background", "/tree/session", "/tree/orphan"):
+        local.get(path)
+    # The host's only: what is nobody's child any more belongs to init.
+    wait_until(lambda: not zombies(pid), local.deadline, "the end of the last zombie")
+
+
+@contextlib.contextmanager
+def innocent(pid: int) -> Iterator[subprocess.Popen[bytes] | None]:
+    """A process of ours, leader of a group, that has a given number; None if there is none."""
+    for _ in range(200):
+        try:
+            LAST_PID.write_text(str(pid - 1))
+        except OSError as error:
+            pytest.skip(f"process ids can't be chosen here: {LAST_PID}: {error.strerror}")
+        process = subprocess.Popen(["sleep", "60"], start_new_session=True)
+        try:
+            if process.pid == pid:
+                yield process
+                return
+        finally:
+            process.kill()
+            process.wait()
+    yield None
+
+
+@clause("ABI-PROC-11")
+def test_no_signal_reaches_who_has_the_number_next(
+    local: Host, meet: Callable[[], Meeting], request_id: str, tagged: Tagged
+) -> None:
+    for _ in range(10):
+        meeting = meet()
+        with local.connect() as connection:
+            # Its time-out would come half a second after its start, its SIGKILL another half later.
+            connection.request("GET", f"/time/notice?dir={meeting.dir}&code=3", tagged)
+            pid = int(meeting.wait())
+            os.kill(pid, signal.SIGTERM)
+            assert connection.response().problem["exit_code"] == 3
+            nobody_left(local, request_id)  # the number belongs to its group as well
+            with innocent(pid) as process:
+                if process is None:
+                    continue  # somebody else got the number
+                end = time.monotonic() + 1.5  # no event tells of a signal that is not sent
+                connection.close()
+                while time.monotonic() < end:
+                    assert process.poll() is None, "a signal went to another process"
+                    local.get("/plain/true")
+                return
+    pytest.skip("the same process id was never to be had again")
+
+
+@clause("ABI-PROC-15", "ABI-LIFE-3")
+def test_a_daemon_does_not_hold_the_port(
+    own_host: Callable[..., Host], request_id: str, tagged: Tagged
+) -> None:
+    host = own_host()
+    assert host.get("/tree/daemon", {"count": 60}, tagged).status == 200
+    daemons = of_request(request_id)
+    host.stop()
+    try:
+        again = own_host(port=host.address[1])
+        assert again.get("/load/say").body == b"said"
+    finally:
+        for daemon in daemons:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(daemon, signal.SIGKILL)
+    assert daemons, "the daemon was ended: this proves nothing"
