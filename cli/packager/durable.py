@@ -5,7 +5,14 @@ instead of thousands. It may write other programs' dirty pages too, which costs 
 nothing. Since Linux 5.8 syncfs reports the write errors since the descriptor was opened.
 """
 
+from __future__ import annotations
+
 import os
+from contextlib import contextmanager
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW  # how directories of a store are opened
 
@@ -32,6 +39,29 @@ def make_directory(path: str, mode: int, parent: int) -> None:
     except FileExistsError:
         return
     os.fsync(parent)
+
+
+@contextmanager
+def opened(name: str, parent: int) -> Iterator[int]:
+    """A descriptor of the directory `name` in the directory `parent`. Raises OSError."""
+    fd = os.open(name, ENTER, dir_fd=parent)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def write_new_file(name: str, parent: int, content: bytes) -> None:
+    """Make the file `name`, which is not there yet, in the directory `parent`; the caller syncs it.
+    Raises OSError."""
+    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644, dir_fd=parent)
+    try:
+        os.fchmod(fd, 0o644)  # whatever the umask is
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+    finally:
+        os.close(fd)
 
 
 def remove_tree(name: str, parent: int) -> None:

@@ -16,27 +16,28 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+NAME = "lock"
 DEFAULT_WAIT = 30.0  # seconds
 FIRST_PAUSE = 0.001  # seconds; doubles up to the longest
 LONGEST_PAUSE = 0.05
 
 
 @contextmanager
-def exclusive(root_fd: int, root: str, wait: float) -> Iterator[None]:
-    """Hold ROOT/lock inside the block.
+def exclusive(root_fd: int, root: str, wait: float, name: str = NAME) -> Iterator[None]:
+    """Hold ROOT/`name` inside the block.
 
     Waits at most `wait` seconds; raises Temporary after that, OSError if it can't be opened.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-    fd = os.open("lock", flags, 0o644, dir_fd=root_fd)
+    fd = os.open(name, flags, 0o644, dir_fd=root_fd)
     try:
-        _acquire(fd, root, wait)
+        _acquire(fd, f"{root}/{name}", wait)
         yield
     finally:
         os.close(fd)
 
 
-def _acquire(fd: int, root: str, wait: float) -> None:
+def _acquire(fd: int, path: str, wait: float) -> None:
     import fcntl
     import time
 
@@ -49,7 +50,7 @@ def _acquire(fd: int, root: str, wait: float) -> None:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise Temporary(
-                    f"{root}/lock: another command has held it for {wait:g} s; try again, "
+                    f"{path}: another command has held it for {wait:g} s; try again, "
                     "or look for a packager that hangs"
                 ) from None
             time.sleep(min(pause, left))

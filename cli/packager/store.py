@@ -26,18 +26,21 @@ from contextlib import contextmanager
 from packager import durable, lock
 from packager.archive import ArchiveReader
 from packager.compression import NAMED_SUFFIXES
-from packager.errors import Conflict, DataError, NotFound, UsageError, from_os_error
+from packager.durable import opened
+from packager.errors import Conflict, DataError, NotFound, UsageError
 from packager.ident import parse_id
 from packager.installed import installed_ids
 from packager.limits import Limits
-from packager.manifest import EMBEDDED, Record, decode_record
-from packager.staging import Staging, open_staging, take_dead
+from packager.manifest import EMBEDDED, Record
+from packager.records import missing, read_record
+from packager.session import Session, move, translated, writing
 from packager.tar import Refused, TarReader
 from packager.unpack import Unpacked, unpack, write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
     from typing import BinaryIO
 
     from packager.events import Emit
@@ -104,7 +107,8 @@ class Store:
         if the id is taken by other content, Temporary if the lock stays held.
         """
         wanted = id_of(package_id, name_hint)
-        with self._writing() as (root_fd, mine):
+        with self._writing() as session:
+            root_fd, mine = session.root_fd, session.mine
             os.mkdir("tree", 0o755, dir_fd=mine.fd)
             tree_fd = os.open("tree", durable.ENTER, dir_fd=mine.fd)
             try:
@@ -122,30 +126,22 @@ class Store:
                 return Added(record, changed=False)
             write_file("record", mine.fd, record.encode(unpacked.manifest))
             durable.sync_filesystem(mine.fd)
-            with lock.exclusive(root_fd, self.root, self._lock_wait):
+            with session.locked():
                 if self._is_installed(record):  # by another command, meanwhile
                     return Added(record, changed=False)
                 publish(record.id, root_fd, mine.fd)
         return Added(record, changed=True)
 
     def remove(self, package_id: str) -> None:
-        """Take the package away. Raises NotFound if it is not there, Temporary, UsageError."""
+        """Take the package away. Raises NotFound if it is not there, Conflict if a generation needs
+        it, Temporary, UsageError."""
         name = str(parse_id(package_id))
-        with (
-            self._writing(make=False) as (root_fd, mine),
-            _opened("packages", root_fd) as packages,
-            _opened("manifests", root_fd) as manifests,
-            lock.exclusive(root_fd, self.root, self._lock_wait),
-        ):
-            try:
-                move(name, packages, "tree", mine.fd)
-            except FileNotFoundError:
-                raise self._missing(name) from None
-            try:
-                _unlink(name, manifests)
-            except OSError:
-                os.rename("tree", name, src_dir_fd=mine.fd, dst_dir_fd=packages)
-                raise
+        with self._writing(make=False) as session, session.locked():
+            if not os.path.lexists(f"{self.root}/packages/{name}"):
+                raise missing(self.root, name)
+            refuse_needed(self.root, name)
+            session.trees.drop_spare(session.mine.fd, name)
+            session.take_away(name)
 
     def show(self, package_id: str) -> Record:
         """What is known of an installed package. Raises NotFound, DataError, UsageError."""
@@ -154,10 +150,10 @@ class Store:
     def record(self, package_id: str) -> tuple[Record, bytes]:
         """The record of an installed package and the JSON array of its entries, not parsed."""
         name = str(parse_id(package_id))
-        with self._translated():
+        with translated(self.root):
             if not os.path.lexists(f"{self.root}/packages/{name}"):
-                raise self._missing(name)
-            return self._read_record(name)
+                raise missing(self.root, name)
+            return read_record(self.root, name)
 
     def verify(self, ids: Iterable[str] = (), emit: Emit | None = None) -> list[Verified]:
         """Compare packages, all installed ones if `ids` is empty, with what was added.
@@ -183,13 +179,13 @@ class Store:
         from packager.verify import Difference, differences
 
         path = f"{self.root}/packages/{name}"
-        with self._translated():
+        with translated(self.root):
             try:
                 top = os.open(path, durable.ENTER)
             except FileNotFoundError:
-                raise self._missing(name) from None
+                raise missing(self.root, name) from None
             try:
-                record, entries = self._read_record(name)
+                record, entries = read_record(self.root, name)
                 found = list(differences(record, entries, top))
                 replaced = found and not is_at(path, top)
             except DataError as error:
@@ -208,46 +204,11 @@ class Store:
     def staging(self) -> Iterator[str]:
         """A private directory on the store's file system; removed with all it holds at the end of
         the block, or by a later command if this process is killed."""
-        with self._writing() as (_, mine):
-            yield f"{self.root}/staging/{mine.name}"
+        with self._writing() as session:
+            yield f"{self.root}/staging/{session.mine.name}"
 
-    @contextmanager
-    def _writing(self, *, make: bool = True) -> Iterator[tuple[int, Staging]]:
-        """The root's descriptor and a staging directory, after cleaning up what others left."""
-        with self._translated(), self._open_root(make) as root_fd:
-            with lock.exclusive(root_fd, self.root, self._lock_wait):
-                dead = take_dead(root_fd)
-                if dead:
-                    self._drop_orphans(root_fd)
-                mine = open_staging(root_fd)
-            with mine:
-                for leftover in dead:
-                    with leftover:
-                        pass
-                yield root_fd, mine
-
-    @contextmanager
-    def _open_root(self, make: bool) -> Iterator[int]:
-        if make:
-            os.makedirs(self.root, 0o755, exist_ok=True)  # noqa: PTH103
-        try:
-            root_fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
-        except FileNotFoundError:
-            raise NotFound(f"{self.root}: there is no store here") from None
-        try:
-            durable.make_directory("manifests", 0o755, root_fd)
-            durable.make_directory("staging", 0o700, root_fd)
-            durable.make_directory("packages", 0o755, root_fd)
-            yield root_fd
-        finally:
-            os.close(root_fd)
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise from_os_error(error, self.root) from error
+    def _writing(self, *, make: bool = True) -> AbstractContextManager[Session]:
+        return writing(self.root, lock_wait=self._lock_wait, make=make)
 
     def _unpack(
         self, archive: ArchiveReader, tree_fd: int, wanted: str | None, emit: Emit | None
@@ -268,7 +229,7 @@ class Store:
         if not os.path.lexists(f"{self.root}/packages/{record.id}"):
             return False
         try:
-            installed, _ = self._read_record(record.id)
+            installed, _ = read_record(self.root, record.id)
         except NotFound:  # removed meanwhile
             return False
         if installed.tree == record.tree:
@@ -277,31 +238,6 @@ class Store:
             f"{record.id} is installed with other content, and stays as it is; "
             "remove it first, or give the new package another version"
         )
-
-    def _read_record(self, name: str) -> tuple[Record, bytes]:
-        path = f"{self.root}/manifests/{name}"
-        try:
-            with open(path, "rb") as file:  # noqa: PTH123
-                content = file.read()
-        except FileNotFoundError:
-            if not os.path.lexists(f"{self.root}/packages/{name}"):
-                raise self._missing(name) from None  # removed meanwhile
-            raise DataError(
-                f"{path}: the record of {name} is gone; remove the package and add it again"
-            ) from None
-        record, entries = decode_record(content, path)
-        if record.id != name:
-            raise DataError(f"{path}: this is the record of {record.id}, not of {name}")
-        return record, entries
-
-    def _drop_orphans(self, root_fd: int) -> None:
-        """Delete records without a tree. The caller holds the lock: nobody is publishing."""
-        with _opened("packages", root_fd) as packages, _opened("manifests", root_fd) as manifests:
-            for name in _names(manifests) - _names(packages):
-                _unlink(name, manifests)
-
-    def _missing(self, name: str) -> NotFound:
-        return NotFound(f"{name} is not installed in {self.root}")
 
 
 def is_at(path: str, fd: int) -> bool:
@@ -371,7 +307,7 @@ def progress_to(emit: Emit | None, package_id: str | None) -> Callable[[int, int
 def publish(package_id: str, root_fd: int, staging_fd: int) -> None:
     """Make the synced `record` and `tree` in staging the package. The caller holds the lock and
     knows that there is none. Raises OSError."""
-    with _opened("manifests", root_fd) as manifests, _opened("packages", root_fd) as packages:
+    with opened("manifests", root_fd) as manifests, opened("packages", root_fd) as packages:
         os.rename("record", package_id, src_dir_fd=staging_fd, dst_dir_fd=manifests)
         try:
             os.fsync(manifests)
@@ -381,16 +317,23 @@ def publish(package_id: str, root_fd: int, staging_fd: int) -> None:
             raise
 
 
-def move(name: str, source: int, new_name: str, target: int) -> None:
-    """Rename durably from the directory `source` to `target`, one of them packages/; what can't
-    be made durable is taken back, so that a failure that is reported changed nothing."""
-    os.rename(name, new_name, src_dir_fd=source, dst_dir_fd=target)
-    try:
-        os.fsync(source)
-        os.fsync(target)
-    except OSError:
-        os.rename(new_name, name, src_dir_fd=target, dst_dir_fd=source)
-        raise
+def refuse_needed(root: str, package_id: str) -> None:
+    """Raise Conflict if a generation needs the package. The caller holds ROOT/lock."""
+    from packager.generation import active_number, users_of
+
+    needed = users_of(root, package_id)
+    if not needed:
+        return
+    if active_number(root) in needed:
+        raise Conflict(
+            f"{package_id} is active (generation {active_number(root)}); "
+            "deactivate it, or swap another version in, before it is removed"
+        )
+    numbers = ", ".join(map(str, needed))
+    raise Conflict(
+        f"{package_id} is needed to go back to generation{'s'[: len(needed) - 1]} {numbers}; "
+        "'packager gc' forgets old generations"
+    )
 
 
 def write_file(name: str, parent: int, content: bytes) -> None:
@@ -400,20 +343,6 @@ def write_file(name: str, parent: int, content: bytes) -> None:
         write_all(fd, content)
     finally:
         os.close(fd)
-
-
-@contextmanager
-def _opened(name: str, parent: int) -> Iterator[int]:
-    fd = os.open(name, durable.ENTER, dir_fd=parent)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
-
-
-def _names(fd: int) -> set[str]:
-    with os.scandir(fd) as entries:
-        return {entry.name for entry in entries}
 
 
 def _unlink(name: str, parent: int) -> None:

@@ -1,0 +1,231 @@
+"""The tree of links of a generation, on the disk: built, copied, changed, asked.
+
+    <tree>/bin/sub/tool   -> ../../<name>/bin/sub/tool     likewise lib etc include units
+    <tree>/<name>         -> ../../packages/<id>
+
+Every published file is one link that goes through its package's own link at the top of the same tree.
+So a new version of a package that publishes the same paths changes one link, however many files it
+has; and a reader who has entered a tree sees the set of that generation in every path of it.
+
+A tree is changed only before it becomes a generation, or after it was one (see `trees`). Nothing of
+a package's own tree is ever opened here, and no path is followed through a link: directories are
+opened one below the other, without following.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from packager.clashes import DIRECTORY
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from packager.published import Published
+
+ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+MODE = 0o755
+FEW = 48  # directories that are synced one by one; more are synced by one syncfs
+
+
+class Spoiled(Exception):
+    """A tree does not hold what its document says: somebody else has changed it."""
+
+
+class Changes:
+    """What makes one tree another: sets of packages' links, and the packages' own links."""
+
+    __slots__ = ("add", "remove", "rename")
+
+    def __init__(self, leaving: Iterable[Published], entering: Iterable[Published]) -> None:
+        old = {each.name: each for each in leaving}
+        new = {each.name: each for each in entering}
+        # path -> text of the link; the same link before and after is no change
+        gone = {(p, link_text(p, n, s)) for n, each in old.items() for p, s in each.links.items()}
+        come = {(p, link_text(p, n, s)) for n, each in new.items() for p, s in each.links.items()}
+        self.remove = _by_directory(gone - come)
+        self.add = _by_directory(come - gone)
+        for each in old.values():
+            for directory in each.directories:
+                if not any(directory in other.directories for other in new.values()):
+                    self.remove.setdefault(directory, {})
+        for each in new.values():
+            for directory in each.directories:
+                self.add.setdefault(directory, {})
+        self.rename = {
+            name: f"../../packages/{new[name].id}" if name in new else None
+            for name in {**old, **new}
+            if name not in old or name not in new or old[name].id != new[name].id
+        }
+
+
+def link_text(path: str, name: str, source: str) -> str:
+    """The text of the link at `path` of a tree to the file `source` of the package called `name`."""
+    return f"{'../' * path.count('/')}{name}/{source}"
+
+
+def build(tree: int, packages: Iterable[Published]) -> None:
+    """Make all links of these packages in the empty directory `tree`. Raises OSError."""
+    change(tree, Changes((), packages), ())
+
+
+def change(tree: int, changes: Changes, needed: Iterable[str]) -> set[str]:
+    """Carry out `changes`; the directories that were touched, "" for the top.
+
+    needed: directories that stay although no link may be in them. Raises Spoiled, OSError.
+    """
+    touched = {""} if changes.rename else set()
+    try:
+        _remove(tree, changes, touched, set(needed))
+        _add(tree, changes, touched)
+    except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
+        raise Spoiled(str(error)) from error
+    for name, target in sorted(changes.rename.items()):
+        place_link(name, target, tree)
+    return touched
+
+
+def place_link(name: str, target: str | None, parent: int) -> None:
+    """Make `name` in the directory `parent` a link with this target, or (None) nothing."""
+    try:
+        os.unlink(name, dir_fd=parent)
+    except FileNotFoundError:
+        pass
+    if target is not None:
+        os.symlink(target, name, dir_fd=parent)
+
+
+def _remove(tree: int, changes: Changes, touched: set[str], needed: set[str]) -> None:
+    for directory in sorted(changes.remove, reverse=True):  # children first
+        links = changes.remove[directory]
+        fd = enter(tree, directory)
+        try:
+            for name, target in links.items():
+                if os.readlink(name, dir_fd=fd) != target:
+                    raise Spoiled(f"{directory}/{name} is another link")
+                os.unlink(name, dir_fd=fd)
+        except OSError as error:
+            if error.errno == 22:  # EINVAL: not a link
+                raise Spoiled(str(error)) from error
+            raise
+        finally:
+            os.close(fd)
+        if links:
+            touched.add(directory)
+        if directory in changes.add or directory in needed:
+            continue
+        parent, _, name = directory.rpartition("/")
+        above = enter(tree, parent)
+        try:
+            os.rmdir(name, dir_fd=above)
+        except OSError as error:
+            if error.errno not in (39, 17):  # ENOTEMPTY, and EEXIST for the same: still in use
+                raise
+        else:
+            touched.discard(directory)
+            touched.add(parent)
+        finally:
+            os.close(above)
+
+
+def _add(tree: int, changes: Changes, touched: set[str]) -> None:
+    for directory in sorted(changes.add):  # parents first
+        parent, _, name = directory.rpartition("/")
+        above = enter(tree, parent)
+        try:
+            try:
+                os.mkdir(name, MODE, dir_fd=above)
+            except FileExistsError:
+                fd = os.open(name, ENTER, dir_fd=above)
+            else:
+                touched.update((parent, directory))
+                fd = os.open(name, ENTER, dir_fd=above)
+                os.fchmod(fd, MODE)  # whatever the umask is
+        finally:
+            os.close(above)
+        try:
+            links = changes.add[directory]
+            symlink = os.symlink
+            for each, target in links.items():
+                symlink(target, each, dir_fd=fd)
+        finally:
+            os.close(fd)
+        if links:
+            touched.add(directory)
+
+
+def copy(source: int, target: int) -> None:
+    """Give the empty directory `target` all that the tree `source` has, sharing links and files.
+
+    A link needs no inode of its own: link(2) is quicker than symlink(2) and takes no space. What
+    can't be shared (file systems without hard links to symbolic ones) is made anew. Raises OSError.
+    """
+    with os.scandir(source) as entries:
+        found = list(entries)
+    for entry in found:
+        name = entry.name
+        if entry.is_dir(follow_symlinks=False):
+            os.mkdir(name, MODE, dir_fd=target)
+            inner = os.open(name, ENTER, dir_fd=source)
+            try:
+                made = os.open(name, ENTER, dir_fd=target)
+                try:
+                    os.fchmod(made, MODE)
+                    copy(inner, made)
+                finally:
+                    os.close(made)
+            finally:
+                os.close(inner)
+            continue
+        try:
+            os.link(name, name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
+        except OSError:
+            if not entry.is_symlink():
+                raise
+            os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
+
+
+def enter(tree: int, directory: str) -> int:
+    """A descriptor of the directory at this path of the tree, "" for the top. Raises OSError."""
+    fd = os.open(".", ENTER, dir_fd=tree)
+    for part in directory.split("/") if directory else ():
+        try:
+            inner = os.open(part, ENTER, dir_fd=fd)
+        finally:
+            os.close(fd)
+        fd = inner
+    return fd
+
+
+class DiskIndex:
+    """The tree at the descriptor `tree`, asked who owns a path (see `clashes.Index`)."""
+
+    def __init__(self, tree: int) -> None:
+        self._tree = tree
+
+    def look(self, path: str) -> str | None:
+        try:
+            target = os.readlink(path, dir_fd=self._tree)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError:  # EINVAL: there is something, and it is not a link
+            mode = os.stat(path, dir_fd=self._tree, follow_symlinks=False).st_mode
+            return DIRECTORY if stat.S_ISDIR(mode) else None
+        return target.removeprefix("../" * path.count("/")).partition("/")[0]
+
+    def list(self, path: str) -> Iterable[str]:
+        fd = enter(self._tree, path)
+        try:
+            return os.listdir(fd)
+        finally:
+            os.close(fd)
+
+
+def _by_directory(links: set[tuple[str, str]]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for path, target in links:
+        directory, _, name = path.rpartition("/")
+        found.setdefault(directory, {})[name] = target
+    return found

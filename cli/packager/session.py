@@ -1,0 +1,134 @@
+"""What every changing command begins with: the store is opened, and what killed ones left is cleared.
+
+The order makes this safe at any moment: under ROOT/lock, nobody is publishing, switching or removing,
+so whatever is unfinished there is nobody's. It is moved into this command's own staging directory and
+deleted later, without the lock.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager, suppress
+
+from packager import durable, lock
+from packager.durable import opened
+from packager.errors import NotFound, from_os_error
+from packager.staging import Staging, open_staging, take_dead
+from packager.trees import Trees
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DIRECTORIES = (
+    ("manifests", 0o755),
+    ("staging", 0o700),
+    ("packages", 0o755),
+    ("generations", 0o755),
+    ("history", 0o755),
+)
+
+
+class Session:
+    """One changing command at work in the store at `root`."""
+
+    __slots__ = ("_lock_wait", "found", "mine", "root", "root_fd", "trees")
+
+    def __init__(self, root: str, root_fd: int, lock_wait: float, mine: Staging) -> None:
+        self.root = root
+        self.root_fd = root_fd
+        self.mine = mine  # a private directory, removed at the end
+        self.trees = Trees(root, root_fd)
+        self.found: list[str] = []  # what had been left, by their names in the store
+        self._lock_wait = lock_wait
+
+    @contextmanager
+    def locked(self, name: str = lock.NAME) -> Iterator[None]:
+        """Hold ROOT/`name` inside the block. Raises Temporary, OSError."""
+        with lock.exclusive(self.root_fd, self.root, self._lock_wait, name):
+            yield
+
+    def take_away(self, package_id: str) -> None:
+        """Take an installed package out of the store, durably. The caller holds ROOT/lock and knows
+        that nothing needs it. Raises FileNotFoundError if it is not there, OSError."""
+        with (
+            opened("packages", self.root_fd) as packages,
+            opened("manifests", self.root_fd) as known,
+        ):
+            move(package_id, packages, package_id, self.mine.fd)
+            try:
+                with suppress(FileNotFoundError):
+                    os.unlink(package_id, dir_fd=known)
+            except OSError:
+                os.rename(package_id, package_id, src_dir_fd=self.mine.fd, dst_dir_fd=packages)
+                raise
+
+
+@contextmanager
+def writing(root: str, *, lock_wait: float, make: bool = True) -> Iterator[Session]:
+    """A session in the store at `root`, which is made if it is not there (and `make` is true).
+
+    Raises PackagerError only: whatever errno the block ends with is translated.
+    """
+    with translated(root), _open_root(root, make) as root_fd:
+        with lock.exclusive(root_fd, root, lock_wait):
+            dead = take_dead(root_fd)
+            session = Session(root, root_fd, lock_wait, open_staging(root_fd))
+            try:
+                session.found = [f"staging/{each.name}" for each in dead]
+                if dead:
+                    _drop_orphans(root_fd)
+                session.found += session.trees.recover(session.mine.fd)
+            except BaseException:
+                with session.mine:
+                    raise
+        with session.mine:
+            for leftover in dead:
+                with leftover:
+                    pass
+            yield session
+
+
+@contextmanager
+def translated(root: str) -> Iterator[None]:
+    """Raise the PackagerError for every OSError of the block."""
+    try:
+        yield
+    except OSError as error:
+        raise from_os_error(error, root) from error
+
+
+def move(name: str, source: int, new_name: str, target: int) -> None:
+    """Rename durably from the directory `source` to `target`, one of them packages/; what can't
+    be made durable is taken back, so that a failure that is reported changed nothing."""
+    os.rename(name, new_name, src_dir_fd=source, dst_dir_fd=target)
+    try:
+        os.fsync(source)
+        os.fsync(target)
+    except OSError:
+        os.rename(new_name, name, src_dir_fd=target, dst_dir_fd=source)
+        raise
+
+
+@contextmanager
+def _open_root(root: str, make: bool) -> Iterator[int]:
+    if make:
+        os.makedirs(root, 0o755, exist_ok=True)  # noqa: PTH103
+    try:
+        root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        raise NotFound(f"{root}: there is no store here") from None
+    try:
+        for name, mode in DIRECTORIES:
+            durable.make_directory(name, mode, root_fd)
+        yield root_fd
+    finally:
+        os.close(root_fd)
+
+
+def _drop_orphans(root_fd: int) -> None:
+    """Delete records without a tree. The caller holds the lock: nobody is publishing."""
+    with opened("packages", root_fd) as packages, opened("manifests", root_fd) as manifests:
+        for name in set(os.listdir(manifests)) - set(os.listdir(packages)):
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=manifests)

@@ -1,0 +1,340 @@
+"""ROOT/generations: the few trees of links that exist, which one is changed next, what is left over.
+
+    <n>        the tree of generation n (`linktree`), if history/<n>.json exists or it is active
+    spare      a complete tree that is no generation, made in advance
+    any other  left by a killed command; a number without its history too
+
+Making fifty thousand links takes a second, so a new generation's tree is an old one with what differs
+changed. The old one is the spare, or the tree that has been out of use for longest: with few trees
+and quick activations a fresh copy is made instead, so that whoever is still reading an old tree has
+time to leave it. A generation whose tree was taken keeps its place in history, and gets a tree again
+when somebody goes back to it.
+
+Power losses: a tree is renamed and its directory synced before a link of it is changed; it gets its
+number only when all of it is synced; `active` is switched when the number is synced, and history is
+written after the switch. So every name says the truth at every moment, and recovery has to look at
+names only. All functions raise OSError; the caller holds ROOT/lock.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+
+from packager import durable, linktree
+from packager.clashes import DIRECTORY
+from packager.durable import opened
+from packager.errors import DataError, PackagerError
+from packager.generation import DOCUMENT, Generation, active_number, decode, is_number
+from packager.linktree import ENTER, Spoiled
+from packager.published import SOURCES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from packager.published import Published
+
+    Load = Callable[[str, tuple[str, ...]], Published]
+
+SPARE = "spare"
+NEXT = "next"
+NEXT_SPARE = "next-spare"
+MOST = 4  # trees that are kept for readers on their way; more are made only to go back to
+AT_LEAST = 2.0  # seconds that a tree is out of use before it is changed, unless there are MOST
+NEW_LINK = "active.new"
+
+
+class _Edited:
+    """How a tree was changed: the directories touched, None if all are new."""
+
+    __slots__ = ("touched",)
+
+    def __init__(self, touched: set[str] | None) -> None:
+        self.touched = touched
+
+
+class Trees:
+    """The trees of the store at `root`; `root_fd` stays the caller's."""
+
+    def __init__(self, root: str, root_fd: int) -> None:
+        self._root = root
+        self._root_fd = root_fd
+
+    def recover(self, garbage: int) -> list[str]:
+        """Finish or take back what a killed command left; move what is left of it to the directory
+        `garbage`, where it is deleted by somebody else. Returns the names of what was found."""
+        active = active_number(self._root)
+        found = []
+        if active is not None and not self._in_history(active):
+            os.fsync(self._root_fd)  # the switch may not be on the disk yet
+            self.remember(active)
+            found.append(f"history/{active}.json")
+        if os.path.lexists(f"{self._root}/{NEW_LINK}"):
+            os.unlink(NEW_LINK, dir_fd=self._root_fd)
+            found.append(NEW_LINK)
+        for name in self._names():
+            number = int(name) if is_number(name) else None
+            known = number is not None and (number == active or self._in_history(number))
+            if not known and name != SPARE:
+                self.discard(name, garbage)
+                found.append(f"generations/{name}")
+        return found
+
+    def has(self, number: int) -> bool:
+        """Whether generation `number` has its tree."""
+        return os.path.lexists(f"{self._root}/generations/{number}")
+
+    def prepare(
+        self, wanted: Generation, files: Mapping[str, bytes], load: Load, garbage: int
+    ) -> None:
+        """Make the tree of `wanted`, durably; it is not active yet.
+
+        files: names and contents of what stands at the top beside the links. load: what a package
+        publishes for these roles. garbage: a directory of this command's own, deleted by somebody
+        else.
+        """
+        with opened("generations", self._root_fd) as generations:
+            self._discard_unfinished(garbage)
+            try:
+                self._prepare(generations, wanted, files, load, garbage)
+            except BaseException:
+                with suppress(OSError):  # else the next writer does it
+                    self._discard_unfinished(garbage)
+                raise
+
+    def switch(self, number: int) -> None:
+        """Make generation `number`, whose tree is there and synced, the active one; durably.
+
+        After an error nothing has changed.
+        """
+        before = active_number(self._root)
+        linktree.place_link(NEW_LINK, f"generations/{number}", self._root_fd)
+        os.rename(NEW_LINK, "active", src_dir_fd=self._root_fd, dst_dir_fd=self._root_fd)
+        try:
+            os.fsync(self._root_fd)
+        except OSError:
+            if before is not None:
+                linktree.place_link(NEW_LINK, f"generations/{before}", self._root_fd)
+                os.rename(NEW_LINK, "active", src_dir_fd=self._root_fd, dst_dir_fd=self._root_fd)
+            else:
+                os.unlink("active", dir_fd=self._root_fd)
+            raise
+        if before is not None:
+            # The tree's age is how long it has been out of use. Nothing depends on it.
+            with suppress(OSError):
+                os.utime(f"{self._root}/generations/{before}", follow_symlinks=False)
+
+    def remember(self, number: int) -> None:
+        """Give generation `number`, which has its tree, its place in history; durably."""
+        with (
+            opened("history", self._root_fd) as history,
+            opened("generations", self._root_fd) as generations,
+            opened(str(number), generations) as tree,
+        ):
+            with suppress(FileExistsError):
+                os.link(DOCUMENT, f"{number}.json", src_dir_fd=tree, dst_dir_fd=history)
+            os.fsync(history)
+
+    def forget(self, number: int, garbage: int) -> None:
+        """Take generation `number` out of history, and its tree away."""
+        with opened("history", self._root_fd) as history:
+            with suppress(FileNotFoundError):
+                os.unlink(f"{number}.json", dir_fd=history)
+            os.fsync(history)
+        if self.has(number):
+            self.discard(str(number), garbage)
+
+    def drop_spare(self, garbage: int, package_id: str | None = None) -> bool:
+        """Take the spare tree away if it has the package (None: in any case)."""
+        try:
+            spare = self._read(SPARE)
+        except FileNotFoundError:
+            return False
+        except DataError:
+            spare = None
+        if spare is not None and package_id is not None and package_id not in spare.packages:
+            return False
+        self.discard(SPARE, garbage)
+        return True
+
+    def discard(self, name: str, garbage: int) -> None:
+        """Move what is called `name` in generations/ to the directory `garbage`, durably."""
+        with opened("generations", self._root_fd) as generations:
+            target = f"{name}-{os.urandom(4).hex()}"
+            os.rename(name, target, src_dir_fd=generations, dst_dir_fd=garbage)
+            os.fsync(generations)
+
+    def _prepare(
+        self,
+        generations: int,
+        wanted: Generation,
+        files: Mapping[str, bytes],
+        load: Load,
+        garbage: int,
+    ) -> None:
+        made = self._edited(generations, wanted, load, garbage)
+        if made is None:
+            self._make(generations, NEXT, None)
+            with opened(NEXT, generations) as tree:
+                linktree.build(tree, [load(each, wanted.roles) for each in wanted.packages])
+        with opened(NEXT, generations) as tree:
+            written = self._write_files(tree, wanted, files)
+            spare = made is None and self._names() == [NEXT]
+            if spare:
+                self._make(generations, NEXT_SPARE, tree)
+            _sync(tree, None if made is None else made.touched, written)
+        os.rename(NEXT, str(wanted.number), src_dir_fd=generations, dst_dir_fd=generations)
+        if spare:
+            os.rename(NEXT_SPARE, SPARE, src_dir_fd=generations, dst_dir_fd=generations)
+        os.fsync(generations)
+
+    def _edited(
+        self, generations: int, wanted: Generation, load: Load, garbage: int
+    ) -> _Edited | None:
+        """Make NEXT of a tree that is there. None: there is none that is worth it, or it was
+        spoiled, and nothing is called NEXT."""
+        name = self._base()
+        if name is None:
+            return None
+        copied = name == str(active_number(self._root))
+        try:
+            changes = _changes(self._read(name), wanted, load)
+            if changes is None:
+                return None
+            if copied:
+                with opened(name, generations) as source:
+                    self._make(generations, NEXT, source)
+            else:
+                os.rename(name, NEXT, src_dir_fd=generations, dst_dir_fd=generations)
+                os.fsync(generations)
+            with opened(NEXT, generations) as tree:
+                touched = linktree.change(tree, changes, _empty_directories(wanted))
+        except (Spoiled, PackagerError, FileNotFoundError):
+            self._discard_unfinished(garbage)
+            self.drop_spare(garbage)
+            return None
+        return _Edited(None if copied else touched)
+
+    def _discard_unfinished(self, garbage: int) -> None:
+        for name in (NEXT, NEXT_SPARE):
+            if os.path.lexists(f"{self._root}/generations/{name}"):
+                self.discard(name, garbage)
+
+    def _base(self) -> str | None:
+        """The tree to make the next one of: its name; the active one's to be copied; or None."""
+        names = self._names()
+        if SPARE in names:
+            return SPARE
+        active = active_number(self._root)
+        others = [name for name in names if is_number(name) and name != str(active)]
+        ages = {name: self._age(name) for name in others}
+        if others:
+            oldest = max(others, key=lambda name: ages[name])
+            if len(names) >= MOST or ages[oldest] >= AT_LEAST:
+                return oldest
+        return None if active is None else str(active)
+
+    def _age(self, name: str) -> float:
+        """Seconds since the tree went out of use; a clock that was set back makes none young."""
+        left = os.stat(f"{self._root}/generations/{name}", follow_symlinks=False).st_mtime
+        age = time.time() - left
+        return age if age >= 0 else AT_LEAST
+
+    def _write_files(self, tree: int, wanted: Generation, files: Mapping[str, bytes]) -> list[str]:
+        """Write the document and the other files, if they are not there already with this content;
+        the names of those written. Files may be shared with other trees: none is ever overwritten."""
+        written = []
+        history = f"{self._root}/history/{wanted.number}.json"
+        if os.path.lexists(history):  # going back to it: the document is as it was
+            linktree.place_link(DOCUMENT, None, tree)
+            os.link(history, DOCUMENT, dst_dir_fd=tree)
+            contents = dict(files)
+        else:
+            contents = {**files, DOCUMENT: wanted.encode()}
+        for name, content in contents.items():
+            if _read_file(name, tree) == content:
+                continue
+            linktree.place_link(name, None, tree)
+            durable.write_new_file(name, tree, content)
+            written.append(name)
+        return written
+
+    def _make(self, generations: int, name: str, source: int | None) -> None:
+        """Make the directory `name`, empty or a copy of the tree `source`."""
+        os.mkdir(name, linktree.MODE, dir_fd=generations)
+        made = os.open(name, ENTER, dir_fd=generations)
+        try:
+            os.fchmod(made, linktree.MODE)  # whatever the umask is
+            if source is not None:
+                linktree.copy(source, made)
+        finally:
+            os.close(made)
+
+    def _read(self, name: str) -> Generation:
+        """The document in the tree `name`. Raises FileNotFoundError, DataError."""
+        place = f"{self._root}/generations/{name}/{DOCUMENT}"
+        with open(place, "rb") as file:  # noqa: PTH123
+            return decode(file.read(), place)
+
+    def _names(self) -> list[str]:
+        return os.listdir(f"{self._root}/generations")  # noqa: PTH208
+
+    def _in_history(self, number: int) -> bool:
+        return os.path.lexists(f"{self._root}/history/{number}.json")
+
+
+def _changes(held: Generation, wanted: Generation, load: Load) -> linktree.Changes | None:
+    """What makes the tree that holds `held` that of `wanted`; None if building it anew is less."""
+    if held.roles == wanted.roles:
+        leaving = held.packages.keys() - wanted.packages.keys()
+        entering = wanted.packages.keys() - held.packages.keys()
+    else:
+        leaving, entering = held.packages.keys(), wanted.packages.keys()
+    if 2 * len(leaving) > len(held.packages) and held.roles == wanted.roles and len(leaving) > 1:
+        return None
+    return linktree.Changes(
+        [load(each, held.roles) for each in sorted(leaving)],
+        [load(each, wanted.roles) for each in sorted(entering)],
+    )
+
+
+def _empty_directories(wanted: Generation) -> Iterator[str]:
+    """Directories that stay, though no link may be in them."""
+    yield from SOURCES
+    for facts in wanted.packages.values():
+        found = facts.get(EMPTY)
+        if isinstance(found, list):
+            yield from found
+
+
+EMPTY = "empty_directories"  # the key in a package's facts
+
+
+def _sync(tree: int, touched: set[str] | None, written: list[str]) -> None:
+    """Write what was changed to the disk: all of it if `touched` is None or too much."""
+    if touched is None or len(touched) > linktree.FEW:
+        durable.sync_filesystem(tree)
+        return
+    for name in written:
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=tree)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    for directory in sorted(touched | {DIRECTORY}, reverse=True):
+        fd = linktree.enter(tree, directory)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def _read_file(name: str, tree: int) -> bytes | None:
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=tree)
+    except FileNotFoundError:
+        return None
+    with open(fd, "rb") as file:  # noqa: PTH123
+        return file.read()
