@@ -1,17 +1,24 @@
-"""The Mesos module under test, in the bare libprocess host that its CMake build makes.
+"""The Mesos module under test: on libprocess alone, and in a real Mesos agent.
 
-`ABI_MODULE_BUILD` names the build directory (docs/module.md); without it there is nothing to test.
+`ABI_MODULE_BUILD` names the build directory of module/ (docs/module.md); without it there is
+nothing to test. `ABI_MESOS_AGENT` is a mesos-agent, or a script that ends with one and hands its
+arguments on.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import socket
 import subprocess
 from pathlib import Path
 
 from agentsim.suite.hosts import Launch, ProgramKind, Unsupported, register
 
-VARIABLE = "ABI_MODULE_BUILD"
+BUILD = "ABI_MODULE_BUILD"
+AGENT = "ABI_MESOS_AGENT"
+MODULE_NAME = "org_command_abi_Module"
 
 
 class Module(ProgramKind):
@@ -31,12 +38,12 @@ class Module(ProgramKind):
         options += [f"--environment={name}={value}" for name, value in launch.environment.items()]
         options += [f"--routes={table}" for table in launch.tables or launch.probes.tables]
         listen = ["LIBPROCESS_IP=127.0.0.1", f"LIBPROCESS_PORT={launch.port}"]
-        return ["env", *listen, _host(), *options]
+        return ["env", *listen, _built("host"), *options]
 
     def check(self, table: Path) -> tuple[bool, str]:
         """Let the module read a table as it does at the start of an agent."""
         done = subprocess.run(
-            [_host(), f"--routes={table}", "--check=yes"],
+            [_built("host"), f"--routes={table}", "--check=yes"],
             capture_output=True,
             text=True,
             timeout=self.deadline,
@@ -45,14 +52,70 @@ class Module(ProgramKind):
         return done.returncode == 0, done.stderr
 
 
-def _host() -> str:
-    build = os.environ.get(VARIABLE)
+class Agent(ProgramKind):
+    """A Mesos agent that loads the module; it needs no master to serve it."""
+
+    name = "agent"
+    ready = re.compile(r"agent started on \(\d+\)@([^:/\s]+):(\d+)")
+
+    def command(self, launch: Launch, spool: Path) -> list[str]:
+        """The command line of an agent."""
+        if launch.clock is not None or launch.ballast:
+            raise Unsupported("an agent takes neither ballast nor another clock")
+        if launch.processes is not None:
+            raise Unsupported("an agent is root's, whom no limit of processes binds")
+        program = os.environ.get(AGENT)
+        if program is None:
+            raise Unsupported(f"{AGENT} does not name a mesos-agent")
+        directory = spool.parent
+        parameters = [("spool_dir", str(spool))]
+        if launch.spool_limit is not None:
+            parameters.append(("spool_limit", f"{launch.spool_limit}MB"))
+        parameters += [("environment", f"{n}={value}") for n, value in launch.environment.items()]
+        parameters += [("routes", str(table)) for table in launch.tables or launch.probes.tables]
+        module = {
+            "name": MODULE_NAME,
+            "parameters": [{"key": key, "value": value} for key, value in parameters],
+        }
+        library = {"file": _built("libcommand_module.so"), "modules": [module]}
+        modules = directory / "modules.json"
+        modules.write_text(json.dumps({"libraries": [library]}), encoding="utf-8")
+        options = [
+            "--ip=127.0.0.1",
+            f"--port={launch.port or _free_port()}",
+            "--master=127.0.0.1:1",
+            f"--work_dir={directory}/work",
+            f"--runtime_dir={directory}/run",
+            f"--modules=file://{modules}",
+            "--launcher=posix",
+            "--isolation=posix/cpu,posix/mem",
+            "--no-systemd_enable_support",
+            "--no-hostname_lookup",
+        ]
+        if launch.guarded:
+            credentials = f"--http_credentials=file://{launch.probes.credentials}"
+            options += ["--authenticate_http_readwrite", "--authenticate_http_readonly"]
+            options.append(credentials)
+        return [program, *options]
+
+
+def _free_port() -> int:
+    # An agent must know its port before it starts: 0 is none of its choices.
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _built(name: str) -> str:
+    build = os.environ.get(BUILD)
     if build is None:
-        raise Unsupported(f"{VARIABLE} does not name a CMake build of module/ with libprocess")
-    host = Path(build) / "host"
-    if not host.is_file():
-        raise Unsupported(f"{host} is not there: that build found no libprocess")
-    return str(host)
+        raise Unsupported(f"{BUILD} does not name a CMake build of module/ with libprocess")
+    file = Path(build) / name
+    if not file.is_file():
+        raise Unsupported(f"{file} is not there: that build found no Mesos")
+    return str(file)
 
 
 register(Module)
+register(Agent)
