@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pexpect
@@ -81,10 +82,9 @@ def test_once_tells_the_story_and_ends(scratch: Path) -> None:
         place = found.end()
 
 
+@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl, which is what it is about")
 def test_every_curl_line_does_what_the_demonstration_did(scratch: Path) -> None:
-    with subprocess.Popen(
-        [*DEMO, "--port=0"], env=_environment(scratch), stdout=subprocess.PIPE, text=True
-    ) as demo:
+    with _running("--port=0", scratch=scratch) as demo:
         assert demo.stdout
         story = ""
         for line in demo.stdout:
@@ -108,6 +108,23 @@ def test_every_curl_line_does_what_the_demonstration_did(scratch: Path) -> None:
             "Good-bye: the agent is stopped, its files are removed.\n"
         )
     assert demo.returncode == 0
+
+
+@contextmanager
+def _running(*options: str, scratch: Path) -> Iterator[subprocess.Popen[str]]:
+    """A demonstration under way; whatever the test finds, it ends."""
+    with subprocess.Popen(
+        [*DEMO, *options],
+        env=_environment(scratch),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        try:
+            yield demo
+        except BaseException:
+            demo.terminate()
+            raise
 
 
 def _until(lines: Iterator[str], text: str) -> str:
@@ -142,9 +159,7 @@ def test_a_terminal_gets_colour_unless_it_asks_for_none(scratch: Path, no_color:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_told_to_end_in_the_middle_it_cleans_up(scratch: Path, number: signal.Signals) -> None:
-    with subprocess.Popen(
-        [*DEMO, "--once", "--port=0"], env=_environment(scratch), stdout=subprocess.PIPE, text=True
-    ) as demo:
+    with _running("--once", "--port=0", scratch=scratch) as demo:
         assert demo.stdout
         _until(demo.stdout, "fetching")
         demo.send_signal(number)
@@ -154,13 +169,7 @@ def test_told_to_end_in_the_middle_it_cleans_up(scratch: Path, number: signal.Si
 
 
 def test_its_reader_may_leave(scratch: Path) -> None:
-    with subprocess.Popen(
-        [*DEMO, "--once", "--port=0"],
-        env=_environment(scratch),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as demo:
+    with _running("--once", "--port=0", scratch=scratch) as demo:
         assert demo.stdout
         assert demo.stderr
         demo.stdout.readline()

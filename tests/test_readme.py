@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -80,6 +81,7 @@ def _run(entries: list[Entry], scratch: Path) -> list[str]:
     return re.split(r"\n?@@@@\n", "\n" + told)[1:]
 
 
+@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl: the README asks with it")
 def test_the_consoles_print_what_they_print(tmp_path: Path) -> None:
     entries = _consoles()
     assert len(entries) > 10

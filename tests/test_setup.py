@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+import virtualenv
 
 T = TypeVar("T")
 
@@ -81,14 +82,35 @@ def tree(tmp_path: Path) -> Path:
     return tree
 
 
+@pytest.fixture(scope="module")
+def apt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with stand-ins for apt-get and dpkg-deb, which know one package: pip's wheel.
+
+    Debian's and Ubuntu's own Python has no ensurepip; there, all of these tests need them.
+    """
+    directory = tmp_path_factory.mktemp("apt")
+    wheel = next(Path(virtualenv.__file__).parent.glob("seed/wheels/embed/pip-*.whl"))
+    (directory / "apt-get").write_text(
+        '#!/bin/sh\nfor last; do :; done\n[ "$last" = update ] || touch "${last}_1_all.deb"\n'
+    )
+    (directory / "dpkg-deb").write_text(
+        f"#!/bin/sh\nmkdir -p usr/share/python-wheels\ncp '{wheel}' usr/share/python-wheels/\n"
+    )
+    for tool in directory.iterdir():
+        tool.chmod(0o755)
+    return directory
+
+
 @pytest.fixture
-def machine(tmp_path: Path, wheels: Path) -> dict[str, str]:
+def machine(tmp_path: Path, wheels: Path, apt: Path) -> dict[str, str]:
     """The environment variables of a machine whose index is `wheels` and that has no network."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    embedded = Path(virtualenv.__file__).parent / "seed" / "wheels" / "embed"
     return {
         **kept,
+        "PATH": f"{apt}:{os.environ['PATH']}",
         "PIP_NO_INDEX": "1",
-        "PIP_FIND_LINKS": str(wheels),
+        "PIP_FIND_LINKS": f"{wheels} {embedded}",
         "PIP_CONFIG_FILE": os.devnull,
         "HOME": str(tmp_path),
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
@@ -267,23 +289,8 @@ def test_no_ensurepip_and_no_apt(tree: Path, machine: dict[str, str], tmp_path: 
 
 
 def test_no_ensurepip_but_apt(tree: Path, machine: dict[str, str], tmp_path: Path) -> None:
-    """The packaged pip is fetched and unpacked, not installed; apt and dpkg are stand-ins."""
+    """The packaged pip is fetched and unpacked, not installed."""
     _hide(machine, tmp_path, "ensurepip")
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    (tools / "apt-get").write_text(
-        '#!/bin/sh\nfor last; do :; done\n[ "$last" = update ] || touch "${last}_1_all.deb"\n'
-    )
-    wheels = sorted(Path(sys.base_prefix).glob("lib/python3*/ensurepip/_bundled/pip-*.whl"))
-    wheels += sorted(Path("/usr/share/python-wheels").glob("pip-*.whl"))
-    assert wheels, "this Python has no pip to lend"
-    (tools / "dpkg-deb").write_text(
-        f"#!/bin/sh\nmkdir -p usr/share/python-wheels\ncp '{wheels[0]}' usr/share/python-wheels/\n"
-    )
-    for tool in tools.iterdir():
-        tool.chmod(0o755)
-    machine["PATH"] = f"{tools}:{os.environ['PATH']}"
-    machine["PIP_FIND_LINKS"] += f" {wheels[0].parent}"
     status, output, errors = run(tree, machine, "demo")
     assert status == 0, errors
     assert "--session demo" in output
