@@ -1,13 +1,13 @@
 """Carries a host plan out: the part of an activation that is outside the store.
 
+    plan      what is to be done so that the host fits a set, with what is there now looked at
     before    users, state directories: what the new set needs before it may become active
     undo      takes back what this very `before` has made, when the activation fails after it
     after     units, settings: once `active` has been switched
 
 The activation calls them in this order, holding ROOT/activation.lock: one activation at a time.
-A plan is recorded durably before `before` is called and forgotten after `after` has returned, so all
-three must be safe to repeat: recovery calls `undo` if the switch never happened, and `after` if it
-did.
+What a kill between two of them leaves undone is in the next plan: the activation keeps no journal of
+its own for the host, and calls `plan` also when the set of packages stays the same.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from packager.events import Emit
-    from packager.hostplan import HostPlan
+    from packager.hostplan import Facts, HostPlan
 
 
 class Context:
@@ -30,6 +30,15 @@ class Context:
         self.generation = generation
         self.previous = previous
         self.options = options  # the values of `commands.HOST_OPTIONS`, by dest
+
+
+def plan(facts_by_id: dict[str, Facts], roles: tuple[str, ...], context: Context) -> HostPlan:
+    """What is to be done for these packages on a host with these roles; {} if nothing is.
+
+    Changes nothing. Raises Conflict for what nobody here may do.
+    """
+    del facts_by_id, roles, context
+    return {}
 
 
 def before(plan: HostPlan, context: Context, emit: Emit) -> None:
