@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 UNIT_DIRECTORIES = ("dcos.target.wants", "units")
 UNIT_SUFFIXES = (
     *(".service", ".socket", ".timer", ".path", ".target", ".mount"),
-    *(".automount", ".swap", ".slice", ".scope", ".device"),
+    *(".automount", ".swap", ".slice"),
 )
 UNIT_CHARACTERS = LETTERS_AND_DIGITS + ":_.\\-@"  # systemd.unit(5)
 LONGEST_UNIT_NAME = 200  # systemd takes 255; a name may get a suffix while it is put in place

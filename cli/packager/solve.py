@@ -112,7 +112,7 @@ def variant_fits(required: Relation, facts: Facts) -> bool:
     """Whether a package with these facts is of the required variant, as far as anyone says."""
     if not required.has_variant or "variant" not in facts:
         return True
-    return facts["variant"] == required.variant
+    return bool(facts["variant"] == required.variant)
 
 
 def _unmet(

@@ -1,0 +1,209 @@
+"""Unit files in systemd's own directory, and the calls of systemctl.
+
+    UNITS_DIR/web.service                      a copy of the package's file
+    UNITS_DIR/dcos.target.wants/web.service    a link to it: dcos.target wants it
+    UNITS_DIR/dcos.target                      made if it is not there
+
+Copies, not links: systemd reads them at boot, maybe before the store's file system is mounted.
+A template (`web@.service`) is copied but not wanted; its instances are stopped and restarted.
+
+systemctl is called once a step, never with an empty list.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+from packager.errors import Conflict, InputOutputError, from_os_error
+from packager.facts import read_unit, sha256
+from packager.hostplan import TARGET
+from packager.hoststate import replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+WANTS = f"{TARGET}.wants"
+TARGET_CONTENT = (
+    b"[Unit]\nDescription=The active packages\n\n[Install]\nWantedBy=multi-user.target\n"
+)
+TEMPORARY = ".packager.new"
+NOT_LOADED = 5  # systemctl stop: no such unit, so it is stopped (systemctl(1), EXIT STATUS)
+LOG_LINES = 10
+LONGEST_LOG = 4096  # characters of one unit's log that are reported
+
+
+class Failure:
+    """A unit that did not get where it should: its state in systemd's words, its last log lines."""
+
+    __slots__ = ("log", "state", "unit")
+
+    def __init__(self, unit: str, state: str, log: str) -> None:
+        self.unit = unit
+        self.state = state
+        self.log = log
+
+    def document(self) -> dict[str, str]:
+        """As JSON has it."""
+        return {"unit": self.unit, "state": self.state, "log": self.log}
+
+
+def check_place(units_dir: str, entry: dict[str, str], *, ours: bool) -> None:
+    """Raise Conflict if the place of a unit is taken by a file that nobody of us has put there."""
+    path = f"{units_dir}/{entry['unit']}"
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            content = file.read()
+    except FileNotFoundError:
+        return
+    if not ours and sha256(content) != entry["sha256"]:
+        raise Conflict(
+            f"{path} is there already and is not of a package; "
+            f"{entry['package']} has a unit of this name: move the file away"
+        )
+
+
+def place(units_dir: str, root: str, entry: dict[str, str]) -> None:
+    """Copy a unit file from its package, durably, and make the target want it. Raises OSError,
+    DataError."""
+    tree = f"{root}/packages/{entry['package']}"
+    content = read_unit(entry["package"], tree, entry["path"])
+    name = entry["unit"]
+    replace(units_dir, name, f".{name}{TEMPORARY}", content)
+    if not is_template(name):
+        _link(f"{units_dir}/{WANTS}", name)
+
+
+def place_target(units_dir: str) -> None:
+    """Make dcos.target. Raises OSError."""
+    replace(units_dir, TARGET, f".{TARGET}{TEMPORARY}", TARGET_CONTENT)
+
+
+def remove(units_dir: str, name: str) -> None:
+    """Take a unit file away, and the link first. Raises OSError."""
+    for path in (f"{units_dir}/{WANTS}/{name}", f"{units_dir}/{name}"):
+        try:
+            os.unlink(path)  # noqa: PTH108
+        except FileNotFoundError:
+            continue
+
+
+def sync(units_dir: str) -> None:
+    """Make what was placed and removed durable. Raises OSError."""
+    for path in (f"{units_dir}/{WANTS}", units_dir):
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def make_directories(units_dir: str) -> None:
+    """Make UNITS_DIR and the directory of the target's links. Raises OSError."""
+    os.makedirs(f"{units_dir}/{WANTS}", 0o755, exist_ok=True)  # noqa: PTH103
+
+
+def is_template(name: str) -> bool:
+    """Whether the unit is one that only instances of can run."""
+    return "@." in name
+
+
+def addressed(names: Iterable[str]) -> list[str]:
+    """What to tell systemctl: the units, and all loaded instances of templates."""
+    return [name.replace("@.", "@*.") for name in names]
+
+
+def systemctl(*words: str) -> tuple[int, str]:
+    """Call systemctl; its exit status and what it said. Raises InputOutputError without one."""
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            ["systemctl", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    except OSError as error:
+        reason = from_os_error(error, "systemctl")
+        raise InputOutputError(f"{reason}; without systemd, give --no-systemd") from error
+    return done.returncode, done.stdout.decode(errors="replace").strip()
+
+
+def failures(names: Sequence[str], said: str) -> list[Failure]:
+    """Those of the units that systemd does not have where they should be, with their logs.
+
+    `said` is what systemctl said when it was told to start them; where systemd can't tell about a
+    unit that `said` names, that is the state. Raises InputOutputError.
+    """
+    real = [name for name in names if not is_template(name)]
+    if not real:
+        return []
+    code, shown = systemctl("show", "--property=Id,LoadState,ActiveState,SubState,Result", *real)
+    states = _states(shown) if code == 0 else {}
+    found = []
+    for name in real:
+        state = states.get(name)
+        if state is None:
+            if name in said:
+                found.append(Failure(name, said, ""))
+        elif _has_failed(state):
+            words = f"{state.get('ActiveState')} ({state.get('Result')})"
+            if state.get("LoadState") not in ("loaded", None):
+                words = str(state.get("LoadState"))
+            found.append(Failure(name, words, last_log(name)))
+    return found
+
+
+def last_log(unit: str) -> str:
+    """The last lines that the journal has of a unit; "" if there is no journal."""
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            [
+                *("journalctl", f"--unit={unit}", f"--lines={LOG_LINES}"),
+                *("--output=cat", "--no-pager", "--quiet"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode(errors="replace").strip()[-LONGEST_LOG:]
+
+
+def _has_failed(state: dict[str, str]) -> bool:
+    if state.get("LoadState") in ("not-found", "bad-setting", "error", "masked"):
+        return True
+    if state.get("ActiveState") == "failed":
+        return True
+    # A service that dies and is started again and again is "activating" in between.
+    return state.get("SubState") == "auto-restart" and state.get("Result") != "success"
+
+
+def _states(shown: str) -> dict[str, dict[str, str]]:
+    """systemctl show: name=value lines, an empty line between units."""
+    found: dict[str, dict[str, str]] = {}
+    for block in shown.split("\n\n"):
+        state = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        if "Id" in state:
+            found[state["Id"]] = state
+    return found
+
+
+def _link(directory: str, name: str) -> None:
+    path, temporary = f"{directory}/{name}", f"{directory}/.{name}{TEMPORARY}"
+    target = f"../{name}"
+    with suppress(OSError):
+        if os.readlink(path) == target:  # noqa: PTH115
+            return
+    with suppress(FileNotFoundError):
+        os.unlink(temporary)  # noqa: PTH108
+    os.symlink(target, temporary)  # noqa: PTH211
+    os.rename(temporary, path)  # noqa: PTH104
