@@ -136,6 +136,8 @@ class CommandExchange(Exchange):
         line, route = self._line, self.route
         assert line is not None
         stdin = self._stdin()
+        # Asked now: to look at a file rewinds it, and the command reads from the same place.
+        piped = stdin != _DEV_NULL and self._body is not None and self._body.file is None
         plan = Plan(
             command=self._served.table.command,
             arguments=line.arguments,
@@ -163,7 +165,7 @@ class CommandExchange(Exchange):
         self._invocation = Invocation(self._agent.loop, plan, output, self._on_finished)
         self._agent.running.add(self)
         self._invocation.start()
-        if stdin != _DEV_NULL and self._body is not None and self._body.file is None:
+        if piped:
             os.close(stdin)
         self._forget_body()
 
