@@ -12,7 +12,9 @@ from agentsim import __version__
 from agentsim.call import call_command
 from agentsim.core.table import Table, TableError, parse
 from agentsim.demo import command as demo_command
+from agentsim.replay import replay_command
 from agentsim.routes import routes_command
+from agentsim.simulator.inject import BadRule, parse_rule
 from agentsim.simulator.log import Log
 from agentsim.simulator.serve import CannotServe, Settings, serve
 from agentsim.wire.authentication import CredentialsError, read_credentials
@@ -37,6 +39,7 @@ def cli() -> None:
 
 
 cli.add_command(call_command)
+cli.add_command(replay_command)
 cli.add_command(routes_command)
 
 
@@ -84,6 +87,21 @@ cli.add_command(routes_command)
     show_default=True,
     help="How the log on standard error is written.",
 )
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep every exchange in this file, made anew, for `agentsim replay`.",
+)
+@click.option(
+    "--inject",
+    "faults",
+    multiple=True,
+    metavar="KIND[=AMOUNT]:ROUTE:PROBABILITY",
+    help="Let requests meet faults, to test a client: refuse, delay (seconds), kill (the command,"
+    " so many seconds after its start), slow (bytes a second), cut (after so many bytes). ROUTE is"
+    " a path such as /packager/add, or *. May be repeated.",
+)
+@click.option("--seed", default=0, show_default=True, help="The same seed injects the same faults.")
 def serve_command(
     tables: tuple[Path, ...],
     host: str,
@@ -93,8 +111,14 @@ def serve_command(
     credentials: Path | None,
     environment: tuple[str, ...],
     log_format: str,
+    record: Path | None,
+    faults: tuple[str, ...],
+    seed: int,
 ) -> None:
     """Serve the routes of one or more TABLEs until Ctrl-C.
+
+    A table that changes on disk is served as it is now; one with a mistake is reported, and the
+    one from before stays.
 
     \b
     Examples:
@@ -111,14 +135,22 @@ def serve_command(
         secrets = read_credentials(credentials) if credentials else {}
     except CredentialsError as error:
         _fail(EX_DATAERR, str(error))
+    try:
+        rules = [parse_rule(fault) for fault in faults]
+    except BadRule as error:
+        _fail(EX_USAGE, f"--inject {error}")
     settings = Settings(
         loaded,
+        [path.resolve() for path in tables],
         host,
         port,
         spool_dir.resolve(),
         spool_limit << 20,
         secrets,
         dict(_environment_entry(entry) for entry in environment),
+        record.resolve() if record else None,
+        rules,
+        seed,
     )
     try:
         serve(settings, Log(as_json=log_format == "json"))

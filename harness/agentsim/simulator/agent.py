@@ -126,7 +126,7 @@ class Agent:
         self._environment = environment
         self._observers = tuple(observers)
         self.others: list[Callable[[Connection, Request], Exchange | None]] = []
-        self.new_exchange = CommandExchange
+        self.new_exchange: Callable[..., CommandExchange] = CommandExchange
         self.tap: Callable[[CommandExchange, Output], Output] | None = None
         self._served = {table.process: Served(loop, table, environment) for table in tables}
         self.tables = [served.table for served in self._served.values()]

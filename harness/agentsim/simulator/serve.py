@@ -23,7 +23,10 @@ from agentsim.simulator.agent import Agent
 from agentsim.simulator.builtin import Builtin
 from agentsim.simulator.connection import Connection
 from agentsim.simulator.counters import Counters
+from agentsim.simulator.inject import Injector, Rule
 from agentsim.simulator.log import Log
+from agentsim.simulator.record import Recorder, RecordingConnection
+from agentsim.simulator.reload import Reloader
 
 _BACKLOG = 4096
 # How many clients asyncio accepts in one go; it also tries, and complains, as often in one go when
@@ -41,20 +44,28 @@ class Settings:
 
     Attributes:
         tables: the route tables.
+        paths: the files they were read from, absolute, to be watched for changes.
         host, port: where to listen; port 0 takes a free one.
         spool_dir: directory for large bodies and outputs.
         spool_limit: bytes in that directory at the most.
         credentials: secrets by principal; empty for none.
         environment: entries for the commands' environments, over the tables' own.
+        record: where to keep every exchange, absolute; None for nowhere.
+        inject: faults on purpose.
+        seed: what they are drawn from.
     """
 
     tables: Sequence[Table]
+    paths: Sequence[Path]
     host: str
     port: int
     spool_dir: Path
     spool_limit: int
     credentials: dict[bytes, bytes] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    record: Path | None = None
+    inject: Sequence[Rule] = ()
+    seed: int = 0
 
 
 def serve(settings: Settings, log: Log) -> None:
@@ -63,11 +74,21 @@ def serve(settings: Settings, log: Log) -> None:
     Raises:
         CannotServe: the address can't be had.
     """
+    recorder = _recorder(settings.record, log)
     listener = _listen(settings.host, settings.port)
     _raise_descriptor_limit()
     os.chdir("/")  # the commands' working directory, unless their route says otherwise
     with asyncio.Runner() as runner:
-        runner.run(_serve(settings, listener, log))
+        runner.run(_serve(settings, listener, recorder, log))
+
+
+def _recorder(path: Path | None, log: Log) -> Recorder | None:
+    if path is None:
+        return None
+    try:
+        return Recorder(path, log)
+    except OSError as error:
+        raise CannotServe(f"can't record to {path}: {error.strerror}") from None
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -94,7 +115,9 @@ def _raise_descriptor_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _serve(settings: Settings, listener: socket.socket, log: Log) -> None:
+async def _serve(
+    settings: Settings, listener: socket.socket, recorder: Recorder | None, log: Log
+) -> None:
     loop = asyncio.get_running_loop()
     counters = Counters()
     agent = Agent(
@@ -106,14 +129,19 @@ async def _serve(settings: Settings, listener: socket.socket, log: Log) -> None:
         [log, counters],
     )
     agent.others.append(Builtin(agent, counters).exchange)
+    if settings.inject:
+        Injector(settings.inject, settings.seed, log).install(agent)
+    Reloader(loop, agent, settings.paths, settings.tables, log)
     loop.set_exception_handler(lambda _, context: _report(log, context))
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     if not HAVE_PIDFD:
         loop.add_signal_handler(signal.SIGCHLD, look_at_children)
     server = await loop.create_server(
-        lambda: Connection(agent), sock=listener, backlog=_ACCEPT_AT_ONCE
+        (lambda: RecordingConnection(agent, recorder)) if recorder else lambda: Connection(agent),
+        sock=listener,
+        backlog=_ACCEPT_AT_ONCE,
     )
     listener.listen(_BACKLOG)  # asyncio has set it to what it accepts in one go
     host, port = listener.getsockname()[:2]
