@@ -2,14 +2,28 @@
 
 `light` parses well-formed command lines with it at next to no cost, `people` makes a click group of
 it for everything else. Nothing here is computed and nothing but the data's own classes is imported,
-since every start reads this file. (Dataclasses would triple the time Python needs to start.)
+since every start reads this file.
 """
 
 from __future__ import annotations
 
+from packager.commands_activation import ACTIVATION_COMMANDS
+from packager.definition import FLAG, Argument, Command, Option, format_option
+
+__all__ = [
+    "COMMANDS",
+    "COMPLETION_VARIABLE",
+    "EXIT_CODES",
+    "FLAG",
+    "PROGRAM",
+    "ROOT",
+    "Argument",
+    "Command",
+    "Option",
+]
+
 PROGRAM = "packager"
 COMPLETION_VARIABLE = "_PACKAGER_COMPLETE"
-FLAG = "flag"
 
 EXIT_CODES: dict[int, str] = {
     0: "done",
@@ -18,123 +32,13 @@ EXIT_CODES: dict[int, str] = {
     66: "no such package, file or URL",
     69: "the remote server can't be reached, or failed at every try",
     70: "a fault of packager itself",
-    73: "a conflict: the id is there with other content",
+    73: "a conflict: an id with other content, packages that can't be active together, one in use",
     74: "reading or writing failed: disk full, read-only, standard output closed",
     75: "busy, try again: another packager is changing the store",
     76: "the remote server's answer breaks HTTP",
     77: "permission denied, here or by the remote server",
     78: "the configuration is wrong: a root that is not a store, a bad proxy or CA bundle",
 }
-
-
-class Option:
-    """One `--name VALUE`, or (kind "flag") a bare `--name`.
-
-    dest: the handler's parameter. kind: a key of `values.CONVERTERS`, or "choice" with `choices`, or
-    "flag": the value is then True if it is given and False if not.
-    default: written as a person would write it, converted like any other word; None: no value.
-    envvar: an environment variable that stands in for the option; an empty one counts as unset.
-    """
-
-    __slots__ = ("choices", "default", "dest", "envvar", "help", "kind", "metavar", "name")
-
-    def __init__(
-        self,
-        name: str,
-        dest: str,
-        *,
-        help: str,  # noqa: A002
-        kind: str = "choice",
-        choices: tuple[str, ...] = (),
-        default: str | None = None,
-        metavar: str | None = None,
-        envvar: str | None = None,
-    ) -> None:
-        self.name = name
-        self.dest = dest
-        self.help = help
-        self.kind = kind
-        self.choices = choices
-        self.default = default
-        self.metavar = metavar
-        self.envvar = envvar
-
-
-class Argument:
-    """One word without a name, or (many) any number of them, always the last argument.
-
-    complete: what a shell offers for it: "ids" of the store, "files", "directories", or one of
-    `choices`, which also limits what is accepted.
-    """
-
-    __slots__ = ("choices", "complete", "dest", "kind", "many", "name")
-
-    def __init__(
-        self,
-        name: str,
-        dest: str,
-        *,
-        kind: str = "choice",
-        choices: tuple[str, ...] = (),
-        many: bool = False,
-        complete: str = "",
-    ) -> None:
-        self.name = name
-        self.dest = dest
-        self.kind = kind
-        self.choices = choices
-        self.many = many
-        self.complete = complete
-
-
-class Command:
-    """One command: its words, its help, and who carries it out.
-
-    handler: "module:function"; the function takes every dest as a keyword and returns the exit
-    status. examples: (command line, what it does). exit_codes: those to expect, beside 0 and 64.
-    """
-
-    __slots__ = (
-        "arguments",
-        "description",
-        "examples",
-        "exit_codes",
-        "handler",
-        "name",
-        "options",
-        "summary",
-    )
-
-    def __init__(
-        self,
-        name: str,
-        handler: str,
-        *,
-        summary: str,
-        description: str,
-        options: tuple[Option, ...] = (),
-        arguments: tuple[Argument, ...] = (),
-        examples: tuple[tuple[str, str], ...] = (),
-        exit_codes: tuple[int, ...] = (),
-    ) -> None:
-        self.name = name
-        self.handler = handler
-        self.summary = summary
-        self.description = description
-        self.options = options
-        self.arguments = arguments
-        self.examples = examples
-        self.exit_codes = exit_codes
-
-
-def _format(*choices: str) -> Option:
-    return Option(
-        "--format",
-        "output_format",
-        choices=choices,
-        default="table",
-        help="How the result is written: a table for people, or JSON for programs.",
-    )
 
 
 ROOT = Option(
@@ -153,7 +57,7 @@ COMMANDS: tuple[Command, ...] = (
         "packager.handlers.listing:run",
         summary="List the packages of the store.",
         description="Lists the packages of the store, sorted by id.",
-        options=(_format("table", "json", "ndjson"),),
+        options=(format_option("table", "json", "ndjson"),),
         examples=(
             ("packager list", "as a table"),
             ("packager list --format=json", "as one JSON document"),
@@ -169,7 +73,7 @@ COMMANDS: tuple[Command, ...] = (
             "Shows what is known of one package: its size, the number of its files, the hashes of "
             "the archive it came from and of its tree, and its own pkginfo.json."
         ),
-        options=(_format("table", "json"),),
+        options=(format_option("table", "json"),),
         arguments=(Argument("ID", "package_id", kind="id", complete="ids"),),
         examples=(
             ("packager show hello--1.0", "for reading"),
@@ -241,7 +145,7 @@ COMMANDS: tuple[Command, ...] = (
                 metavar="N",
                 help="How often a failed download is tried again, each time from where it broke.",
             ),
-            _format("table", "json", "ndjson"),
+            format_option("table", "json", "ndjson"),
         ),
         arguments=(Argument("SOURCE", "source", kind="path", complete="files"),),
         examples=(
@@ -258,8 +162,11 @@ COMMANDS: tuple[Command, ...] = (
         "remove",
         "packager.handlers.remove:run",
         summary="Remove a package.",
-        description="Removes one package from the store. An id that is not there is an error.",
-        options=(_format("table", "json"),),
+        description=(
+            "Removes one package from the store. An id that is not there is an error; so is a "
+            "package that is active, or that a generation needs which rollback can go back to."
+        ),
+        options=(format_option("table", "json"),),
         arguments=(Argument("ID", "package_id", kind="id", complete="ids"),),
         examples=(("packager remove hello--1.0", "removes it"),),
         exit_codes=(66, 73, 74, 75, 77, 78),
@@ -273,7 +180,7 @@ COMMANDS: tuple[Command, ...] = (
             "and compares it with what was added. Every difference is listed; if there is one, "
             "the exit code is 65."
         ),
-        options=(_format("table", "json", "ndjson"),),
+        options=(format_option("table", "json", "ndjson"),),
         arguments=(Argument("ID", "package_ids", kind="id", many=True, complete="ids"),),
         examples=(
             ("packager verify", "the whole store"),
@@ -312,7 +219,7 @@ COMMANDS: tuple[Command, ...] = (
                 metavar="ID",
                 help="The package's id, if it is not the directory's name.",
             ),
-            _format("table", "json"),
+            format_option("table", "json"),
         ),
         arguments=(Argument("DIR", "directory", kind="path", complete="directories"),),
         examples=(
@@ -321,6 +228,7 @@ COMMANDS: tuple[Command, ...] = (
         ),
         exit_codes=(65, 66, 73, 74, 77),
     ),
+    *ACTIVATION_COMMANDS,
     Command(
         "completion",
         "packager.handlers.completion:run",

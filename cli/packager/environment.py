@@ -4,8 +4,8 @@
     environment.export    the same to be sourced by a shell, with `export`
 
 Values are quoted so that POSIX shells and systemd (systemd.exec(5), EnvironmentFile) read the very
-characters, whatever they are: in double quotes, with a backslash before `"`, `\\`, `$` and backquotes.
-A newline stands for itself in both. Pure.
+characters, whatever they are: in double quotes, with a backslash before `"`, `\\`, `$` and
+backquotes. A newline stands for itself in both. Pure.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ DOCUMENT = "generation.json"
 
 
 class Generation:
-    """What is known of one generation; immutable."""
+    """What is known of one generation; who made it and when is filled in when it is made."""
 
     __slots__ = ("command", "number", "packages", "previous", "request_id", "roles", "time", "who")
 

@@ -3,9 +3,9 @@
     <tree>/bin/sub/tool   -> ../../<name>/bin/sub/tool     likewise lib etc include units
     <tree>/<name>         -> ../../packages/<id>
 
-Every published file is one link that goes through its package's own link at the top of the same tree.
-So a new version of a package that publishes the same paths changes one link, however many files it
-has; and a reader who has entered a tree sees the set of that generation in every path of it.
+Every published file is one link that goes through its package's own link at the top of the same
+tree. So a new version of a package that publishes the same paths changes one link, however many
+files it has; and a reader who has entered a tree sees the set of that generation in every path.
 
 A tree is changed only before it becomes a generation, or after it was one (see `trees`). Nothing of
 a package's own tree is ever opened here, and no path is followed through a link: directories are
@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 
 from packager.clashes import DIRECTORY
+from packager.published import SOURCES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,13 +64,16 @@ class Changes:
 
 
 def link_text(path: str, name: str, source: str) -> str:
-    """The text of the link at `path` of a tree to the file `source` of the package called `name`."""
+    """The text of the link at `path` of a tree to the file `source` of the package `name`."""
     return f"{'../' * path.count('/')}{name}/{source}"
 
 
 def build(tree: int, packages: Iterable[Published]) -> None:
     """Make all links of these packages in the empty directory `tree`. Raises OSError."""
-    change(tree, Changes((), packages), ())
+    changes = Changes((), packages)
+    for each in SOURCES:
+        changes.add.setdefault(each, {})
+    change(tree, changes, ())
 
 
 def change(tree: int, changes: Changes, needed: Iterable[str]) -> set[str]:
@@ -89,10 +94,8 @@ def change(tree: int, changes: Changes, needed: Iterable[str]) -> set[str]:
 
 def place_link(name: str, target: str | None, parent: int) -> None:
     """Make `name` in the directory `parent` a link with this target, or (None) nothing."""
-    try:
+    with suppress(FileNotFoundError):
         os.unlink(name, dir_fd=parent)
-    except FileNotFoundError:
-        pass
     if target is not None:
         os.symlink(target, name, dir_fd=parent)
 
@@ -218,7 +221,7 @@ class DiskIndex:
     def list(self, path: str) -> Iterable[str]:
         fd = enter(self._tree, path)
         try:
-            return os.listdir(fd)
+            return os.listdir(fd)  # noqa: PTH208
         finally:
             os.close(fd)
 

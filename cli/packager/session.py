@@ -1,8 +1,7 @@
-"""What every changing command begins with: the store is opened, and what killed ones left is cleared.
+"""What every changing command begins with: the store is opened, what killed ones left is cleared.
 
-The order makes this safe at any moment: under ROOT/lock, nobody is publishing, switching or removing,
-so whatever is unfinished there is nobody's. It is moved into this command's own staging directory and
-deleted later, without the lock.
+Under ROOT/lock nobody is publishing, switching or removing, so whatever is unfinished there is
+nobody's. It is moved into this command's own staging directory and deleted later, without the lock.
 """
 
 from __future__ import annotations
@@ -49,8 +48,8 @@ class Session:
             yield
 
     def take_away(self, package_id: str) -> None:
-        """Take an installed package out of the store, durably. The caller holds ROOT/lock and knows
-        that nothing needs it. Raises FileNotFoundError if it is not there, OSError."""
+        """Take an installed package out of the store, durably. The caller holds ROOT/lock and
+        knows that nothing needs it. Raises FileNotFoundError if it is not there, OSError."""
         with (
             opened("packages", self.root_fd) as packages,
             opened("manifests", self.root_fd) as known,
@@ -129,6 +128,6 @@ def _open_root(root: str, make: bool) -> Iterator[int]:
 def _drop_orphans(root_fd: int) -> None:
     """Delete records without a tree. The caller holds the lock: nobody is publishing."""
     with opened("packages", root_fd) as packages, opened("manifests", root_fd) as manifests:
-        for name in set(os.listdir(manifests)) - set(os.listdir(packages)):
+        for name in set(os.listdir(manifests)) - set(os.listdir(packages)):  # noqa: PTH208
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=manifests)

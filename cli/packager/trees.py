@@ -1,14 +1,14 @@
-"""ROOT/generations: the few trees of links that exist, which one is changed next, what is left over.
+"""ROOT/generations: the few trees of links that exist, which one is changed next, what is left.
 
     <n>        the tree of generation n (`linktree`), if history/<n>.json exists or it is active
     spare      a complete tree that is no generation, made in advance
     any other  left by a killed command; a number without its history too
 
-Making fifty thousand links takes a second, so a new generation's tree is an old one with what differs
-changed. The old one is the spare, or the tree that has been out of use for longest: with few trees
-and quick activations a fresh copy is made instead, so that whoever is still reading an old tree has
-time to leave it. A generation whose tree was taken keeps its place in history, and gets a tree again
-when somebody goes back to it.
+Making fifty thousand links takes a second, so a new generation's tree is an old one with what
+differs changed. The old one is the spare, or the tree that has been out of use for longest; with few
+trees and quick activations a fresh copy is made instead, so that whoever is still reading an old
+tree has time to leave it. A generation whose tree was taken keeps its place in history, and gets a
+tree again when somebody goes back to it.
 
 Power losses: a tree is renamed and its directory synced before a link of it is changed; it gets its
 number only when all of it is synced; `active` is switched when the number is synced, and history is
@@ -238,13 +238,13 @@ class Trees:
 
     def _age(self, name: str) -> float:
         """Seconds since the tree went out of use; a clock that was set back makes none young."""
-        left = os.stat(f"{self._root}/generations/{name}", follow_symlinks=False).st_mtime
+        left = os.stat(f"{self._root}/generations/{name}", follow_symlinks=False).st_mtime  # noqa: PTH116
         age = time.time() - left
         return age if age >= 0 else AT_LEAST
 
     def _write_files(self, tree: int, wanted: Generation, files: Mapping[str, bytes]) -> list[str]:
         """Write the document and the other files, if they are not there already with this content;
-        the names of those written. Files may be shared with other trees: none is ever overwritten."""
+        the names of those written. Files may be shared with other trees; none is overwritten."""
         written = []
         history = f"{self._root}/history/{wanted.number}.json"
         if os.path.lexists(history):  # going back to it: the document is as it was
@@ -291,7 +291,7 @@ def _changes(held: Generation, wanted: Generation, load: Load) -> linktree.Chang
         leaving = held.packages.keys() - wanted.packages.keys()
         entering = wanted.packages.keys() - held.packages.keys()
     else:
-        leaving, entering = held.packages.keys(), wanted.packages.keys()
+        leaving, entering = set(held.packages), set(wanted.packages)
     if 2 * len(leaving) > len(held.packages) and held.roles == wanted.roles and len(leaving) > 1:
         return None
     return linktree.Changes(

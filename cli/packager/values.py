@@ -7,7 +7,7 @@ module is on the way of every start.
 
 from __future__ import annotations
 
-from packager.ident import flaw
+from packager.ident import NAME_REST, flaw
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,6 +70,29 @@ def package_id(word: str) -> str:
     return word
 
 
+def package(word: str) -> str:
+    """A package id, or the name alone."""
+    return word if flaw(f"{word}--1") is None else package_id(word)
+
+
+def number(word: str) -> int:
+    """A whole number from 1 on."""
+    found = count(word)
+    if found < 1:
+        raise Malformed(f"{word!r} is not a whole number from 1 on")
+    return found
+
+
+def roles(word: str) -> str:
+    """Roles between commas; the empty word stands for no role."""
+    for each in word.split(",") if word else ():
+        if not each or each.strip(NAME_REST):
+            raise Malformed(
+                f"{each!r} is not a role: it has other characters than A-Z a-z 0-9 @._+-"
+            )
+    return word
+
+
 CONVERTERS: dict[str, Callable[[str], str | int | float]] = {
     "path": path,
     "count": count,
@@ -77,4 +100,7 @@ CONVERTERS: dict[str, Callable[[str], str | int | float]] = {
     "seconds": seconds,
     "sha256": sha256,
     "id": package_id,
+    "package": package,
+    "number": number,
+    "roles": roles,
 }

@@ -1,0 +1,118 @@
+"""What a command line is made of: commands, options, arguments, as plain data.
+
+(Dataclasses would triple the time Python needs to start.)
+"""
+
+from __future__ import annotations
+
+FLAG = "flag"
+
+
+class Option:
+    """One `--name VALUE`, or (kind "flag") a bare `--name`.
+
+    dest: the handler's parameter. kind: a key of `values.CONVERTERS`, or "choice" with `choices`,
+    or "flag": the value is then True if it is given and False if not.
+    default: written as a person would write it, converted like any other word; None: no value.
+    envvar: an environment variable that stands in for the option; an empty one counts as unset.
+    """
+
+    __slots__ = ("choices", "default", "dest", "envvar", "help", "kind", "metavar", "name")
+
+    def __init__(
+        self,
+        name: str,
+        dest: str,
+        *,
+        help: str,  # noqa: A002
+        kind: str = "choice",
+        choices: tuple[str, ...] = (),
+        default: str | None = None,
+        metavar: str | None = None,
+        envvar: str | None = None,
+    ) -> None:
+        self.name = name
+        self.dest = dest
+        self.help = help
+        self.kind = kind
+        self.choices = choices
+        self.default = default
+        self.metavar = metavar
+        self.envvar = envvar
+
+
+class Argument:
+    """One word without a name, or (many) any number of them, always the last argument.
+
+    complete: what a shell offers for it: "ids" of the store, "files", "directories", or one of
+    `choices`, which also limits what is accepted.
+    """
+
+    __slots__ = ("choices", "complete", "dest", "kind", "many", "name")
+
+    def __init__(
+        self,
+        name: str,
+        dest: str,
+        *,
+        kind: str = "choice",
+        choices: tuple[str, ...] = (),
+        many: bool = False,
+        complete: str = "",
+    ) -> None:
+        self.name = name
+        self.dest = dest
+        self.kind = kind
+        self.choices = choices
+        self.many = many
+        self.complete = complete
+
+
+class Command:
+    """One command: its words, its help, and who carries it out.
+
+    handler: "module:function"; the function takes every dest as a keyword and returns the exit
+    status. examples: (command line, what it does). exit_codes: those to expect, beside 0 and 64.
+    """
+
+    __slots__ = (
+        "arguments",
+        "description",
+        "examples",
+        "exit_codes",
+        "handler",
+        "name",
+        "options",
+        "summary",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        handler: str,
+        *,
+        summary: str,
+        description: str,
+        options: tuple[Option, ...] = (),
+        arguments: tuple[Argument, ...] = (),
+        examples: tuple[tuple[str, str], ...] = (),
+        exit_codes: tuple[int, ...] = (),
+    ) -> None:
+        self.name = name
+        self.handler = handler
+        self.summary = summary
+        self.description = description
+        self.options = options
+        self.arguments = arguments
+        self.examples = examples
+        self.exit_codes = exit_codes
+
+
+def format_option(*choices: str) -> Option:
+    return Option(
+        "--format",
+        "output_format",
+        choices=choices,
+        default="table",
+        help="How the result is written: a table for people, or JSON for programs.",
+    )

@@ -1,0 +1,262 @@
+"""What an activation would do, found out without changing anything; `plan` and the doing share it.
+
+The cost is that of the packages that come and go: the others are known from the document of the
+active generation, and the paths they have from its tree.
+"""
+
+from __future__ import annotations
+
+import os
+
+from packager import clashes, facts, hostapply, hostplan, solve
+from packager.environment import environment_files
+from packager.errors import Conflict, NotFound, UsageError
+from packager.generation import Generation, active_generation, kept_numbers, read_generation
+from packager.ident import parse_id, split_id
+from packager.linktree import ENTER, DiskIndex
+from packager.published import Published, publish
+from packager.records import missing, read_record
+from packager.trees import EMPTY
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from packager.hostplan import Facts, HostPlan
+
+ACTIONS = ("activate", "deactivate", "swap", "rollback")
+ROLES_DIRECTORY = "/etc/packager/roles"
+MOST_REASONS = 20  # conflicts told of at once
+
+
+class Request:
+    """What somebody wants to become active.
+
+    action: one of ACTIONS. words: ids; of deactivate names too; of rollback the number, or none.
+    add: activate keeps what is active, but for other versions of these packages. roles: None: those
+    of the host.
+    """
+
+    __slots__ = ("action", "add", "options", "roles", "words")
+
+    def __init__(
+        self,
+        action: str,
+        words: Sequence[str],
+        *,
+        add: bool = False,
+        roles: tuple[str, ...] | None = None,
+        options: dict[str, object] | None = None,
+    ) -> None:
+        self.action = action
+        self.words = words
+        self.add = add
+        self.roles = roles
+        self.options = options or {}  # of the host's side, see `hostapply.Context`
+
+
+class Plan:
+    """The generation that is wanted, and what makes it of the active one."""
+
+    __slots__ = ("current", "entering", "files", "host", "leaving", "wanted")
+
+    def __init__(
+        self,
+        current: Generation | None,
+        wanted: Generation,
+        leaving: list[Published],
+        entering: list[Published],
+        host: HostPlan,
+        files: dict[str, bytes],
+    ) -> None:
+        self.current = current
+        self.wanted = wanted
+        self.leaving = leaving
+        self.entering = entering
+        self.host = host
+        self.files = files  # what stands at the top of the generation, beside the links
+
+    @property
+    def switches(self) -> bool:
+        """Whether another generation becomes active."""
+        return self.current is None or self.current.number != self.wanted.number
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything is to be done, in the store or on the host."""
+        return self.switches or bool(self.host)
+
+
+class Packages:
+    """What the store has of packages, each read once."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self._published: dict[tuple[str, tuple[str, ...]], Published] = {}
+        self._facts: dict[str, Facts] = {}
+
+    def published(self, package_id: str, roles: tuple[str, ...]) -> Published:
+        """What the package publishes on a host with these roles. Raises NotFound, DataError."""
+        key = (package_id, roles)
+        if key not in self._published:
+            tree = f"{self.root}/packages/{package_id}"
+            if not os.path.lexists(tree):
+                raise missing(self.root, package_id)
+            record, entries = read_record(self.root, package_id)
+            found = self._published[key] = publish(package_id, entries, roles)
+            told = facts.facts(package_id, tree, record)
+            empty = sorted(found.directories - parents(found.links))
+            self._facts[package_id] = {**told, **({EMPTY: empty} if empty else {})}
+        return self._published[key]
+
+    def facts(self, package_id: str, roles: tuple[str, ...]) -> Facts:
+        """What the package says of the host, and its directories that hold no link."""
+        self.published(package_id, roles)
+        return self._facts[package_id]
+
+
+def make_plan(root: str, request: Request, packages: Packages) -> Plan:
+    """The plan for what is active now. Raises Conflict with all reasons, NotFound, UsageError,
+    DataError, OSError. Only if the caller holds ROOT/lock it stays true."""
+    current = active_generation(root)
+    if request.action == "rollback":
+        wanted = _earlier(root, current, request.words)
+    else:
+        roles = host_roles() if request.roles is None else request.roles
+        ids = _wanted_ids(current, request)
+        for each in ids:
+            if not os.path.lexists(f"{root}/packages/{each}"):
+                raise missing(root, each)
+        if current is not None and ids == list(current.packages) and roles == current.roles:
+            wanted = current
+        else:
+            wanted = _next(root, current, request.action, ids, roles, packages)
+    leaving, entering = _difference(current, wanted, packages)
+    _refuse_conflicts(root, current, wanted, leaving, entering)
+    context = hostapply.Context(
+        root, wanted.number, current.number if current else None, request.options
+    )
+    host = hostapply.plan(wanted.packages, wanted.roles, context)
+    files = environment_files(root, wanted.packages)
+    return Plan(current, wanted, leaving, entering, host, files)
+
+
+def host_roles() -> tuple[str, ...]:
+    """The roles of this host: the names of the files in ROLES_DIRECTORY, sorted."""
+    try:
+        names = os.listdir(ROLES_DIRECTORY)  # noqa: PTH208
+    except FileNotFoundError:
+        return ()
+    return tuple(sorted(name for name in names if not name.startswith(".")))
+
+
+def _wanted_ids(current: Generation | None, request: Request) -> list[str]:
+    active = current.names if current is not None else {}
+    if not request.words:
+        raise UsageError(f"{request.action} needs a package")
+    if request.action == "deactivate":
+        for word in request.words:
+            name = split_id(word)[0]
+            if name not in active or word not in (name, active[name]):
+                raise NotFound(f"{word} is not active")
+            del active[name]
+        return sorted(active.values())
+    given: dict[str, str] = {}
+    for word in request.words:
+        name = parse_id(word).name
+        if given.setdefault(name, word) != word:
+            raise UsageError(f"{given[name]} and {word} are versions of one package; give one")
+        if request.action == "swap" and name not in active:
+            raise NotFound(
+                f"no package called {name} is active; 'packager activate --add {word}' adds it"
+            )
+    if request.action == "swap" or request.add:
+        given = {**active, **given}
+    return sorted(given.values())
+
+
+def _earlier(root: str, current: Generation | None, words: Sequence[str]) -> Generation:
+    if current is None:
+        raise NotFound("nothing is active, so there is nothing to go back from")
+    number = int(words[0]) if words else current.previous
+    if number is None:
+        raise NotFound(f"generation {current.number} was the first; there is none before it")
+    return read_generation(root, number)
+
+
+def _next(
+    root: str,
+    current: Generation | None,
+    action: str,
+    ids: list[str],
+    roles: tuple[str, ...],
+    packages: Packages,
+) -> Generation:
+    known = current.packages if current is not None and current.roles == roles else {}
+    numbers = kept_numbers(root)
+    return Generation(
+        number=numbers[-1] + 1 if numbers else 1,
+        packages={
+            each: known[each] if each in known else packages.facts(each, roles) for each in ids
+        },
+        roles=roles,
+        previous=current.number if current is not None else None,
+        command=action,
+    )
+
+
+def _difference(
+    current: Generation | None, wanted: Generation, packages: Packages
+) -> tuple[list[Published], list[Published]]:
+    """What is published by the packages that go, and by those that come."""
+    before = current.packages if current is not None else {}
+    same = before.keys() & wanted.packages.keys()
+    if current is not None and current.roles != wanted.roles:
+        same = set()
+    return (
+        [packages.published(e, current.roles) for e in before if e not in same] if current else [],
+        [packages.published(e, wanted.roles) for e in wanted.packages if e not in same],
+    )
+
+
+def _refuse_conflicts(
+    root: str,
+    current: Generation | None,
+    wanted: Generation,
+    leaving: list[Published],
+    entering: list[Published],
+) -> None:
+    reasons = [reason for each in entering for reason in each.problems]
+    gone = {each.id for each in entering}
+    staying = {each: _empty(found) for each, found in wanted.packages.items() if each not in gone}
+    if current is None:
+        reasons += clashes.clashes(leaving, entering, clashes.Nothing(), staying)
+    elif entering:
+        tree = os.open(f"{root}/generations/{current.number}", ENTER)
+        try:
+            reasons += clashes.clashes(leaving, entering, DiskIndex(tree), staying)
+        finally:
+            os.close(tree)
+    reasons += hostplan.conflicts(wanted.packages, wanted.roles)
+    reasons += solve.check(wanted.packages)
+    if reasons:
+        shown = reasons[:MOST_REASONS]
+        if len(reasons) > len(shown):
+            shown.append(f"and {len(reasons) - len(shown)} more")
+        raise Conflict("nothing was changed: " + "\n".join(shown))
+
+
+def _empty(found: Facts) -> Iterable[str]:
+    paths = found.get(EMPTY)
+    return paths if isinstance(paths, list) else ()
+
+
+def parents(paths: Iterable[str]) -> set[str]:
+    """All directories that have one of `paths` in them, or below them."""
+    found: set[str] = set()
+    for path in paths:
+        directory = path.rpartition("/")[0]
+        while directory and directory not in found:
+            found.add(directory)
+            directory = directory.rpartition("/")[0]
+    return found
