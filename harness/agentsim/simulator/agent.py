@@ -120,6 +120,7 @@ class Agent:
         self.spool = spool
         self.connections: set[Connection] = set()
         self.running: set[CommandExchange] = set()
+        self._claimed: set[str] = set()
         self.waiting: set[CommandExchange] = set()
         self.closing = False
         self._credentials = credentials
@@ -200,6 +201,16 @@ class Agent:
         self._served[table.process] = Served(self.loop, table, self._environment, known)
         self.tables = [served.table for served in self._served.values()]
 
+    def claim(self, request_id: str) -> str:
+        """The id of a command that starts now: the request's, unless a running command has it.
+
+        Processes are found, and killed, by this id; a client must not choose somebody else's.
+        """
+        while request_id in self._claimed:
+            request_id = os.urandom(8).hex()
+        self._claimed.add(request_id)
+        return request_id
+
     # -- what exchanges tell ------------------------------------------------------------------
 
     def exchange_ended(self, exchange: Exchange, gone: bool) -> None:
@@ -210,6 +221,7 @@ class Agent:
     def invocation_ended(self, exchange: CommandExchange, pid: int, result: Result) -> None:
         """A command has ended, or could not be started."""
         self.running.discard(exchange)
+        self._claimed.discard(exchange.request_id)
         for observer in self._observers:
             observer.invocation(exchange, pid, result)
         if self._closed is not None and not self.running and not self._closed.done():

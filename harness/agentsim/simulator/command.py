@@ -135,6 +135,7 @@ class CommandExchange(Exchange):
         self._agent.waiting.discard(self)
         line, route = self._line, self.route
         assert line is not None
+        self.request_id = self._agent.claim(self.request_id)
         stdin = self._stdin()
         # Asked now: to look at a file rewinds it, and the command reads from the same place.
         piped = stdin != _DEV_NULL and self._body is not None and self._body.file is None
