@@ -88,6 +88,13 @@ cli.add_command(routes_command)
     help="How the log on standard error is written.",
 )
 @click.option(
+    "--page/--no-page",
+    default=True,
+    show_default=True,
+    help="Show a browser a page at / with the routes as forms and what runs; every other client"
+    " finds there what a real agent has, which is nothing.",
+)
+@click.option(
     "--record",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Keep every exchange in this file, made anew, for `agentsim replay`.",
@@ -111,6 +118,7 @@ def serve_command(
     credentials: Path | None,
     environment: tuple[str, ...],
     log_format: str,
+    page: bool,
     record: Path | None,
     faults: tuple[str, ...],
     seed: int,
@@ -151,6 +159,7 @@ def serve_command(
         record.resolve() if record else None,
         rules,
         seed,
+        page,
     )
     try:
         serve(settings, Log(as_json=log_format == "json"))

@@ -124,6 +124,16 @@ class Connection(asyncio.Protocol):
         self._sending_file = False
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing that is sent can reach the client any more."""
+        return self._transport is None or self._transport.is_closing()
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that were sent and that the client's side has not taken yet."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
     # -- what the event loop tells ------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -24,7 +24,9 @@ from agentsim.simulator.builtin import Builtin
 from agentsim.simulator.connection import Connection
 from agentsim.simulator.counters import Counters
 from agentsim.simulator.inject import Injector, Rule
+from agentsim.simulator.journal import Journal
 from agentsim.simulator.log import Log
+from agentsim.simulator.page import Page
 from agentsim.simulator.record import Recorder, RecordingConnection
 from agentsim.simulator.reload import Reloader
 
@@ -53,6 +55,7 @@ class Settings:
         record: where to keep every exchange, absolute; None for nowhere.
         inject: faults on purpose.
         seed: what they are drawn from.
+        page: whether a browser finds a page at `/`.
     """
 
     tables: Sequence[Table]
@@ -66,6 +69,7 @@ class Settings:
     record: Path | None = None
     inject: Sequence[Rule] = ()
     seed: int = 0
+    page: bool = False
 
 
 def serve(settings: Settings, log: Log) -> None:
@@ -120,15 +124,19 @@ async def _serve(
 ) -> None:
     loop = asyncio.get_running_loop()
     counters = Counters()
+    journal = Journal() if settings.page else None
     agent = Agent(
         loop,
         settings.tables,
         Spool(settings.spool_dir, settings.spool_limit),
         settings.credentials,
         settings.environment,
-        [log, counters],
+        [log, counters] if journal is None else [log, counters, journal],
     )
     agent.others.append(Builtin(agent, counters).exchange)
+    if journal is not None:
+        agent.tap = journal.tap
+        agent.others.append(Page(agent, settings.host, journal, counters).exchange)
     if settings.inject:
         Injector(settings.inject, settings.seed, log).install(agent)
     Reloader(loop, agent, settings.paths, settings.tables, log)
