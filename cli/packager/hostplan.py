@@ -212,3 +212,17 @@ def _settings(sysctl: dict[str, dict[str, object]]) -> Iterator[tuple[str, str, 
     for service, settings in sorted(sysctl.items()):
         for name, value in sorted(settings.items()):
             yield service, name, str(value)
+
+
+def service_configuration(facts_by_id: Mapping[str, Facts]) -> bytes | None:
+    """The content of pkgpanda's etc/dcos-service-configuration.json: the kernel settings that each
+    service of the set needs; None if there are none. What starts a service at boot reads it."""
+    import json
+
+    services: dict[str, dict[str, object]] = {}
+    for _, facts in sorted(facts_by_id.items()):
+        has = facts.get("services", ())
+        services.update({k: v for k, v in facts.get("sysctl", {}).items() if k in has})
+    if not services:
+        return None
+    return json.dumps({"sysctl": services}, indent=2, sort_keys=True).encode() + b"\n"
