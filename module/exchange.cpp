@@ -13,8 +13,10 @@
 #include <glog/logging.h>
 
 #include <process/metrics/metrics.hpp>
+#include <process/network.hpp>
 
 #include <stout/foreach.hpp>
+#include <stout/os/ls.hpp>
 #include <stout/stringify.hpp>
 
 #include "core/statuses.hpp"
@@ -33,6 +35,10 @@ namespace command {
 // How much longer than its time-out and its grace a command may live if the
 // agent, which would have ended it, has died.
 constexpr double LAST_SECONDS = 10;
+
+// How often connections are looked at, and for how long after a request.
+constexpr double SWEEP_SECONDS = 0.25;
+constexpr std::chrono::seconds SWEEP_LIMIT(10);
 
 
 Places::Places(const string& name)
@@ -89,6 +95,53 @@ Future<Nothing> Service::shutdown()
 }
 
 
+void Service::add(const shared_ptr<Exchange>& exchange)
+{
+  running.insert(exchange);
+  if (!sweeping) {
+    sweeping = true;
+    loop.after(SWEEP_SECONDS, [this]() { sweep(); });
+  }
+}
+
+
+// libprocess tells nobody of a client that leaves before the proxy of its
+// connection has seen the request: ending the proxy drops what it was to do.
+// So for a while each exchange is looked at for whether its connection, one of
+// this program's descriptors, is still there.
+void Service::sweep()
+{
+  std::vector<shared_ptr<Exchange>> young;
+  const Loop::Clock::time_point now = Loop::Clock::now();
+  for (const shared_ptr<Exchange>& exchange : running) {
+    if (exchange->client.isSome() && now - exchange->arrived < SWEEP_LIMIT) {
+      young.push_back(exchange);
+    }
+  }
+  sweeping = !young.empty();
+  if (!sweeping) {
+    return;
+  }
+  std::set<string> peers;
+  const Try<std::list<string>> descriptors = os::ls("/proc/self/fd");
+  if (descriptors.isSome()) {
+    foreach (const string& name, descriptors.get()) {
+      const Try<process::network::Address> peer =
+        process::network::peer(std::stoi(name));
+      if (peer.isSome()) {
+        peers.insert(stringify(peer.get()));
+      }
+    }
+    for (const shared_ptr<Exchange>& exchange : young) {
+      if (peers.count(stringify(exchange->client.get())) == 0) {
+        exchange->gone();
+      }
+    }
+  }
+  loop.after(SWEEP_SECONDS, [this]() { sweep(); });
+}
+
+
 Response toResponse(const Answer& answer)
 {
   Response response(answer.status);
@@ -109,8 +162,10 @@ Exchange::Exchange(
   const Arguments& _arguments,
   const string& _method,
   const string& _requestId,
-  const Option<string>& _principal)
-  : service(_service),
+  const Option<string>& _principal,
+  const Option<process::network::Address>& _client)
+  : client(_client),
+    service(_service),
     route(_route),
     arguments(_arguments),
     method(_method),
@@ -187,7 +242,7 @@ void Exchange::queue()
   }
   const shared_ptr<Exchange> self = shared_from_this();
   if (places->running < route.concurrency) {
-    service->running.insert(self);
+    service->add(self);
     ++places->running;
     run();
     return;
@@ -197,7 +252,7 @@ void Exchange::queue()
     refuse(busy(route));
     return;
   }
-  service->running.insert(self);
+  service->add(self);
   places->waiting.push_back(self);
   places->waitingGauge = places->waiting.size();
   patience =
@@ -397,7 +452,7 @@ void Exchange::release()
   if (!places->waiting.empty()) {
     const shared_ptr<Exchange> next = places->waiting.front();
     next->leaveQueue();
-    service->running.insert(next);
+    service->add(next);
     ++places->running;
     service->loop.post([next]() { next->run(); });
   }

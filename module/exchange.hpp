@@ -8,10 +8,12 @@
 #define __COMMAND_EXCHANGE_HPP__
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
 
+#include <process/address.hpp>
 #include <process/future.hpp>
 #include <process/http.hpp>
 #include <process/metrics/counter.hpp>
@@ -61,6 +63,9 @@ struct Service
   // all are answered.
   process::Future<Nothing> shutdown();
 
+  // Counts an exchange as one that commands run for, or will.
+  void add(const std::shared_ptr<Exchange>& exchange);
+
   const Table table;
   const Environment environment;
   Spool* const spool;
@@ -69,8 +74,12 @@ struct Service
   process::Promise<Nothing> closed;
   std::set<std::shared_ptr<Exchange>> running;
   std::map<const Route*, std::unique_ptr<Places>> places;
+  bool sweeping = false;
 
   Loop loop; // The last member: its tasks use all others.
+
+private:
+  void sweep();
 };
 
 
@@ -83,7 +92,8 @@ public:
     const Arguments& arguments,
     const std::string& method,
     const std::string& requestId,
-    const Option<std::string>& principal);
+    const Option<std::string>& principal,
+    const Option<process::network::Address>& client);
 
   // Receives the body, then runs the command. To be called once, anywhere.
   process::Future<process::http::Response> start(
@@ -93,6 +103,12 @@ public:
 
   // Ends the command, or the wait for a place, since the host is closing.
   void shutdown();
+
+  // The client's connection is closed.
+  void gone();
+
+  const Option<process::network::Address> client;
+  const Loop::Clock::time_point arrived = Loop::Clock::now();
 
 private:
   void receive();
@@ -106,7 +122,6 @@ private:
   void finished(const Result& result);
   void release();
   void answerWhole(const Outcome& outcome);
-  void gone();
   void leaveQueue();
   void refuse(const Refusal& refusal);
   void log(const Result& result) const;

@@ -147,7 +147,8 @@ Future<Response> TableProcess::handle(
   }
   return std::make_shared<Exchange>(
            &service, route, std::get<Arguments>(built), request.method,
-           requestId, principal.isSome() ? principal->value : None())
+           requestId, principal.isSome() ? principal->value : None(),
+           request.client)
     ->start(reader);
 }
 
