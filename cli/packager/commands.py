@@ -8,6 +8,7 @@ since every start reads this file.
 from __future__ import annotations
 
 from packager.commands_activation import ACTIVATION_COMMANDS
+from packager.commands_host import HOST_COMMANDS
 from packager.definition import FLAG, Argument, Command, Option, format_option
 
 __all__ = [
@@ -229,6 +230,7 @@ COMMANDS: tuple[Command, ...] = (
         exit_codes=(65, 66, 73, 74, 77),
     ),
     *ACTIVATION_COMMANDS,
+    *HOST_COMMANDS,
     Command(
         "completion",
         "packager.handlers.completion:run",

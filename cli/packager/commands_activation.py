@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+from packager.commands_host import HOST_OPTIONS
 from packager.definition import FLAG, Argument, Command, Option, format_option
-
-# Of every command that may touch the host; the values go to `hostapply.Context.options`.
-HOST_OPTIONS: tuple[Option, ...] = ()
 
 _DRY_RUN = Option(
     "--dry-run", "dry_run", kind=FLAG, help="Show what would be done, as plan does; change nothing."
@@ -16,7 +14,7 @@ _ROLES = Option(
     kind="roles",
     metavar="ROLE,…",
     envvar="PACKAGER_ROLES",
-    help="The roles of this host. Default: the names of the files in /etc/packager/roles.",
+    help="The roles of this host. Default: the names of the files in roles of --config-dir.",
 )
 _ADD = Option(
     "--add",

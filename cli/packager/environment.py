@@ -10,8 +10,6 @@ backquotes. A newline stands for itself in both. Pure.
 
 from __future__ import annotations
 
-from packager.errors import DataError
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,25 +20,29 @@ SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ESCAPED = str.maketrans({each: f"\\{each}" for each in '"\\$`'})
 
 
+def variables(root: str, packages: Mapping[str, Facts]) -> dict[str, str]:
+    """The environment of these ids with their facts, active in the store at `root`."""
+    found = {
+        "PATH": f"{root}/active/bin:{SEARCH}",
+        "LD_LIBRARY_PATH": f"{root}/active/lib",
+    }
+    for _, facts in sorted(packages.items()):
+        found.update((name, _text(value)) for name, value in facts.get("environment", {}).items())
+    return found
+
+
 def environment_files(root: str, packages: Mapping[str, Facts]) -> dict[str, bytes]:
     """The files' names and contents, for the store at `root` and these ids with their facts.
 
-    Raises DataError for a value that no file can hold.
+    What no file can hold was refused when the package was added (see `pkginfo`).
     """
-    lines = [f"LD_LIBRARY_PATH={quoted(f'{root}/active/lib')}"]
-    own = [f"PATH={quoted(f'{root}/active/bin:{SEARCH}')}", *lines]
-    exported = [f'export PATH={quoted(f"{root}/active/bin")}:"$PATH"', *map(_export, lines)]
-    for package_id, facts in sorted(packages.items()):
-        values = facts.get("environment")
-        if isinstance(values, dict):
-            found = [f"{key}={quoted(_text(value))}" for key, value in sorted(values.items())]
-            own += found
-            exported += map(_export, found)
-            _check(package_id, found)
-    return {
-        "environment": _file(own),
-        "environment.export": _file(exported),
-    }
+    found = variables(root, packages)
+    own = [f"{name}={quoted(value)}" for name, value in found.items()]
+    # A shell has a PATH already; the packages' programs come first in it.
+    found["PATH"] = f"{root}/active/bin"
+    exported = [f"export {name}={quoted(value)}" for name, value in found.items()]
+    exported[0] += ':"$PATH"'
+    return {"environment": _file(own), "environment.export": _file(exported)}
 
 
 def quoted(value: str) -> str:
@@ -51,19 +53,6 @@ def quoted(value: str) -> str:
 def _text(value: object) -> str:
     """A value of pkginfo.json, which may be a number there, as text."""
     return value if isinstance(value, str) else repr(value)
-
-
-def _export(line: str) -> str:
-    return f"export {line}"
-
-
-def _check(package_id: str, lines: list[str]) -> None:
-    for line in lines:
-        try:
-            line.encode()
-        except UnicodeEncodeError:
-            name = line.partition("=")[0]
-            raise DataError(f"{package_id}: the value of {name} is not valid Unicode") from None
 
 
 def _file(lines: list[str]) -> bytes:

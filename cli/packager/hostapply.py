@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 UNITS_DIR = "/etc/systemd/system"
 STATE_ROOT = "/var/lib/dcos"
-CONFIG_DIR = "/etc/mesosphere"
-NO_USERS_FILE = "manual_host_users"  # pkgpanda's: in the configuration directory, it means no_users
+CONFIG_DIRS = ("/etc/packager", "/etc/mesosphere")  # ours, else pkgpanda's
+ROLES = "roles"  # a directory in the configuration directory, with a file for each role
+NO_USERS_FILE = "manual_host_users"  # in the configuration directory: it means no_users
 
 
 class Context:
@@ -69,9 +70,8 @@ class Context:
 
     @property
     def make_users(self) -> bool:
-        config = self.options.get("config_dir") or CONFIG_DIR
-        return not (
-            self.options.get("no_users") or os.path.exists(f"{config}/{NO_USERS_FILE}")  # noqa: PTH110
+        return not self.options.get("no_users") and not any(
+            os.path.lexists(f"{each}/{NO_USERS_FILE}") for each in config_dirs(self.options)
         )
 
 
@@ -90,6 +90,23 @@ class UnitsFailed(PackagerError):
             words.append(f"{failure.unit}: {failure.state}{log}")
         super().__init__("not all services are as they should be: " + "\n".join(words))
         self.failures = tuple(failures)
+
+
+def config_dirs(options: Mapping[str, object]) -> tuple[str, ...]:
+    """The directories with what is set for this host, the deciding one first."""
+    given = options.get("config_dir")
+    return (str(given),) if given else CONFIG_DIRS
+
+
+def roles(options: Mapping[str, object]) -> tuple[str, ...]:
+    """The roles of this host: the names of the files in `roles`, sorted. Raises OSError."""
+    for directory in config_dirs(options):
+        try:
+            names = os.listdir(f"{directory}/{ROLES}")  # noqa: PTH208
+        except FileNotFoundError:
+            continue
+        return tuple(sorted(name for name in names if not name.startswith(".")))
+    return ()
 
 
 def plan(facts_by_id: Mapping[str, Facts], roles: Sequence[str], context: Context) -> HostPlan:

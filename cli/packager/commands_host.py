@@ -1,0 +1,107 @@
+"""The commands and options about the host that packages are active on (see `commands`)."""
+
+from __future__ import annotations
+
+from packager.definition import FLAG, Argument, Command, Option, format_option
+
+# Of every command that may touch the host; the values go to `hostapply.Context.options`.
+HOST_OPTIONS: tuple[Option, ...] = (
+    Option(
+        "--no-systemd",
+        "no_systemd",
+        kind=FLAG,
+        help="Put unit files in place, but start and stop nothing and set no kernel setting.",
+    ),
+    Option(
+        "--no-block-systemd",
+        "no_block_systemd",
+        kind=FLAG,
+        help="Do not wait until services are up; failures are then not seen.",
+    ),
+    Option(
+        "--rooted-systemd",
+        "rooted_systemd",
+        kind=FLAG,
+        help="Put unit files into ROOT and ROOT/dcos.target.wants, not into --units-dir.",
+    ),
+    Option(
+        "--rollback-on-failure",
+        "rollback_on_failure",
+        kind=FLAG,
+        help="Go back to the generation that was active if a service does not start.",
+    ),
+    Option(
+        "--no-users",
+        "no_users",
+        kind=FLAG,
+        help="Make no users; a package whose user is missing is then refused.",
+    ),
+    Option(
+        "--units-dir",
+        "units_dir",
+        kind="path",
+        default="/etc/systemd/system",
+        metavar="DIR",
+        envvar="PACKAGER_UNITS_DIR",
+        help="Where systemd reads unit files.",
+    ),
+    Option(
+        "--state-dir",
+        "state_dir",
+        kind="path",
+        default="/var/lib/dcos",
+        metavar="DIR",
+        envvar="PACKAGER_STATE_DIR",
+        help="Where packages have their state directories.",
+    ),
+    Option(
+        "--config-dir",
+        "config_dir",
+        kind="path",
+        metavar="DIR",
+        envvar="PACKAGER_CONFIG_DIR",
+        help="What is set for this host: DIR/roles has a file for each of its roles, and "
+        "DIR/manual_host_users means --no-users. Default: /etc/packager, or else pkgpanda's "
+        "/etc/mesosphere.",
+    ),
+)
+
+HOST_COMMANDS: tuple[Command, ...] = (
+    Command(
+        "check",
+        "packager.handlers.check:run",
+        summary="Run the active packages' own checks.",
+        description=(
+            "Runs the programs in check/ of the active packages, side by side, and tells which of "
+            "them failed: a check is well if it exits with 0. NAME is that of a package (or its "
+            "id), or of a check; without one, all are run. If one fails the exit code is 65."
+        ),
+        options=(
+            Option("--list", "only_list", kind=FLAG, help="List the checks; run none."),
+            Option(
+                "--timeout",
+                "timeout",
+                kind="seconds",
+                default="60",
+                metavar="SECONDS",
+                help="How long each check may take.",
+            ),
+            Option(
+                "--jobs",
+                "jobs",
+                kind="count",
+                default="8",
+                metavar="N",
+                help="How many checks run at once.",
+            ),
+            format_option("table", "json", "ndjson"),
+        ),
+        arguments=(Argument("NAME", "names", kind="path", many=True, complete="ids"),),
+        examples=(
+            ("packager check", "all of them"),
+            ("packager check --list", "which there are"),
+            ("packager check --timeout=5 mesos", "those of one package"),
+        ),
+        exit_codes=(65, 66, 74, 77, 78),
+    ),
+)
