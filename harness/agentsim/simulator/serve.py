@@ -98,7 +98,8 @@ def _recorder(path: Path | None, log: Log) -> Recorder | None:
 def _listen(host: str, port: int) -> socket.socket:
     try:
         address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(address[0], socket.SOCK_STREAM)
+        # The protocol is named since asyncio turns Nagle off only where it is: streams wait 40 ms.
+        listener = socket.socket(address[0], socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address[4])
         listener.listen(_BACKLOG)
