@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import select
 import socket
 import struct
 import time
@@ -18,7 +19,7 @@ from urllib.parse import quote
 
 PIECE = 1 << 20
 Headers = Iterable[tuple[str, str]]
-Query = Mapping[str, str | bytes | int] | Iterable[tuple[str, str | bytes | int]]
+Query = Mapping[str, object] | Iterable[tuple[str, object]]
 
 
 class Disconnected(Exception):
@@ -189,6 +190,10 @@ class Connection:
         finally:
             self._socket.settimeout(self.deadline)
 
+    def readable(self) -> bool:
+        """Whether something has come, be it the end."""
+        return bool(self._have or select.select([self._socket], [], [], 0)[0])
+
     def _more(self) -> None:
         have, self._have = self._have, b""
         try:
@@ -288,7 +293,7 @@ def query_string(query: Query) -> str:
     return f"?{encoded}" if encoded else ""
 
 
-def _bytes(value: str | bytes | int) -> bytes:
+def _bytes(value: object) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode()
 
 
