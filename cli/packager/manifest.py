@@ -154,7 +154,7 @@ def decode_record(content: bytes, place: str) -> tuple[Record, bytes]:
             pkginfo=head["pkginfo"],
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{place}: not a record of a package: {error}") from error
+        raise DataError(f"{place}: not a record of a package: {_words(error)}") from error
     return record, lines[1]
 
 
@@ -163,7 +163,7 @@ def decode_entries(text: bytes, place: str) -> list[Entry]:
     try:
         return [_entry(item) for item in json.loads(text)]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DataError(f"{place}: not a manifest: {error}") from error
+        raise DataError(f"{place}: not a manifest: {_words(error)}") from error
 
 
 def _entry(item: dict[str, object]) -> Entry:
@@ -204,7 +204,7 @@ def check_embedded(content: bytes, entries: Iterable[Entry]) -> str:
             raise ValueError("its id is not a string")
         told = [_entry(item) for item in document["entries"]]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DataError(f"{EMBEDDED}: not a manifest: {error}") from error
+        raise DataError(f"{EMBEDDED}: not a manifest: {_words(error)}") from error
     found = {entry.path: entry.document() for entry in entries if entry.path != EMBEDDED}
     for entry in told:
         if found.pop(entry.path, None) != entry.document():
@@ -212,6 +212,10 @@ def check_embedded(content: bytes, entries: Iterable[Entry]) -> str:
     for path in found:
         raise DataError(f"{path!r} is not in the archive's {EMBEDDED}")
     return package_id
+
+
+def _words(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
 
 
 def compact(document: object) -> bytes:

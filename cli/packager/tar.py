@@ -32,6 +32,13 @@ REFUSED_KINDS = {
     b"N": "has an old GNU long name",
     b"V": "is a volume label",
 }
+OTHER_FORMATS = {
+    b"BZh": "it is compressed with bzip2; gzip, xz or zstd can be read",
+    b"\x5d\0\0": "it is compressed with lzma; gzip, xz or zstd can be read",
+    b"\x04\x22\x4d\x18": "it is compressed with lz4; gzip, xz or zstd can be read",
+    b"PK\3\4": "it is a zip archive, not a tar archive",
+    b"!<arch>\n": "it is an ar archive (as .deb files are), not a tar archive",
+}
 SPECIAL_BITS = ((0o4000, "setuid"), (0o2000, "setgid"), (0o1000, "sticky"))
 
 
@@ -78,6 +85,7 @@ class TarReader:
         long_name: bytes | None = None
         long_target: bytes | None = None
         records: dict[bytes, bytes] = {}
+        self._check_start()
         while True:
             self._skip()
             block = self._take(BLOCK)
@@ -175,6 +183,21 @@ class TarReader:
         self._at = 0
         if not self._buffer:
             raise Refused("the archive is cut short")
+
+    def _check_start(self) -> None:
+        """Say of something else entirely what it is, not what is wrong with it as a header."""
+        while len(self._buffer) < BLOCK and (piece := self._read()):
+            self._buffer += piece
+        block = self._buffer[:BLOCK]
+        if block == END:
+            return
+        try:
+            check_sum(block.ljust(BLOCK, b"\0"))
+        except Refused as reason:
+            for magic, what in OTHER_FORMATS.items():
+                if block.startswith(magic):
+                    raise Refused(what) from None
+            raise Refused(f"this is not a tar archive: {reason}") from None
 
     def _check_end(self) -> None:
         """After one zero block: another one, and zeros to the end of the stream."""

@@ -95,8 +95,10 @@ class Tree:
             inner = self.targets.get("/".join(at))
             if inner is None:
                 continue
-            if inner.startswith("/"):
-                return  # pkgpanda's root, judged when that link was admitted
+            if inner.startswith("/"):  # pkgpanda's root, whose own links nobody knows here
+                if ".." in todo:
+                    raise Refused(f"the link {path!r} leaves the package: its target is {target!r}")
+                return
             followed += 1
             if followed > MOST_LINKS:
                 raise Refused(f"the link {path!r} leads through too many links")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import io
 import tarfile
 from pathlib import Path
@@ -45,6 +46,10 @@ HOSTILE: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "link out of pkgpanda's root": (
         symlink("x", "/opt/mesosphere/../../etc/passwd") + END,
         ("x", "leaves"),
+    ),
+    "link through pkgpanda's root and out": (
+        symlink("a", "/opt/mesosphere/packages") + symlink("b", "a/../../../etc/passwd") + END,
+        ("b", "leaves"),
     ),
     "parent link": (symlink("up", "..") + member("a", b"a") + END, ("up", "leaves")),
     "deep parent link": (symlink("a/b/up", "../../../x") + END, ("a/b/up", "leaves")),
@@ -177,7 +182,10 @@ HOSTILE: dict[str, tuple[bytes, tuple[str, ...]]] = {
         ("more than 50 members",),
     ),
     "a size without data": (header("big", size=3 << 20) + END, ("big", "cut short")),
-    "a size beyond all": (header("huge", size=8 << 30) + END, ("huge",)),
+    "a size beyond octal": (
+        header("huge", size_field=b"\x80" + (8 << 30).to_bytes(11, "big")) + END,
+        ("huge", "cut short"),
+    ),
     "a negative size": (
         header("neg", size_field=b"\xff" * 12) + END,
         ("neg", "size is not a number"),
@@ -190,7 +198,14 @@ HOSTILE: dict[str, tuple[bytes, tuple[str, ...]]] = {
         header("peta", size_field=b"\x80" + b"\x7f" * 11) + END,
         ("peta",),
     ),
-    "wrong checksum": (header("sum", checksum=b"000000\0 ") + END, ("sum", "checksum")),
+    "wrong checksum": (
+        member("a", b"1") + header("sum", checksum=b"000000\0 ") + END,
+        ("sum", "checksum"),
+    ),
+    "manifest is nothing": (
+        member("pkgmanifest.json", b"{}") + END,
+        ("pkgmanifest.json", "'format' is missing"),
+    ),
     "garbage after the end": (GOOD + b"x", ("after the end",)),
     "another archive after the end": (GOOD + GOOD, ("after the end",)),
     "a single zero block": (member("a", b"1") + bytes(BLOCK) + member("b") + END, ("zero block",)),
@@ -198,8 +213,11 @@ HOSTILE: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "half an end": (GOOD[:-BLOCK], ("cut short",)),
     "only an end": (END, ("holds nothing",)),
     "only a top": (directory("./") + END, ("holds nothing",)),
-    "not an archive": (b"hello world, this is no archive at all\n" * 40, ("hello", "number")),
-    "a short text": (b"hello", ("cut short",)),
+    "not an archive": (b"hello world, this is no archive at all\n" * 40, ("not a tar archive",)),
+    "a short text": (b"hello", ("not a tar archive",)),
+    "bzip2": (bz2.compress(GOOD), ("compressed with bzip2", "gzip, xz or zstd")),
+    "zip": (b"PK\3\4" + bytes(2000), ("zip archive, not a tar archive",)),
+    "a Debian package": (b"!<arch>\ndebian-binary   " + bytes(2000), ("ar archive",)),
     "nothing": (b"", ("the archive is",)),
     "pkginfo is no JSON": (member("pkginfo.json", b"{") + END, ("pkginfo.json",)),
     "pkginfo is a list": (member("pkginfo.json", b"[]") + END, ("pkginfo.json", "a list")),
