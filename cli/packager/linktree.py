@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 MODE = 0o755
-FEW = 48  # directories that are synced one by one; more are synced by one syncfs
 
 
 class Spoiled(Exception):
@@ -68,12 +67,13 @@ def link_text(path: str, name: str, source: str) -> str:
     return f"{'../' * path.count('/')}{name}/{source}"
 
 
-def build(tree: int, packages: Iterable[Published]) -> None:
-    """Make all links of these packages in the empty directory `tree`. Raises OSError."""
+def build(tree: int, packages: Iterable[Published]) -> set[str]:
+    """Make all links of these packages in the empty directory `tree`; the directories made, "" for
+    the top. Raises Spoiled, OSError."""
     changes = Changes((), packages)
     for each in SOURCES:
         changes.add.setdefault(each, {})
-    change(tree, changes, ())
+    return change(tree, changes, ()) | {""}
 
 
 def change(tree: int, changes: Changes, needed: Iterable[str]) -> set[str]:
@@ -159,12 +159,14 @@ def _add(tree: int, changes: Changes, touched: set[str]) -> None:
             touched.add(directory)
 
 
-def copy(source: int, target: int) -> None:
-    """Give the empty directory `target` all that the tree `source` has, sharing links and files.
+def copy(source: int, target: int, path: str = "") -> set[str]:
+    """Give the empty directory `target` all that the tree `source` has, sharing links and files;
+    the directories made, "" for the top. `path` is theirs in the tree.
 
     A link needs no inode of its own: link(2) is quicker than symlink(2) and takes no space. What
     can't be shared (file systems without hard links to symbolic ones) is made anew. Raises OSError.
     """
+    directories = {path}
     with os.scandir(source) as entries:
         found = list(entries)
     for entry in found:
@@ -176,7 +178,7 @@ def copy(source: int, target: int) -> None:
                 made = os.open(name, ENTER, dir_fd=target)
                 try:
                     os.fchmod(made, MODE)
-                    copy(inner, made)
+                    directories |= copy(inner, made, f"{path}/{name}" if path else name)
                 finally:
                     os.close(made)
             finally:
@@ -188,6 +190,7 @@ def copy(source: int, target: int) -> None:
             if not entry.is_symlink():
                 raise
             os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
+    return directories
 
 
 def enter(tree: int, directory: str) -> int:
@@ -200,6 +203,26 @@ def enter(tree: int, directory: str) -> int:
             os.close(fd)
         fd = inner
     return fd
+
+
+def sync(tree: int, directories: Iterable[str], files: Iterable[str] = ()) -> None:
+    """Write these directories, and these files at the top, to the disk. Raises OSError.
+
+    Not syncfs(2): it would wait for whatever else is being written to the file system. The first
+    fsync(2) writes the journal with nearly all that is new, the others find little to do.
+    """
+    for name in files:
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=tree)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    for directory in sorted(directories, reverse=True):
+        fd = enter(tree, directory)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
 
 class DiskIndex:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from packager import clashes, facts, hostapply, hostplan, solve
+from packager import buildinfo, clashes, facts, hostapply, hostplan, solve
 from packager.environment import environment_files
 from packager.errors import Conflict, NotFound, UsageError
 from packager.generation import Generation, active_generation, kept_numbers, read_generation
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from packager.hostplan import Facts, HostPlan
 
 ACTIONS = ("activate", "deactivate", "swap", "rollback")
-ROLES_DIRECTORY = "/etc/packager/roles"
 MOST_REASONS = 20  # conflicts told of at once
 
 
@@ -122,7 +121,7 @@ def make_plan(root: str, request: Request, packages: Packages) -> Plan:
     if request.action == "rollback":
         wanted = _earlier(root, current, request.words)
     else:
-        roles = host_roles() if request.roles is None else request.roles
+        roles = hostapply.roles(request.options) if request.roles is None else request.roles
         ids = _wanted_ids(current, request)
         for each in ids:
             if not os.path.lexists(f"{root}/packages/{each}"):
@@ -137,17 +136,15 @@ def make_plan(root: str, request: Request, packages: Packages) -> Plan:
         root, wanted.number, current.number if current else None, request.options
     )
     host = hostapply.plan(wanted.packages, wanted.roles, context)
-    files = environment_files(root, wanted.packages)
+    come = {each.name: each.id for each in entering}
+    files = {
+        **environment_files(root, wanted.packages),
+        hostplan.SERVICES_FILE: hostplan.service_configuration(wanted.packages),
+        **buildinfo.files(
+            root, current.number if current else None, wanted.names.keys() - come.keys(), come
+        ),
+    }
     return Plan(current, wanted, leaving, entering, host, files)
-
-
-def host_roles() -> tuple[str, ...]:
-    """The roles of this host: the names of the files in ROLES_DIRECTORY, sorted."""
-    try:
-        names = os.listdir(ROLES_DIRECTORY)  # noqa: PTH208
-    except FileNotFoundError:
-        return ()
-    return tuple(sorted(name for name in names if not name.startswith(".")))
 
 
 def _wanted_ids(current: Generation | None, request: Request) -> list[str]:

@@ -5,10 +5,10 @@
     any other  left by a killed command; a number without its history too
 
 Making fifty thousand links takes a second, so a new generation's tree is an old one with what
-differs changed. The old one is the spare, or the tree that has been out of use for longest; with few
-trees and quick activations a fresh copy is made instead, so that whoever is still reading an old
-tree has time to leave it. A generation whose tree was taken keeps its place in history, and gets a
-tree again when somebody goes back to it.
+differs changed: the spare, which the first activation makes, or the one that has been out of use
+for longest. If that is hardly out of use and the only one, a fresh copy is made, so that whoever
+is still reading in it has time to leave. A generation whose tree was taken keeps its place in
+history, and gets a tree again when somebody goes back to it.
 
 Power losses: a tree is renamed and its directory synced before a link of it is changed; it gets its
 number only when all of it is synced; `active` is switched when the number is synced, and history is
@@ -27,7 +27,7 @@ from packager.clashes import DIRECTORY
 from packager.durable import opened
 from packager.errors import DataError, PackagerError
 from packager.generation import DOCUMENT, Generation, active_number, decode, is_number
-from packager.linktree import ENTER, Spoiled
+from packager.linktree import Spoiled
 from packager.published import SOURCES
 
 TYPE_CHECKING = False
@@ -41,18 +41,9 @@ if TYPE_CHECKING:
 SPARE = "spare"
 NEXT = "next"
 NEXT_SPARE = "next-spare"
-MOST = 4  # trees that are kept for readers on their way; more are made only to go back to
-AT_LEAST = 2.0  # seconds that a tree is out of use before it is changed, unless there are MOST
+AT_LEAST = 2.0  # seconds that a tree is out of use before it is changed
+ENOUGH = 2  # trees out of use: the oldest of so many is changed even sooner
 NEW_LINK = "active.new"
-
-
-class _Edited:
-    """How a tree was changed: the directories touched, None if all are new."""
-
-    __slots__ = ("touched",)
-
-    def __init__(self, touched: set[str] | None) -> None:
-        self.touched = touched
 
 
 class Trees:
@@ -174,17 +165,20 @@ class Trees:
         load: Load,
         garbage: int,
     ) -> None:
-        made = self._edited(generations, wanted, load, garbage)
-        if made is None:
-            self._make(generations, NEXT, None)
+        touched = self._edited(generations, wanted, load, garbage)
+        spare = touched is None and not self._names()
+        if touched is None:
+            self._make(generations, NEXT)
             with opened(NEXT, generations) as tree:
-                linktree.build(tree, [load(each, wanted.roles) for each in wanted.packages])
+                packages = [load(each, wanted.roles) for each in wanted.packages]
+                touched = linktree.build(tree, packages)
         with opened(NEXT, generations) as tree:
             written = self._write_files(tree, wanted, files)
-            spare = made is None and self._names() == [NEXT]
-            if spare:
-                self._make(generations, NEXT_SPARE, tree)
-            _sync(tree, None if made is None else made.touched, written)
+            linktree.sync(tree, touched | {DIRECTORY}, written)
+        if spare:
+            made = self._copied(generations, NEXT, NEXT_SPARE)
+            with opened(NEXT_SPARE, generations) as tree:
+                linktree.sync(tree, made)
         os.rename(NEXT, str(wanted.number), src_dir_fd=generations, dst_dir_fd=generations)
         if spare:
             os.rename(NEXT_SPARE, SPARE, src_dir_fd=generations, dst_dir_fd=generations)
@@ -192,9 +186,9 @@ class Trees:
 
     def _edited(
         self, generations: int, wanted: Generation, load: Load, garbage: int
-    ) -> _Edited | None:
-        """Make NEXT of a tree that is there. None: there is none that is worth it, or it was
-        spoiled, and nothing is called NEXT."""
+    ) -> set[str] | None:
+        """Make NEXT of a tree that is there; the directories that are to be synced. None: there is
+        none that is worth it, or it was spoiled, and nothing is called NEXT."""
         name = self._base()
         if name is None:
             return None
@@ -204,18 +198,18 @@ class Trees:
             if changes is None:
                 return None
             if copied:
-                with opened(name, generations) as source:
-                    self._make(generations, NEXT, source)
+                touched = self._copied(generations, name, NEXT)
             else:
+                touched = set()
                 os.rename(name, NEXT, src_dir_fd=generations, dst_dir_fd=generations)
                 os.fsync(generations)
             with opened(NEXT, generations) as tree:
-                touched = linktree.change(tree, changes, _empty_directories(wanted))
+                touched |= linktree.change(tree, changes, _empty_directories(wanted))
         except (Spoiled, PackagerError, FileNotFoundError):
             self._discard_unfinished(garbage)
             self.drop_spare(garbage)
             return None
-        return _Edited(None if copied else touched)
+        return touched
 
     def _discard_unfinished(self, garbage: int) -> None:
         for name in (NEXT, NEXT_SPARE):
@@ -232,7 +226,7 @@ class Trees:
         ages = {name: self._age(name) for name in others}
         if others:
             oldest = max(others, key=lambda name: ages[name])
-            if len(names) >= MOST or ages[oldest] >= AT_LEAST:
+            if len(others) >= ENOUGH or ages[oldest] >= AT_LEAST:
                 return oldest
         return None if active is None else str(active)
 
@@ -253,6 +247,8 @@ class Trees:
             contents = dict(files)
         else:
             contents = {**files, DOCUMENT: wanted.encode()}
+        for name in GENERATED - contents.keys():
+            linktree.place_link(name, None, tree)  # the tree was made for other packages
         for name, content in contents.items():
             if _read_file(name, tree) == content:
                 continue
@@ -261,16 +257,17 @@ class Trees:
             written.append(name)
         return written
 
-    def _make(self, generations: int, name: str, source: int | None) -> None:
-        """Make the directory `name`, empty or a copy of the tree `source`."""
+    def _make(self, generations: int, name: str) -> None:
+        """Make the empty directory `name`."""
         os.mkdir(name, linktree.MODE, dir_fd=generations)
-        made = os.open(name, ENTER, dir_fd=generations)
-        try:
+        with opened(name, generations) as made:
             os.fchmod(made, linktree.MODE)  # whatever the umask is
-            if source is not None:
-                linktree.copy(source, made)
-        finally:
-            os.close(made)
+
+    def _copied(self, generations: int, source: str, name: str) -> set[str]:
+        """Make `name` a copy of the tree `source`; its directories."""
+        self._make(generations, name)
+        with opened(source, generations) as old, opened(name, generations) as new:
+            return linktree.copy(old, new)
 
     def _read(self, name: str) -> Generation:
         """The document in the tree `name`. Raises FileNotFoundError, DataError."""
@@ -309,26 +306,8 @@ def _empty_directories(wanted: Generation) -> Iterator[str]:
             yield from found
 
 
+GENERATED = frozenset(("environment", "environment.export", "buildinfo.json"))
 EMPTY = "empty_directories"  # the key in a package's facts
-
-
-def _sync(tree: int, touched: set[str] | None, written: list[str]) -> None:
-    """Write what was changed to the disk: all of it if `touched` is None or too much."""
-    if touched is None or len(touched) > linktree.FEW:
-        durable.sync_filesystem(tree)
-        return
-    for name in written:
-        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=tree)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-    for directory in sorted(touched | {DIRECTORY}, reverse=True):
-        fd = linktree.enter(tree, directory)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
 
 def _read_file(name: str, tree: int) -> bytes | None:
