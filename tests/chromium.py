@@ -65,20 +65,23 @@ class Browser:
         return dict(json.loads(text))
 
     def run(self, expression: str) -> Any:
-        """The value of a JavaScript expression, awaited."""
-        answer = self.call(
-            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
-        )
+        """The value of a JavaScript expression."""
+        answer = self._evaluate(expression)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
+    def _evaluate(self, expression: str) -> Any:
+        return self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+
     def wait(self, expression: str, seconds: float = 20) -> Any:
-        """The value of an expression, once it is true."""
+        """The value of an expression, once it is true; until then it may throw."""
         deadline = time.monotonic() + seconds
-        while not (value := self.run(expression)):
+        while True:
+            answer = self._evaluate(expression)
+            if "exceptionDetails" not in answer and answer["result"].get("value"):
+                return answer["result"]["value"]
             assert time.monotonic() < deadline, f"never true: {expression}"
             select.select([self._read], [], [], 0.05)
-        return value
 
     def complaints(self) -> list[Any]:
         """What the browser or a script complained of: refused by the policy, errors."""
