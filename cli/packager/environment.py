@@ -4,11 +4,13 @@
     environment.export    the same to be sourced by a shell, with `export`
 
 Values are quoted so that POSIX shells and systemd (systemd.exec(5), EnvironmentFile) read the very
-characters, whatever they are: in double quotes, with a backslash before `"`, `\\`, `$` and
-backquotes. A newline stands for itself in both. Pure.
+characters, whatever they are: in double quotes where needed, with a backslash before `"`, `\\`, `$`
+and backquotes. A newline stands for itself in both. Pure.
 """
 
 from __future__ import annotations
+
+from packager.ident import LETTERS_AND_DIGITS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from packager.hostplan import Facts
 
+PLAIN = LETTERS_AND_DIGITS + "_-./:@%+,="  # means itself everywhere, to simple readers too
 SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ESCAPED = str.maketrans({each: f"\\{each}" for each in '"\\$`'})
 
@@ -46,7 +49,9 @@ def environment_files(root: str, packages: Mapping[str, Facts]) -> dict[str, byt
 
 
 def quoted(value: str) -> str:
-    """`value` in double quotes, as sh and systemd read it."""
+    """`value` as sh and systemd read it: in double quotes, unless there is no need."""
+    if value and not value.strip(PLAIN):
+        return value
     return f'"{value.translate(ESCAPED)}"'
 
 

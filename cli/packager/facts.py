@@ -18,6 +18,7 @@ import os
 import stat
 
 from packager.errors import DataError
+from packager.hostplan import SERVICES_FILE
 from packager.ident import LETTERS_AND_DIGITS
 
 TYPE_CHECKING = False
@@ -49,6 +50,8 @@ def facts(package_id: str, tree_path: str, record: Record) -> Facts:
     What would be empty is left out, so a package that says nothing has {}. Raises DataError for
     units that can't be meant, OSError.
     """
+    if os.path.lexists(f"{tree_path}/{SERVICES_FILE}"):
+        raise DataError(f"{package_id}: {SERVICES_FILE} is made for all packages; none may have it")
     info = record.pkginfo or {}
     found: Facts = {key: info[key] for key in TOLD if info.get(key)}
     if "variant" in info:  # null is the default variant; packages that do not say have none

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     State = dict[str, Any]
 
 TARGET = "dcos.target"  # pkgpanda's: the target that wants all units of the active set
+# pkgpanda's: made in a generation for what starts a service at boot, which sets what it needs.
+SERVICES_FILE = "etc/dcos-service-configuration.json"
 # Sockets and timers refuse to start while what they start is running; systemd orders the rest.
 TRIGGERS = (".socket", ".timer", ".path", ".automount")
 
@@ -214,15 +216,12 @@ def _settings(sysctl: dict[str, dict[str, object]]) -> Iterator[tuple[str, str, 
             yield service, name, str(value)
 
 
-def service_configuration(facts_by_id: Mapping[str, Facts]) -> bytes | None:
-    """The content of pkgpanda's etc/dcos-service-configuration.json: the kernel settings that each
-    service of the set needs; None if there are none. What starts a service at boot reads it."""
+def service_configuration(facts_by_id: Mapping[str, Facts]) -> bytes:
+    """The content of SERVICES_FILE: the kernel settings that each service of the set needs."""
     import json
 
     services: dict[str, dict[str, object]] = {}
     for _, facts in sorted(facts_by_id.items()):
         has = facts.get("services", ())
         services.update({k: v for k, v in facts.get("sysctl", {}).items() if k in has})
-    if not services:
-        return None
     return json.dumps({"sysctl": services}, indent=2, sort_keys=True).encode() + b"\n"

@@ -301,7 +301,7 @@ def test_kernel_settings(host: Host, tools: Tools) -> None:
     two = host.package("a--2", {"sysctl": {"a": {"vm.x": 1, "vm.y": "4"}}}, units__a_service=UNIT)
     host.activate({"a--2": two})
     assert ["sysctl", "-q", "-w", "vm.y=4"] in tools.calls()
-    assert json.loads(hostplan.service_configuration({"a--2": two}) or b"") == {
+    assert json.loads(hostplan.service_configuration({"a--2": two})) == {
         "sysctl": {"a": {"vm.x": 1, "vm.y": "4"}}
     }
 
