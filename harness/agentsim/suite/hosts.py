@@ -196,8 +196,10 @@ class Kind(ABC):
             DidNotStart: it ended instead.
         """
 
-    def check(self, table: Path) -> tuple[bool, str]:
-        """Whether a host would serve a table, and what it says about it.
+    def check(self, tables: Sequence[Path]) -> list[str]:
+        """What a host says of each of some tables; an empty text if it would serve it.
+
+        A line for each mistake: file, place and reason, with a colon and a blank between them.
 
         Raises:
             Unsupported: there is no way to find out.
@@ -305,16 +307,17 @@ class Simulator(ProgramKind):
         tables = launch.tables or launch.probes.tables
         return [sys.executable, *program, "serve", *options, *map(str, tables)]
 
-    def check(self, table: Path) -> tuple[bool, str]:
+    def check(self, tables: Sequence[Path]) -> list[str]:
         """Ask `agentsim check`."""
         done = subprocess.run(
-            [sys.executable, "-m", "agentsim", "check", table],
+            [sys.executable, "-m", "agentsim", "check", *tables],
             capture_output=True,
             text=True,
             timeout=self.deadline,
             check=False,
         )
-        return done.returncode == 0, done.stderr
+        lines = done.stderr.splitlines(keepends=True)
+        return ["".join(line for line in lines if line.startswith(f"{t}: ")) for t in tables]
 
 
 class Remote(Kind):

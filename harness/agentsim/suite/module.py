@@ -12,6 +12,7 @@ import os
 import re
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from agentsim.suite.hosts import Launch, ProgramKind, Unsupported, register
@@ -40,8 +41,11 @@ class Module(ProgramKind):
         listen = ["LIBPROCESS_IP=127.0.0.1", f"LIBPROCESS_PORT={launch.port}"]
         return ["env", *listen, _built("host"), *options]
 
-    def check(self, table: Path) -> tuple[bool, str]:
-        """Let the module read a table as it does at the start of an agent."""
+    def check(self, tables: Sequence[Path]) -> list[str]:
+        """Let the module read tables as it does at the start of an agent."""
+        return [self._check(table) for table in tables]
+
+    def _check(self, table: Path) -> str:
         done = subprocess.run(
             [_built("host"), f"--routes={table}", "--check=yes"],
             capture_output=True,
@@ -49,7 +53,7 @@ class Module(ProgramKind):
             timeout=self.deadline,
             check=False,
         )
-        return done.returncode == 0, done.stderr
+        return done.stderr if done.returncode else ""
 
 
 class Agent(ProgramKind):
