@@ -147,6 +147,22 @@ def test_a_listing_imports_next_to_nothing(root: Path) -> None:
     assert not imported & {*heavy, "pathlib", "argparse", "functools", "signal", "contextlib"}
 
 
+def test_a_local_archive_is_added_without_the_parts_for_remote_ones(root: Path) -> None:
+    line = "import sys; from packager.main import run; run(sys.argv[1:]); print(*sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-I", "-c", line, "add", "--id=a--1", "--format=json", "-"],
+        input=HELLO,
+        capture_output=True,
+        env=environment(root),
+        timeout=30,
+        check=True,
+    )
+    imported = set(result.stdout.decode().splitlines()[-1].split())
+    heavy = {"click", "requests", "urllib", "email", "dataclasses", "inspect", "socket", "random"}
+    assert "packager.store" in imported
+    assert not imported & {*heavy, "packager.remote"}
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts(root: Path, shell: str) -> None:
     assert b"_PACKAGER_COMPLETE" in packager(root, "completion", shell).stdout
@@ -196,7 +212,26 @@ def test_refusals(hello: Path, tmp_path: Path) -> None:
     assert "not installed" in refused(hello, "verify", "nope--1", code=66)
     (tmp_path / "file").write_bytes(b"")
     assert "directory" in refused(tmp_path / "file", "list", code=78)
+    assert "directory is needed" in refused(tmp_path / "file", "add", "-", stdin=HELLO, code=78)
+    assert "another --root" in refused(Path("/proc/none"), "add", "-", stdin=HELLO, code=78)
     assert staged(hello) == []
+
+
+def test_a_current_directory_that_is_gone(root: Path, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    line = 'cd "$1" && rmdir "$1" && shift && exec "$@"'
+    words = [*PACKAGER, "--root=store", "add", "--id=a--1", "-"]
+    result = subprocess.run(
+        ["sh", "-c", line, "sh", gone, *words],
+        input=HELLO,
+        capture_output=True,
+        env=environment(root, PYTHONSAFEPATH="1"),
+        timeout=30,
+        check=False,
+    )
+    assert b"current directory is gone" in result.stderr
+    assert result.returncode == 78
 
 
 def test_remote_refusals(root: Path) -> None:

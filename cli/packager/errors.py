@@ -90,6 +90,8 @@ def from_os_error(error: OSError, place: str = "") -> PackagerError:
         errno.EIO: (InputOutputError, "the device failed; look at the kernel's log"),
         errno.EACCES: (Denied, "run as a user who may, or give another --root"),
         errno.EPERM: (Denied, "run as a user who may, or give another --root"),
+        errno.ENOENT: (ConfigError, "it can't be made, or was taken away; give another --root"),
+        errno.EEXIST: (ConfigError, "a directory is needed there"),
         errno.ENOTDIR: (ConfigError, "a directory is needed there"),
         errno.ELOOP: (ConfigError, "a directory is needed there, not a link"),
         errno.ENAMETOOLONG: (ConfigError, "give a shorter --root"),

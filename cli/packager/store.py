@@ -27,7 +27,7 @@ from packager import durable, lock
 from packager.archive import ArchiveReader
 from packager.compression import NAMED_SUFFIXES
 from packager.durable import opened
-from packager.errors import Conflict, DataError, NotFound, UsageError
+from packager.errors import ConfigError, Conflict, DataError, NotFound, UsageError
 from packager.ident import parse_id
 from packager.installed import installed_ids
 from packager.limits import Limits
@@ -83,7 +83,10 @@ class Store:
     def __init__(
         self, root: str, *, lock_wait: float = lock.DEFAULT_WAIT, limits: Limits | None = None
     ) -> None:
-        self.root = os.path.abspath(root)  # noqa: PTH100 - pathlib is slow to import
+        try:
+            self.root = os.path.abspath(root)  # noqa: PTH100 - pathlib is slow to import
+        except FileNotFoundError:
+            raise ConfigError(f"{root}: the current directory is gone; go to another") from None
         self._lock_wait = lock_wait  # seconds
         self._limits = limits or Limits()
 

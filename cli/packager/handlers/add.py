@@ -6,15 +6,17 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
-from packager import output, remote
+from packager import output
 from packager.errors import NotFound, PackagerError, UsageError, from_os_error
 from packager.events import Emit, Field
 from packager.progress import Events, Quiet, listener
-from packager.remote import Policy
 from packager.stopping import stoppable
 from packager.store import Added, Store, id_of
+
+if TYPE_CHECKING:
+    from packager.remote import Policy
 
 STDIN = "-"
 
@@ -38,7 +40,9 @@ def run(
         try:
             hint = _name(source)
             id_of(package_id, hint)  # a wrong id is refused before anything is fetched
-            if remote.is_url(source):
+            if _is_remote(source):
+                from packager.remote import Policy
+
                 policy = Policy(connect_timeout, read_timeout, retries, max_size)
                 opened = _fetched(store, source, sha256, size, policy, emit)
             else:
@@ -80,13 +84,20 @@ def _report(added: Added, output_format: str, emit: Quiet) -> None:
         output.line(f"{added.id} was there already, with the same content")
 
 
+def _is_remote(source: str) -> bool:
+    """Whether this is a URL; what fetches one is imported for that only, as it takes its time."""
+    return "://" in source
+
+
 def _name(source: str) -> str | None:
     if source == STDIN:
         return None
-    if remote.is_url(source):
+    if _is_remote(source):
+        from packager import remote
+
+        if not remote.is_url(source):
+            raise UsageError(f"{remote.redacted(source)}: only http and https URLs can be fetched")
         return remote.file_name(source)
-    if "://" in source:
-        raise UsageError(f"{remote.redacted(source)}: only http and https URLs can be fetched")
     return os.path.basename(source)  # noqa: PTH119
 
 
