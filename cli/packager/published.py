@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 
 from packager.errors import DataError
+from packager.hostplan import SERVICES_FILE
 from packager.ident import split_id
 
 TYPE_CHECKING = False
@@ -58,6 +59,10 @@ def publish(package_id: str, entries: bytes, roles: Sequence[str]) -> Published:
         _publish(published, items, _destinations(roles))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"the record of {package_id} is damaged: {error}") from error
+    if SERVICES_FILE in published.links:
+        published.problems.append(
+            f"{package_id} has {SERVICES_FILE!r}, which every generation has of its own"
+        )
     if published.name in RESERVED:
         published.problems.append(
             f"{package_id}: every generation has something of its own called {published.name!r}; "

@@ -174,7 +174,8 @@ class Trees:
                 touched = linktree.build(tree, packages)
         with opened(NEXT, generations) as tree:
             written = self._write_files(tree, wanted, files)
-            linktree.sync(tree, touched | {DIRECTORY}, written)
+            touched |= {name.rpartition("/")[0] for name in written} | {DIRECTORY}
+            linktree.sync(tree, touched, written)
         if spare:
             made = self._copied(generations, NEXT, NEXT_SPARE)
             with opened(NEXT_SPARE, generations) as tree:
@@ -247,8 +248,8 @@ class Trees:
             contents = dict(files)
         else:
             contents = {**files, DOCUMENT: wanted.encode()}
-        for name in GENERATED - contents.keys():
-            linktree.place_link(name, None, tree)  # the tree was made for other packages
+        if "buildinfo.json" not in files:  # no package says anything, unlike those of this tree
+            linktree.place_link("buildinfo.json", None, tree)
         for name, content in contents.items():
             if _read_file(name, tree) == content:
                 continue
@@ -306,7 +307,6 @@ def _empty_directories(wanted: Generation) -> Iterator[str]:
             yield from found
 
 
-GENERATED = frozenset(("environment", "environment.export", "buildinfo.json"))
 EMPTY = "empty_directories"  # the key in a package's facts
 
 
