@@ -121,6 +121,11 @@ def archive(package_id: str, manifest: Manifest, top: int, mtime: int) -> Iterat
     embedded = encode_embedded(package_id, manifest)
     yield tarwrite.header(EMBEDDED, FILE, mode=0o644, size=len(embedded), target="", mtime=mtime)
     yield embedded + tarwrite.padding(len(embedded))
+    yield from bare_archive(manifest, top, mtime)
+
+
+def bare_archive(manifest: Manifest, top: int, mtime: int) -> Iterator[bytes]:
+    """The same without the archive's own manifest: exactly the tree that was surveyed."""
     for entry in manifest.entries:
         mode = 0o777 if entry.kind == LINK else entry.mode
         yield tarwrite.header(

@@ -104,4 +104,56 @@ HOST_COMMANDS: tuple[Command, ...] = (
         ),
         exit_codes=(65, 66, 74, 77, 78),
     ),
+    Command(
+        "import-pkgpanda",
+        "packager.handlers.import_pkgpanda:run",
+        summary="Take over a host that pkgpanda manages.",
+        description=(
+            "Copies the packages of the pkgpanda at SOURCE (such as /opt/mesosphere) into the "
+            "store and makes its active set the first generation. The originals stay where they "
+            "are, and what runs goes on running: later activations touch only the units that "
+            "change. Nothing may be active in the store yet."
+        ),
+        options=(
+            Option(
+                "--repository",
+                "repository",
+                kind="path",
+                metavar="DIR",
+                help="Where pkgpanda has its packages. Default: SOURCE/packages.",
+            ),
+            Option(
+                "--only-active",
+                "only_active",
+                kind=FLAG,
+                help="Leave the packages that are not active where they are.",
+            ),
+            Option(
+                "--dry-run",
+                "dry_run",
+                kind=FLAG,
+                help="Show what would be taken over; change nothing.",
+            ),
+            Option(
+                "--roles",
+                "roles",
+                kind="roles",
+                metavar="ROLE,…",
+                envvar="PACKAGER_ROLES",
+                help="The roles of this host. Default: the files in roles of --config-dir.",
+            ),
+            *(
+                option
+                for option in HOST_OPTIONS
+                if option.dest in ("no_users", "units_dir", "state_dir", "config_dir")
+            ),
+            format_option("table", "json", "ndjson"),
+        ),
+        arguments=(Argument("SOURCE", "source", kind="path", complete="directories"),),
+        examples=(
+            ("packager import-pkgpanda --dry-run /opt/mesosphere", "what there is"),
+            ("packager import-pkgpanda /opt/mesosphere", "takes it over"),
+        ),
+        exit_codes=(65, 66, 73, 74, 75, 77, 78),
+    ),
 )

@@ -260,7 +260,7 @@ class _Work:
             self._emit("warning", message=f"not every kernel setting could be set: {said}")
         for name, value in settings.items():
             self._state["sysctl"][name] = value
-            self._state["boot"] = _boot_id()
+            self._state["boot"] = boot_id()
             self._emit("setting", name=name, value=value)
 
     def _reload(self) -> None:
@@ -332,7 +332,7 @@ def _plan(facts_by_id: Mapping[str, Facts], roles: Sequence[str], context: Conte
     if reasons:
         raise Conflict("; ".join(reasons))
     applied = {**state, "units": state["units"].get(units_dir, {})}
-    if wanted["sysctl"] and state.get("boot") != _boot_id():
+    if wanted["sysctl"] and state.get("boot") != boot_id():
         applied["sysctl"] = {}  # what was set then is gone
     found = hostplan.difference(wanted, applied, observed, systemd=context.systemd)
     if "pending" in state:  # also with nothing to take back: it has to be forgotten
@@ -380,7 +380,7 @@ def _record(context: Context, *, pending: HostPlan) -> None:
     hoststate.save(context.root, state)
 
 
-def _boot_id() -> str:
+def boot_id() -> str:
     """What differs between two boots; proc(5)."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123

@@ -1,0 +1,114 @@
+"""`packager import-pkgpanda`: a host that pkgpanda manages is taken over."""
+
+from __future__ import annotations
+
+import os
+
+from packager import hostapply, output, pkgpanda
+from packager.activation import activate
+from packager.errors import Conflict, PackagerError
+from packager.generation import active_generation
+from packager.handlers.activate import given_roles
+from packager.planning import Request
+from packager.progress import Events, Quiet, listener
+from packager.session import translated
+from packager.stopping import stoppable
+from packager.store import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from packager.pkgpanda import Found
+
+
+def run(
+    *,
+    root: str,
+    source: str,
+    repository: str | None,
+    only_active: bool,
+    dry_run: bool,
+    roles: str | None,
+    output_format: str,
+    **options: object,
+) -> int:
+    """Import; raises PackagerError, OutputFailed, Stopped."""
+    source = os.path.abspath(source)  # noqa: PTH100
+    with translated(source):
+        found = pkgpanda.look(source, repository)
+        known = hostapply.roles(options) if roles is None else given_roles(roles) or ()
+    with translated(root):
+        if active_generation(root) is not None:
+            raise Conflict(f"something is active in {root} already: give another --root")
+    if dry_run:
+        _report(found, known, None, [], {}, output_format)
+        return 0
+    with stoppable(), listener(output_format) as emit:
+        try:
+            _carry_out(root, found, known, only_active, options, output_format, emit)
+        except PackagerError as error:
+            if isinstance(emit, Events):
+                emit.failed(error, error.exit_code)
+            raise
+    return 0
+
+
+def _carry_out(
+    root: str,
+    found: Found,
+    roles: tuple[str, ...],
+    only_active: bool,
+    options: dict[str, object],
+    output_format: str,
+    emit: Quiet,
+) -> None:
+    for name, reason in found.left_out.items():
+        emit("warning", message=f"{name} is left out: {reason}")
+    store = Store(root)
+    added, refused = pkgpanda.import_all(store, found, emit, only_active=only_active)
+    options = {**options, "no_systemd": True}  # what runs goes on running
+    context = hostapply.Context(store.root, 1, None, options)
+    with translated(store.root):
+        pkgpanda.take_over(store, found.active, roles, context, emit)
+    plan = None
+    if found.active:
+        plan = activate(
+            store.root, Request("activate", found.active, roles=roles, options=options), emit
+        )
+    number = plan.wanted.number if plan is not None else None
+    if output_format == "ndjson":
+        emit("activated", generation=number, changed=True, packages=len(found.active))
+    else:
+        _report(found, roles, number, added, refused, output_format)
+
+
+def _report(
+    found: Found,
+    roles: tuple[str, ...],
+    generation: int | None,
+    added: list[str],
+    refused: dict[str, str],
+    output_format: str,
+) -> None:
+    left_out = {**found.left_out, **refused}
+    if output_format != "table":
+        output.json_line(
+            {
+                "generation": generation,
+                "roles": roles,
+                "active": found.active,
+                "packages": [each for each in found.packages if each not in refused],
+                "added": added,
+                "left_out": [{"name": n, "reason": why} for n, why in left_out.items()],
+            }
+        )
+        return
+    made = "nothing was changed" if generation is None else f"generation {generation}"
+    output.fields(
+        [
+            ("packages", f"{len(found.packages) - len(refused)} ({len(added)} added)"),
+            ("left out", str(len(left_out))),
+            ("active", "\n".join(found.active) or "none"),
+            ("roles", ", ".join(roles) or "none"),
+            ("made", made),
+        ]
+    )
