@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from packager.commands_activation import ACTIVATION_COMMANDS
 from packager.commands_host import HOST_COMMANDS
+from packager.commands_repositories import MAX_SIZE, PATIENCE, REPOSITORY_COMMANDS
 from packager.definition import FLAG, Argument, Command, Option, format_option
 
 __all__ = [
@@ -38,7 +39,7 @@ EXIT_CODES: dict[int, str] = {
     75: "busy, try again: another packager is changing the store",
     76: "the remote server's answer breaks HTTP",
     77: "permission denied, here or by the remote server",
-    78: "the configuration is wrong: a root that is not a store, a bad proxy or CA bundle",
+    78: "the configuration is wrong: a root that is not a store, a repository, a proxy",
 }
 
 
@@ -114,38 +115,8 @@ COMMANDS: tuple[Command, ...] = (
                 metavar="BYTES",
                 help="Refuse an archive of another size.",
             ),
-            Option(
-                "--max-size",
-                "max_size",
-                kind="size",
-                default="16G",
-                metavar="BYTES",
-                help="Refuse a download that is larger; K, M, G and T are powers of 1024.",
-            ),
-            Option(
-                "--connect-timeout",
-                "connect_timeout",
-                kind="seconds",
-                default="10",
-                metavar="SECONDS",
-                help="How long a remote server may take to accept a connection.",
-            ),
-            Option(
-                "--read-timeout",
-                "read_timeout",
-                kind="seconds",
-                default="30",
-                metavar="SECONDS",
-                help="How long a remote server may stay silent, or slower than 1 KiB/s.",
-            ),
-            Option(
-                "--retries",
-                "retries",
-                kind="count",
-                default="4",
-                metavar="N",
-                help="How often a failed download is tried again, each time from where it broke.",
-            ),
+            MAX_SIZE,
+            *PATIENCE,
             format_option("table", "json", "ndjson"),
         ),
         arguments=(Argument("SOURCE", "source", kind="path", complete="files"),),
@@ -230,6 +201,7 @@ COMMANDS: tuple[Command, ...] = (
         exit_codes=(65, 66, 73, 74, 77),
     ),
     *ACTIVATION_COMMANDS,
+    *REPOSITORY_COMMANDS,
     *HOST_COMMANDS,
     Command(
         "completion",

@@ -138,7 +138,7 @@ def _check_trust(repository: Repository, place: str) -> None:
         raise _Wrong(
             f"{place}.keys",
             f'"{repository.trust}" needs the public keys to believe; '
-            "without any, say trust = \"off\"",
+            'without any, say trust = "off"',
         )
     if repository.keys and repository.threshold > len(repository.keys):
         raise _Wrong(f"{place}.threshold", f"there are only {len(repository.keys)} keys")
@@ -200,9 +200,7 @@ def _keys(value: object, place: str) -> tuple[str, ...]:
         text = _text(each, f"{place}[{at}]")
         digits = text.removeprefix(KEY_PREFIX).lower()
         if not text.startswith(KEY_PREFIX) or len(digits) != 64 or digits.strip("0123456789abcdef"):
-            raise _Wrong(
-                f"{place}[{at}]", f"{KEY_PREFIX} and 64 hexadecimal digits are needed"
-            )
+            raise _Wrong(f"{place}[{at}]", f"{KEY_PREFIX} and 64 hexadecimal digits are needed")
         if digits in keys:
             raise _Wrong(f"{place}[{at}]", "this key is there twice")
         keys.append(digits)

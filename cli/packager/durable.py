@@ -8,7 +8,7 @@ nothing. Since Linux 5.8 syncfs reports the write errors since the descriptor wa
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,6 +62,31 @@ def write_new_file(name: str, parent: int, content: bytes) -> None:
             rest = rest[os.write(fd, rest) :]
     finally:
         os.close(fd)
+
+
+def replace_file(name: str, parent: int, content: bytes) -> bool:
+    """Make `content` that of the file `name` in the directory `parent`, durably and by one rename;
+    false if it was so before, and the file has kept its times. Raises OSError."""
+    with suppress(OSError):
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=parent)
+        with open(fd, "rb") as file:  # noqa: PTH123
+            if file.read(len(content) + 1) == content:
+                return False
+    temporary = f".{os.getpid()}-{os.urandom(8).hex()}"
+    try:
+        write_new_file(temporary, parent, content)
+        fd = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=parent)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary, dir_fd=parent)
+        raise
+    os.fsync(parent)
+    return True
 
 
 def remove_tree(name: str, parent: int) -> None:

@@ -62,8 +62,12 @@ def fetch(
     emit: Emit,
     sha256: str | None = None,
     size: int | None = None,
+    what: str = "archive",
 ) -> None:
-    """Download `url` into `file` (empty, open for reading and writing) and check size and hash.
+    """Download `url` into `file` (open for reading and writing) and check size and hash.
+
+    What the file holds already counts as the beginning of the body if `sha256` and `size` are
+    there to vouch for the whole; else it is thrown away. `what` is downloaded, for messages.
 
     Events: fetching (source, bytes, total), retrying (source, reason, seconds). Proxies, CA
     bundles and netrc are taken from the environment as requests does. Main thread only: the alarm
@@ -72,7 +76,7 @@ def fetch(
     Raises NotFound, Denied, Unavailable (after the retries), ProtocolError, ConfigError, DataError
     for a wrong size or hash, OSError of the file. No message contains credentials.
     """
-    download = _Download(url, file, policy, emit, size)
+    download = _Download(url, file, policy, emit, size, what, bound=None not in (sha256, size))
     failures = 0
     while True:
         try:
@@ -92,14 +96,22 @@ def fetch(
                 "retrying", source=download.shown, reason=failure.reason, seconds=round(seconds, 1)
             )
             time.sleep(seconds)
-    _check(file, download.shown, sha256, size)
+    _check(file, download.shown, sha256, size, what)
 
 
 class _Download:
     """One download over all its attempts: what is known of the remote file so far."""
 
     def __init__(
-        self, url: str, file: BinaryIO, policy: remote.Policy, emit: Emit, size: int | None
+        self,
+        url: str,
+        file: BinaryIO,
+        policy: remote.Policy,
+        emit: Emit,
+        size: int | None,
+        what: str,
+        *,
+        bound: bool,
     ) -> None:
         self.shown = remote.redacted(url)
         self._url = url
@@ -108,7 +120,10 @@ class _Download:
         self._times = (policy.connect_timeout, policy.read_timeout)
         self._emit = emit
         self._size = size
-        self._resumption: remote.Resumption | None = None
+        self._what = what
+        # Bound by size and hash, any server's bytes are as good as any other's.
+        self._bound = remote.Resumption("", size) if bound else None
+        self._resumption = self._bound
 
     def attempt(self) -> None:
         """Ask for what is missing and append it. Raises Broken, PackagerError, OSError."""
@@ -124,13 +139,17 @@ class _Download:
 
     def _ask(self) -> remote.StartOver | remote.TryAgain | remote.Refusal | None:
         offset = self._file.seek(0, os.SEEK_END)
-        if offset and self._resumption is None:
+        if self._bound is not None and offset == self._size:
+            self._tell(offset, self._size)
+            return None  # it is all there; the hash will tell whether it is right
+        if offset and (self._resumption is None or offset > (self._resumption.total or offset)):
             offset = self._empty()
         resumption = self._resumption if offset else None
         headers = dict(HEADERS)
         if resumption is not None:
             headers["Range"] = f"bytes={offset}-"
-            headers["If-Range"] = resumption.validator
+            if resumption.validator:
+                headers["If-Range"] = resumption.validator
         with _Session() as session, self._open(session, headers) as response:
             verdict = remote.judge(
                 response.status_code,
@@ -144,14 +163,14 @@ class _Download:
                 return verdict
             if verdict.start == 0:
                 self._empty()
-                self._resumption = remote.resumption(response.headers)
+                self._resumption = self._bound or remote.resumption(response.headers)
             self._receive(response, verdict)
             return None
 
     def _refuse(self, verdict: remote.StartOver | remote.TryAgain | remote.Refusal) -> NoReturn:
         if isinstance(verdict, remote.StartOver):
             self._empty()
-            self._resumption = None
+            self._resumption = self._bound
             raise Broken("the remote file has changed, or can't be resumed")
         if isinstance(verdict, remote.TryAgain):
             raise Broken(verdict.reason, wait=verdict.wait)
@@ -205,7 +224,7 @@ class _Download:
     def _receive(self, response: requests.Response, body: remote.Body) -> None:
         if None not in (body.total, self._size) and body.total != self._size:
             raise DataError(
-                f"{self.shown}: the archive has {body.total} bytes, {self._size} were promised"
+                f"{self.shown}: the {self._what} has {body.total} bytes, {self._size} were promised"
             )
         total = self._size if body.total is None else body.total
         self._limit(total)
@@ -237,12 +256,13 @@ class _Download:
             return
         if self._size is not None and bytes_ > self._size:
             raise DataError(
-                f"{self.shown}: the archive has {bytes_} bytes or more, {self._size} were promised"
+                f"{self.shown}: the {self._what} has {bytes_} bytes or more, "
+                f"{self._size} were promised"
             )
         if bytes_ > self._policy.max_size:
             raise DataError(
-                f"{self.shown}: the archive is larger than {self._policy.max_size} bytes; "
-                "raise --max-size if that is right"
+                f"{self.shown}: the {self._what} is larger than {self._policy.max_size} bytes"
+                + ("; raise --max-size if that is right" if self._what == "archive" else "")
             )
 
     def _tell(self, received: int, total: int | None) -> None:
@@ -316,12 +336,12 @@ def _delay(failure: Broken, failures: int, policy: remote.Policy, shown: str) ->
     return max(failure.wait, own)
 
 
-def _check(file: BinaryIO, shown: str, sha256: str | None, size: int | None) -> None:
+def _check(file: BinaryIO, shown: str, sha256: str | None, size: int | None, what: str) -> None:
     length = file.seek(0, os.SEEK_END)
     if size is not None and length != size:
-        raise DataError(f"{shown}: the archive has {length} bytes, {size} were promised")
+        raise DataError(f"{shown}: the {what} has {length} bytes, {size} were promised")
     if sha256 is not None:
         file.seek(0)
         found = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
         if found != sha256:
-            raise DataError(f"{shown}: the archive's SHA-256 is {found}, {sha256} was promised")
+            raise DataError(f"{shown}: the {what}'s SHA-256 is {found}, {sha256} was promised")

@@ -15,11 +15,12 @@ import stat
 import tempfile
 import time
 from contextlib import contextmanager
+from typing import BinaryIO, cast
 
 from packager import repoindex
 from packager.archive import ArchiveReader
 from packager.compression import NAMED_SUFFIXES
-from packager.durable import write_new_file
+from packager.durable import replace_file
 from packager.errors import (
     ConfigError,
     DataError,
@@ -131,7 +132,7 @@ def index(top: int, emit: Emit, limits: Limits | None = None) -> Indexed:
         if max(signature[1:3]) < (now - SETTLED) * 1e9:
             remembered[path] = (signature, package)
     if remembered != known:
-        _replace(top, CACHE, _encode(remembered))
+        replace_file(CACHE, top, _encode(remembered))
     if reasons:
         for reason in reasons:
             path, _, why = reason.partition(": ")
@@ -143,43 +144,7 @@ def index(top: int, emit: Emit, limits: Limits | None = None) -> Indexed:
             f"the index would have {len(content)} bytes for {len(packages)} packages, more than "
             "any packager reads; divide the repository"
         )
-    return Indexed(content, len(packages), read, replace_if_other(top, FILE_NAME, content))
-
-
-def replace_if_other(parent: int, name: str, content: bytes) -> bool:
-    """Make `content` that of the file `name`, durably and at once, and say whether it was not.
-
-    A file that stays keeps its times, so that mirrors need not copy it. Raises OSError.
-    """
-    try:
-        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=parent)
-    except OSError:
-        pass
-    else:
-        with open(fd, "rb") as file:
-            if file.read(len(content) + 1) == content:
-                return False
-    _replace(parent, name, content)
-    return True
-
-
-def _replace(parent: int, name: str, content: bytes) -> None:
-    temporary = f".{name.removeprefix('.')}.{os.getpid()}-{os.urandom(4).hex()}"
-    try:
-        write_new_file(temporary, parent, content)
-        fd = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=parent)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
-    except BaseException:
-        try:
-            os.unlink(temporary, dir_fd=parent)
-        except OSError:
-            pass
-        raise
-    os.fsync(parent)
+    return Indexed(content, len(packages), read, replace_file(FILE_NAME, top, content))
 
 
 def _archives(parent: int, prefix: str, reasons: list[str]) -> Iterator[str]:
@@ -214,14 +179,14 @@ def _id(path: str) -> str:
 def _read(top: int, path: str, limits: Limits, emit: Emit) -> Package:
     """What the archive is, by reading it all. Raises PackagerError, OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK, dir_fd=top)
-    with open(fd, "rb", buffering=0) as file, tempfile.TemporaryDirectory() as scratch:
+    with open(fd, "rb", buffering=0) as file, tempfile.TemporaryDirectory() as scratch:  # noqa: PTH123
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise DataError("it is not a file")
-        archive = ArchiveReader(file, limits)  # type: ignore[arg-type]
+        archive = ArchiveReader(cast(BinaryIO, file), limits)
         reader = TarReader(archive.read, limits)
         into = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            unpacked = unpack(reader, into, limits, lambda files, size: None)
+            unpacked = unpack(reader, into, limits, _unheard)
         except Refused as refused:
             member = "" if reader.current is None else reader.current.decode(errors="replace")
             raise DataError(f"{member!r}: {refused}" if member else str(refused)) from None
@@ -242,6 +207,10 @@ def _read(top: int, path: str, limits: Limits, emit: Emit) -> Package:
     )
 
 
+def _unheard(files: int, size: int) -> None:
+    """Unpacking goes unheard here: it is the archives that are counted."""
+
+
 def _signature(status: os.stat_result) -> Signature:
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
@@ -250,11 +219,12 @@ def _known(top: int) -> dict[str, tuple[Signature, Package]]:
     """What is remembered. Anything wrong with it costs nothing but time."""
     try:
         fd = os.open(CACHE, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=top)
-        with open(fd, "rb") as file:
+        with open(fd, "rb") as file:  # noqa: PTH123
             document = json.load(file)
         if document["cache"] != CACHE_VERSION:
             return {}
-        packages = repoindex.decode(json.dumps({**document, "index": 1}).encode())
+        listed = {"index": repoindex.VERSION, "packages": document["packages"]}
+        packages = repoindex.decode(json.dumps(listed).encode())
         signatures = document["signatures"]
         return {each.path: (signatures[each.path], each) for each in packages.values()}
     except (OSError, ValueError, LookupError, TypeError, RecursionError, DataError):

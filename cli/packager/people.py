@@ -187,8 +187,23 @@ def _complete_ids(
     return [CompletionItem(i) for i in ids if i.startswith(incomplete) and i not in named]
 
 
+def _complete_available(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The ids of the signed repositories, as they were last seen: completing asks no server."""
+    from packager.available import last_seen
+
+    assert ctx.parent is not None
+    root = ctx.params.get(ROOT.dest) or ctx.parent.params[ROOT.dest]
+    named = ctx.params.get(parameter.name or "") or ()
+    return [
+        CompletionItem(i) for i in last_seen(root) if i.startswith(incomplete) and i not in named
+    ]
+
+
 _COMPLETERS = {
     "ids": _complete_ids,
+    "available": _complete_available,
     "files": lambda *_: [CompletionItem("", type="file")],
     "directories": lambda *_: [CompletionItem("", type="dir")],
 }

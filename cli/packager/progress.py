@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 INTERVAL = 0.2  # seconds between two events of the same kind
 FREQUENT = frozenset({"fetching", "unpacking"})
+SPOKEN = frozenset({"warning", "retrying", "mirror"})  # said on standard error too
 
 
 class Quiet:
@@ -29,8 +30,11 @@ class Quiet:
     spoken = False  # whether anything was written to standard output
 
     def __call__(self, event: str, /, **fields: Field) -> None:
-        if event in ("warning", "retrying"):
-            output.complain(_sentence(event, fields))
+        if event in SPOKEN:
+            self._say(sentence(event, fields))
+
+    def _say(self, words: str) -> None:
+        output.complain(words)
 
     def __enter__(self) -> Quiet:
         return self
@@ -138,7 +142,10 @@ def listener(output_format: str) -> Quiet:
     return Bars() if output.is_terminal(output.STDERR) else Quiet()
 
 
-def _sentence(event: str, fields: dict[str, Field]) -> str:
+def sentence(event: str, fields: dict[str, Field]) -> str:
+    """What is said to a person of an event in SPOKEN."""
     if event == "retrying":
         return f"{fields['source']}: {fields['reason']}; trying again in {fields['seconds']} s"
+    if event == "mirror":
+        return f"{fields['source']}: {fields['reason']}; trying the next mirror"
     return f"warning: {fields['message']}"

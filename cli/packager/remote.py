@@ -63,7 +63,8 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Resumption:
-    """What it takes to go on where a body broke: the validator that If-Range will carry."""
+    """What it takes to go on where a body broke: the validator that If-Range will carry ("" where
+    the whole is bound by its hash, so that it does not matter whose bytes these are)."""
 
     validator: str
     total: int | None

@@ -1,0 +1,183 @@
+"""`packager fetch`: from the repositories into the store, many packages at once."""
+
+from __future__ import annotations
+
+import os
+
+from packager import config, output, parallel, together
+from packager.errors import Conflict, DataError, NotFound, PackagerError, UsageError
+from packager.events import Emit, Field
+from packager.mirrors import fetch_from, forget_old, part
+from packager.pkginfo import parse_pkginfo
+from packager.progress import Events, Quiet, listener
+from packager.remote import Policy
+from packager.repository import Candidate, Repositories
+from packager.stopping import stoppable
+from packager.store import Store
+
+
+def run(
+    *,
+    root: str,
+    words: tuple[str, ...],
+    config_path: str | None,
+    requires: bool,
+    at_once: int,
+    max_size: int,
+    connect_timeout: float,
+    read_timeout: float,
+    retries: int,
+    output_format: str,
+) -> int:
+    """Fetch packages; the exit status is that of the first that failed. Raises PackagerError,
+    OutputFailed, Stopped."""
+    if not words:
+        raise UsageError("name at least one package: an id, a name, or a name with a range")
+    store = Store(root)
+    policy = Policy(connect_timeout, read_timeout, retries, max_size)
+    with stoppable():
+        with listener("ndjson" if output_format == "ndjson" else "quiet") as emit:
+            try:
+                found = _find(words, config_path, store.root, requires, policy, emit)
+            except PackagerError as error:
+                if isinstance(emit, Events):
+                    emit.failed(error, error.exit_code)
+                raise
+        forget_old(store.root)
+        ids = [each.id for each in found]
+        with together.listener(output_format, {each.id: each.size for each in found}) as tell:
+            results = parallel.run(
+                ids,
+                lambda number, emit: _install(store, found[number], policy, emit),
+                at_once=at_once,
+                emit=tell,
+            )
+    _report(ids, results, output_format)
+    failed = (result["exit_code"] for result in results if result["event"] == "failed")
+    return int(next(failed, 0) or 0)
+
+
+def _find(
+    words: tuple[str, ...],
+    config_path: str | None,
+    root: str,
+    requires: bool,
+    policy: Policy,
+    emit: Quiet,
+) -> list[Candidate]:
+    repositories = Repositories(
+        config.load(config_path), root, policy=policy, emit=emit, remember=True
+    )
+    if not requires:
+        found = [repositories.find(word) for word in words]
+        return list({each.id: each for each in found}.values())
+    from packager.resolve import resolve
+
+    available = repositories.available()
+    metadata = {package_id: _pkginfo(each) for package_id, each in available.items()}
+    return [available[each] for each in resolve(words, metadata)]
+
+
+def _pkginfo(candidate: Candidate) -> dict[str, object]:
+    """What the index says of the package's relations, once it has been looked at. It only leads to
+    what is fetched: the package itself is judged when it is added."""
+    if candidate.package is None or candidate.package.pkginfo is None:
+        return {}
+    import json
+
+    try:
+        return parse_pkginfo(json.dumps(candidate.package.pkginfo).encode())[0]
+    except DataError as error:
+        raise DataError(f"repository {candidate.repository}: {candidate.id}: {error}") from None
+
+
+def _install(store: Store, wanted: Candidate, policy: Policy, emit: Emit) -> dict[str, Field]:
+    """Fetch and add one package; what the event "added" says of it."""
+    there = _installed(store, wanted)
+    if there is not None:
+        return there
+    if wanted.sha256 is None:
+        with (
+            store.staging() as directory,
+            open(os.path.join(directory, "download"), "w+b") as file,  # noqa: PTH118, PTH123
+        ):
+            source = fetch_from(wanted.urls, file, policy=policy, emit=emit)
+            file.seek(0)
+            added = store.add(file, package_id=wanted.id, emit=emit)
+    else:
+        with part(store.root, wanted.sha256) as file:
+            source = fetch_from(
+                wanted.urls,
+                file,
+                policy=policy,
+                emit=emit,
+                sha256=wanted.sha256,
+                size=wanted.size,
+            )
+            file.seek(0)
+            try:
+                added = store.add(
+                    file,
+                    package_id=wanted.id,
+                    sha256=wanted.sha256,
+                    size=wanted.size,
+                    emit=emit,
+                )
+            except (DataError, Conflict):
+                file.truncate(0)  # it is whole, and of no use
+                raise
+    emit("fetched", source=source, repository=wanted.repository)
+    return {
+        "changed": added.changed,
+        "files": added.files,
+        "size": added.size,
+        "sha256": added.sha256,
+        "tree": added.tree,
+        "repository": wanted.repository,
+        "verified": wanted.verified,
+    }
+
+
+def _installed(store: Store, wanted: Candidate) -> dict[str, Field] | None:
+    """The same if the very package is in the store; nothing need be fetched then."""
+    if wanted.package is None:
+        return None
+    try:
+        record = store.show(wanted.id)
+    except NotFound:
+        return None
+    if wanted.sha256 != record.archive_sha256 and wanted.package.tree != record.tree:
+        return None
+    return {
+        "changed": False,
+        "files": record.files,
+        "size": record.size,
+        "sha256": record.archive_sha256,
+        "tree": record.tree,
+        "repository": wanted.repository,
+        "verified": wanted.verified,
+    }
+
+
+def _report(ids: list[str], results: list[dict[str, Field]], output_format: str) -> None:
+    if output_format == "json":
+        packages = [
+            {"id": package_id, "ok": result["event"] == "added", **result}
+            for package_id, result in zip(ids, results, strict=True)
+        ]
+        for each in packages:
+            del each["event"]
+        output.json_line({"ok": all(each["ok"] for each in packages), "packages": packages})
+    elif output_format == "table":
+        for package_id, result in zip(ids, results, strict=True):
+            if result["event"] == "added":
+                output.line(_sentence(package_id, result))
+
+
+def _sentence(package_id: str, result: dict[str, Field]) -> str:
+    words = f"{package_id} was there already, with the same content"
+    if result["changed"]:
+        files, size = result["files"], result["size"]
+        assert isinstance(files, int) and isinstance(size, int)
+        words = f"added {package_id} ({output.plural(files, 'file')}, {output.amount(size)})"
+    return words if result["verified"] else f"{words}, unverified"

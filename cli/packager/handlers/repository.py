@@ -1,0 +1,152 @@
+"""`packager index`, `key` and `trust`: the commands of whoever keeps a repository."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from packager import indexing, output
+from packager.errors import PackagerError, UsageError
+from packager.events import Field
+from packager.progress import Quiet
+from packager.stopping import stoppable
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import CryptoSigner, SSlibKey
+
+
+def index(
+    *,
+    root: str,  # noqa: ARG001 - every command takes a root
+    directory: str,
+    sign: str | None,
+    days: int,
+    output_format: str,
+) -> int:
+    """Write, and sign, the index of a directory. Raises PackagerError, OutputFailed, Stopped."""
+    signers = _signers(sign)
+    with stoppable(), _Reading() as emit, indexing.opened(directory) as top:
+        if not signers and _is_signed(top):
+            raise UsageError(f"{directory} is signed: give the key that signs it: --sign")
+        try:
+            made = indexing.index(top, emit)
+        except indexing.Broken as broken:
+            for reason in broken.reasons[1:]:
+                output.complain(f"{directory}: {reason}")
+            raise
+        signed: dict[str, object] | None = None
+        if signers:
+            from packager import signing
+
+            result = signing.sign(top, made.content, signers, days=days)
+            signed = {
+                "root": result.root,
+                "version": result.version,
+                "expires": f"{result.expires:%Y-%m-%dT%H:%M:%SZ}",
+                "keys": result.keys,
+            }
+    document: dict[str, object] = {
+        "directory": directory,
+        "packages": made.packages,
+        "read": made.read,
+        "changed": made.changed,
+        "sha256": hashlib.sha256(made.content).hexdigest(),
+        "signed": signed,
+    }
+    if output_format == "json":
+        output.json_line(document)
+        return 0
+    change = "" if made.changed else ", unchanged"
+    pairs = [
+        ("index", f"{output.plural(made.packages, 'package')}, {made.read} read{change}"),
+        ("sha256", str(document["sha256"])),
+    ]
+    if signed is not None:
+        pairs.append(("signed", f"version {signed['version']}, until {signed['expires']}"))
+        pairs += [("root key", each) for each in result.keys]
+    output.fields(pairs)
+    return 0
+
+
+def key(*, root: str, path: str, new: bool, output_format: str) -> int:  # noqa: ARG001
+    """Print the public key of a private one, which is made first if it is to be new."""
+    from packager import keys
+
+    public = keys.make(path) if new else keys.word(keys.load(path).public_key)
+    if output_format == "json":
+        output.json_line({"path": path, "public": public})
+    else:
+        output.line(public)
+    return 0
+
+
+def trust(
+    *,
+    root: str,  # noqa: ARG001
+    directory: str,
+    sign: str | None,
+    root_keys: str | None,
+    signing_keys: str | None,
+    threshold: int | None,
+    days: int,
+    output_format: str,
+) -> int:
+    """Write the next root of a repository. Raises PackagerError, OutputFailed, Stopped."""
+    signers = _signers(sign)
+    if not signers:
+        raise UsageError("a root has to be signed: give the root's keys: --sign")
+    from packager import signing
+
+    with stoppable(), indexing.opened(directory) as top:
+        made = signing.trust(
+            top,
+            signers,
+            root_keys=_public(root_keys),
+            signing_keys=_public(signing_keys),
+            threshold=threshold,
+            days=days,
+        )
+    expires = f"{made.expires:%Y-%m-%dT%H:%M:%SZ}"
+    if output_format == "json":
+        output.json_line({"root": made.root, "expires": expires, "keys": made.keys})
+    else:
+        output.fields(
+            [
+                ("root", f"version {made.root}, until {expires}"),
+                *(("root key", each) for each in made.keys),
+            ]
+        )
+    return 0
+
+
+class _Reading(Quiet):
+    """Says which archive is being read, where somebody watches."""
+
+    def __call__(self, event: str, /, **fields: Field) -> None:
+        super().__call__(event, **fields)
+        if event == "indexing" and output.is_terminal(output.STDERR):
+            output.complain(f"{fields['path']} ({fields['number']} of {fields['total']})")
+
+
+def _is_signed(top: int) -> bool:
+    try:
+        from packager import signing
+    except PackagerError:  # without the libraries nothing can be signed anew either
+        return False
+    return signing.is_signed(top)
+
+
+def _signers(words: str | None) -> list[CryptoSigner]:
+    if words is None:
+        return []
+    from packager import keys
+
+    return [keys.load(each) for each in words.split(",")]
+
+
+def _public(words: str | None) -> list[SSlibKey] | None:
+    if words is None:
+        return None
+    from packager import keys
+
+    return [keys.public(each) for each in words.split(",")]

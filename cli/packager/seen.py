@@ -1,0 +1,60 @@
+"""ROOT/repositories/NAME: what was last seen of a signed repository, so that it can't go back.
+
+trusted.json    its metadata (see `trust.Seen`); replaced under ROOT/lock, never by older ones
+index.json      the index that belongs to it, which need not be downloaded again
+"""
+
+from __future__ import annotations
+
+import os
+
+from packager import durable, lock, trust
+from packager.available import DIRECTORY
+from packager.errors import from_os_error
+from packager.repoindex import FILE_NAME
+
+TRUSTED = "trusted.json"
+
+
+def load(root: str, name: str) -> trust.Seen | None:
+    """What was last seen of the repository `name`; None: it never was. Raises PackagerError."""
+    place = f"{root}/{DIRECTORY}/{name}"
+    content = _content(f"{place}/{TRUSTED}")
+    if content is None:
+        return None
+    seen = trust.decode(content, f"{place}/{TRUSTED}")
+    seen.index = _content(f"{place}/{FILE_NAME}")
+    return seen
+
+
+def save(root: str, name: str, now: trust.Seen) -> None:
+    """Remember `now`, unless something newer has been seen meanwhile. Raises PackagerError."""
+    place = f"{root}/{DIRECTORY}/{name}"
+    try:
+        os.makedirs(place, 0o755, exist_ok=True)  # noqa: PTH103
+        root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with (
+                durable.opened(f"{DIRECTORY}/{name}", root_fd) as directory,
+                lock.exclusive(root_fd, root, lock.DEFAULT_WAIT),
+            ):
+                there = load(root, name)
+                if there is not None and there.anchors == now.anchors and there.age > now.age:
+                    return
+                if now.index is not None:
+                    durable.replace_file(FILE_NAME, directory, now.index)
+                durable.replace_file(TRUSTED, directory, now.encode())
+        finally:
+            os.close(root_fd)
+    except OSError as error:
+        raise from_os_error(error, place) from error
+
+
+def _content(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            return file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise from_os_error(error, path) from error
