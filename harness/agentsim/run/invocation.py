@@ -258,11 +258,12 @@ class Invocation:
         pid = self._child.pid
         signal_group(pid, signal.SIGTERM)
         signal_group(pid, signal.SIGCONT)  # a stopped process acts on SIGTERM only once it runs
-        self._timers["grace"] = self._loop.call_later(self._plan.grace, self._kill)
+        self._timers["grace"] = self._loop.call_later(self._plan.grace, self.kill)
 
-    def _kill(self) -> None:
-        assert self._child is not None
-        signal_group(self._child.pid, signal.SIGKILL)
+    def kill(self) -> None:
+        """Kill the command's process group now."""
+        if self._child is not None and not self._exited:
+            signal_group(self._child.pid, signal.SIGKILL)
 
     def _exit_seen(self) -> None:
         child = self._child

@@ -242,6 +242,11 @@ class Agent:
         for connection in tuple(self.connections):
             connection.finish()
 
+    def kill(self) -> None:
+        """Wait for no command any more: what still runs is killed now."""
+        for exchange in tuple(self.running):
+            exchange.kill()
+
 
 class MessageExchange(Exchange):
     """A message between actors, as libprocess's peers send them; accepted, and dropped."""

@@ -192,6 +192,11 @@ class CommandExchange(Exchange):
         assert self._invocation is not None
         self._invocation.end(reason)
 
+    def kill(self) -> None:
+        """Kill the command that runs."""
+        assert self._invocation is not None
+        self._invocation.kill()
+
     def stop_waiting(self) -> None:
         """Give up the wait for a place, since there will be none."""
         self._leave_queue()

@@ -73,7 +73,7 @@ class Settings:
 
 
 def serve(settings: Settings, log: Log) -> None:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until SIGINT, SIGTERM or SIGHUP; a second SIGINT does not wait for the commands.
 
     Raises:
         CannotServe: the address can't be had.
@@ -143,7 +143,15 @@ async def _serve(
     Reloader(loop, agent, settings.paths, settings.tables, log)
     loop.set_exception_handler(lambda _, context: _report(log, context))
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+
+    def interrupted() -> None:
+        # Only a person says it twice and means it; supervisors repeat SIGTERM and SIGHUP.
+        if stop.is_set():
+            agent.kill()
+        stop.set()
+
+    loop.add_signal_handler(signal.SIGINT, interrupted)
+    for number in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     if not HAVE_PIDFD:
         loop.add_signal_handler(signal.SIGCHLD, look_at_children)
@@ -158,7 +166,8 @@ async def _serve(
     shown = f"[{host}]" if ":" in host else host
     log.say(f"serving {_names(settings.tables)} on http://{shown}:{port}")
     await stop.wait()
-    log.say("ending the running commands" if agent.running else "good-bye")
+    ending = "ending the running commands; Ctrl-C again kills them"
+    log.say(ending if agent.running else "good-bye")
     server.close()
     await agent.close()
 
