@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <list>
 #include <map>
+#include <system_error>
 #include <variant>
 
 #include <glog/logging.h>
@@ -146,12 +148,17 @@ Try<Nothing> serve(const Parameters& parameters)
       } while (fd >= 0 && fd <= 2);
       ::close(fd);
 
-      for (const auto& entry : tables) {
-        processes->push_back(
-          new TableProcess(entry.second, overrides, spool.get()));
-        process::spawn(processes->back());
-        LOG(INFO) << "Serving " << entry.second.routes.size()
-                  << " routes of commands at /" << entry.first;
+      try {
+        for (const auto& entry : tables) {
+          processes->push_back(
+            new TableProcess(entry.second, overrides, spool.get()));
+        }
+      } catch (const std::system_error& error) { // Of std::thread.
+        return Error(string("a thread can't be started: ") + error.what());
+      }
+      foreach (TableProcess* process, *processes) {
+        process::spawn(process);
+        LOG(INFO) << "Serving commands at /" << process->self().id;
       }
       return Nothing();
     }

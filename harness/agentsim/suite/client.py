@@ -190,9 +190,9 @@ class Connection:
         finally:
             self._socket.settimeout(self.deadline)
 
-    def readable(self) -> bool:
-        """Whether something has come, be it the end."""
-        return bool(self._have or select.select([self._socket], [], [], 0)[0])
+    def readable(self, seconds: float = 0) -> bool:
+        """Whether something has come, be it the end, or comes within that time."""
+        return bool(self._have or select.select([self._socket], [], [], seconds)[0])
 
     def _more(self) -> None:
         have, self._have = self._have, b""

@@ -13,16 +13,30 @@ import re
 import socket
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from agentsim.suite.hosts import Launch, ProgramKind, Unsupported, register
+from agentsim.suite.hosts import Host, Launch, ProgramKind, Unsupported, register
 
 BUILD = "ABI_MODULE_BUILD"
 AGENT = "ABI_MESOS_AGENT"
 MODULE_NAME = "org_command_abi_Module"
 
 
-class Module(ProgramKind):
+class _ModuleKind(ProgramKind):
+    def start(self, launch: Launch) -> Host:
+        """Start a host; limits leave it what libprocess and the module need before any request."""
+        tables = len(launch.tables or launch.probes.tables)
+        if launch.processes is not None:
+            # A thread for each table; libprocess has eight or more for its actors.
+            threads = max(8, os.cpu_count() or 1) + 6 + tables
+            launch = replace(launch, processes=launch.processes + threads)
+        if launch.open_files is not None and launch.open_files < 100:
+            launch = replace(launch, open_files=launch.open_files + 2 * tables)
+        return super().start(launch)
+
+
+class Module(_ModuleKind):
     """`module/tests/host.cpp`: the module's glue and core on libprocess, without an agent."""
 
     name = "module"
@@ -56,7 +70,7 @@ class Module(ProgramKind):
         return done.stderr if done.returncode else ""
 
 
-class Agent(ProgramKind):
+class Agent(_ModuleKind):
     """A Mesos agent that loads the module; it needs no master to serve it."""
 
     name = "agent"

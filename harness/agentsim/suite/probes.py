@@ -1,13 +1,14 @@
 """The probe commands and their route tables, written to a directory that a host can serve.
 
 A table needs absolute paths, so tables are kept as templates: `@DIR@` in any string becomes that
-directory, `@LONG@` a word that is too long for execve(2).
+directory, `@PYTHON@` this interpreter, and `@LONG@` a word that is too long for execve(2).
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -71,7 +72,8 @@ def write(directory: Path) -> Probes:
 
 def _filled(value: Any, directory: str) -> Any:
     if isinstance(value, str):
-        return value.replace("@DIR@", directory).replace("@LONG@", _LONG)
+        filled = value.replace("@DIR@", directory).replace("@LONG@", _LONG)
+        return filled.replace("@PYTHON@", sys.executable)
     if isinstance(value, list):
         return [_filled(item, directory) for item in value]
     if isinstance(value, dict):

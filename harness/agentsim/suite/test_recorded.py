@@ -1,0 +1,42 @@
+"""What libprocess was seen to do, byte by byte, on connections of every kind."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+
+import pytest
+
+from agentsim.exchanges import Recorded, read
+from agentsim.suite.hosts import Host
+from agentsim.suite.probes import FIXTURES
+from agentsim.suite.recorded import applies, differences, play
+
+clause = pytest.mark.clause
+
+
+def _groups() -> list[tuple[str, list[Recorded]]]:
+    found = []
+    for file in sorted((FIXTURES / "recorded").glob("*.json")):
+        exchanges = [exchange for exchange in read(file) if not applies(exchange)]
+        for group, members in groupby(exchanges, lambda exchange: exchange.name.partition("/")[0]):
+            found.append((f"{file.stem}-{group}", list(members)))
+    return found
+
+
+@clause("ABI-ERR-8")
+@pytest.mark.parametrize(
+    "exchanges", [pytest.param(members, id=name) for name, members in _groups()]
+)
+def test_the_recorded_exchanges(host: Host, exchanges: list[Recorded]) -> None:
+    def replay(exchange: Recorded) -> list[str]:
+        return differences(exchange, *play(host.address, exchange, host.deadline / 3))
+
+    with ThreadPoolExecutor(32) as pool:
+        results = pool.map(replay, exchanges)
+    wrong = [
+        f"{exchange.name}: {difference}"
+        for exchange, found in zip(exchanges, results, strict=True)
+        for difference in found
+    ]
+    assert not wrong, f"{len(wrong)} differences:\n" + "\n".join(wrong)
