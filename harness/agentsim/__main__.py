@@ -17,6 +17,7 @@ from agentsim.routes import routes_command
 from agentsim.simulator.inject import BadRule, parse_rule
 from agentsim.simulator.log import Log
 from agentsim.simulator.serve import CannotServe, Settings, serve
+from agentsim.verify.command import verify_command
 from agentsim.wire.authentication import CredentialsError, read_credentials
 
 EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE = 64, 65, 66, 69
@@ -41,6 +42,7 @@ def cli() -> None:
 cli.add_command(call_command)
 cli.add_command(replay_command)
 cli.add_command(routes_command)
+cli.add_command(verify_command)
 
 
 @cli.command("serve")
