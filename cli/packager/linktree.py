@@ -73,15 +73,20 @@ def build(tree: int, packages: Iterable[Published]) -> set[str]:
     changes = Changes((), packages)
     for each in SOURCES:
         changes.add.setdefault(each, {})
-    return change(tree, changes, ()) | {""}
+    touched = {""}
+    change(tree, changes, (), touched)
+    return touched
 
 
-def change(tree: int, changes: Changes, needed: Iterable[str]) -> set[str]:
-    """Carry out `changes`; the directories that were touched, "" for the top.
+def change(tree: int, changes: Changes, needed: Iterable[str], touched: set[str]) -> None:
+    """Carry out `changes`.
 
-    needed: directories that stay although no link may be in them. Raises Spoiled, OSError.
+    needed: directories that stay although no link may be in them. touched: the directories that are
+    to be synced, "" for the top; those changed here are added, those removed are taken out. Raises
+    Spoiled, OSError.
     """
-    touched = {""} if changes.rename else set()
+    if changes.rename:
+        touched.add("")
     try:
         _remove(tree, changes, touched, set(needed))
         _add(tree, changes, touched)
@@ -89,7 +94,6 @@ def change(tree: int, changes: Changes, needed: Iterable[str]) -> set[str]:
         raise Spoiled(str(error)) from error
     for name, target in sorted(changes.rename.items()):
         place_link(name, target, tree)
-    return touched
 
 
 def place_link(name: str, target: str | None, parent: int) -> None:

@@ -205,7 +205,7 @@ class Trees:
                 os.rename(name, NEXT, src_dir_fd=generations, dst_dir_fd=generations)
                 os.fsync(generations)
             with opened(NEXT, generations) as tree:
-                touched |= linktree.change(tree, changes, _empty_directories(wanted))
+                linktree.change(tree, changes, _empty_directories(wanted), touched)
         except (Spoiled, PackagerError, FileNotFoundError):
             self._discard_unfinished(garbage)
             self.drop_spare(garbage)

@@ -1,0 +1,189 @@
+"""Killed at every system call that changes the disk, of every command about the active set.
+
+A reader sees the old or the new set after each kill; the next command, whichever it is, finds a
+sound store and leaves nothing behind; the killed command can be given again. The recovery itself is
+killed at each of its calls too.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from packager.generation import active_number
+from packager_store.test_crash import CALLS, Point, points, why_no_strace
+
+from .sets import PACKAGER, add, check, look, ok, run, tidy, version
+
+NEXT_COMMANDS = (["recover"], ["list"], ["gc", "--keep=9"])
+
+
+@pytest.fixture(autouse=True)
+def strace() -> None:
+    if why_no_strace():
+        pytest.skip(why_no_strace())
+
+
+def packages(root: Path) -> None:
+    """Packages, and nothing active yet."""
+    for number in (1, 2, 3):
+        add(root, f"a--{number}", version(number))
+    add(root, "b--1", version(1, "b"), {"environment": {"B": "1"}})
+    add(root, "unused--1", {"bin/unused": "unused\n"})
+
+
+def one(root: Path) -> None:
+    """A first generation, and the spare tree."""
+    packages(root)
+    ok(root, "activate", "a--1", "b--1")
+
+
+def three(root: Path) -> None:
+    """Three generations, two of them with trees: the next one changes that of generation 2."""
+    one(root)
+    ok(root, "swap", "a--2")
+    age(root)
+    ok(root, "swap", "a--3")
+    age(root)
+
+
+def without_tree(root: Path) -> None:
+    """Generation 1 has no tree any more."""
+    three(root)
+    ok(root, "deactivate", "b")
+    age(root)
+    assert not (root / "generations/1").exists()
+
+
+def copying(root: Path) -> None:
+    """One tree, and that one active: the next one is a copy of it."""
+    one(root)
+    ok(root, "swap", "a--2")
+    ok(root, "gc", "--keep=1")
+    add(root, "c--1", version(1, "c"))
+
+
+def interrupted(root: Path) -> None:
+    """What killed commands can leave, all of it at once."""
+    three(root)
+    number = active_number(str(root))
+    (root / "history" / f"{number}.json").unlink()
+    shutil.copytree(root / "generations/2", root / "generations/next", symlinks=True)
+    (root / "generations/next/bin/a").unlink()
+    shutil.copytree(root / "generations/2", root / "generations/next-spare", symlinks=True)
+    shutil.copytree(root / "generations/2", root / "generations/17", symlinks=True)
+    (root / "active.new").symlink_to("generations/17")
+    (root / "staging/1-dead").mkdir()
+    shutil.copytree(root / "packages/b--1", root / "staging/1-dead/c--1")
+    shutil.copy(root / "manifests/b--1", root / "manifests/c--1")
+
+
+def age(root: Path) -> None:
+    """All trees have been out of use for a minute."""
+    for tree in (root / "generations").iterdir():
+        os.utime(tree, (tree.stat().st_atime, tree.stat().st_mtime - 60))
+
+
+SCENES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
+    "the first activate": (packages, ["activate", "a--1", "b--1"]),
+    "swap into the spare": (one, ["swap", "a--2"]),
+    "swap into an old tree": (three, ["swap", "a--1"]),
+    "activate into a copy": (copying, ["activate", "--add", "c--1"]),
+    "rollback": (three, ["rollback"]),
+    "rollback without a tree": (without_tree, ["rollback", "1"]),
+    "gc": (three, ["gc", "--keep=1"]),
+    "remove": (one, ["remove", "a--3"]),
+    "recovery": (interrupted, ["recover"]),
+}
+
+
+class Scene:
+    """A store before a command, the command, and what readers see before and after it."""
+
+    def __init__(self, top: Path, name: str) -> None:
+        prepare, self.words = SCENES[name]
+        self._top = top
+        self._model = top / "model"
+        prepare(self._model)
+        self.old = state(self._model)
+        first = self.fresh()
+        log = top / "log"
+        result = self.trace(first, ",".join(f"?{call}" for call in CALLS), log)
+        assert result.returncode == 0, result.stderr
+        self.new = state(first)
+        self.points = [p for p in points(log.read_text()) if changes_something(p)]
+
+    def fresh(self) -> Path:
+        root = self._top / "root"
+        shutil.rmtree(root, ignore_errors=True)
+        # Hard links stay hard links.
+        subprocess.run(["cp", "-a", self._model, root], check=True)
+        return root
+
+    def trace(
+        self, root: Path, calls: str, log: Path, *options: str
+    ) -> subprocess.CompletedProcess[str]:
+        words = ["strace", "-f", "-s", "60", "-o", str(log), "-e", f"trace={calls}", *options]
+        words += [str(PACKAGER), "--root", str(root), *self.words]
+        return subprocess.run(words, capture_output=True, text=True, check=False)
+
+    def kill(self, root: Path, point: Point) -> int:
+        rule = f"inject={point.call}:signal=KILL:when={point.index}"
+        return self.trace(root, point.call, self._top / "killed.log", "-e", rule).returncode
+
+
+def changes_something(point: Point) -> bool:
+    """Whether the disk is another after this call: not if it failed, or only locked."""
+    failed = " = -1 " in point.arguments
+    locks = point.call == "flock" or (point.call == "openat" and "lock" in point.arguments)
+    return not (failed or locks or point.to_terminal)
+
+
+def state(root: Path) -> tuple[dict[str, str], int | None]:
+    """What a reader sees."""
+    return look(root), active_number(str(root))
+
+
+def after_the_kill(scene: Scene, root: Path, number: int) -> Iterator[str]:
+    """What is wrong after a kill at point `number`, in words."""
+    seen = state(root)
+    if seen not in (scene.old, scene.new):
+        yield "neither the old nor the new set"
+    following = NEXT_COMMANDS[number % len(NEXT_COMMANDS)]
+    result = run(root, *following)
+    if result.returncode != 0:
+        yield f"{following[0]} failed after it: {result.stderr}"
+    if state(root) != seen:
+        yield f"{following[0]} changed what is active"
+    try:
+        check(root)
+        tidy(root)
+    except AssertionError as error:
+        yield f"{following[0]} left: {error}"
+    if seen == scene.old and seen != scene.new and number % 3 == 0:
+        again = run(root, *scene.words)
+        if again.returncode != 0:
+            yield f"it can't be given again: {again.stderr}"
+        check(root)
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_killed_at_every_call(
+    name: str, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    scene = Scene(tmp_path, name)
+    lost = []
+    killed = 0
+    for number, point in enumerate(scene.points):
+        root = scene.fresh()
+        killed += scene.kill(root, point) in (-9, 137)
+        lost += [f"{point}: {reason}" for reason in after_the_kill(scene, root, number)]
+    told = f"{name}: {len(scene.points)} tried, {len(lost)} lost"
+    record_property("kill points", told)
+    print(f"kill points of {told}")
+    assert not lost, "\n".join(lost)
+    assert killed == len(scene.points)
