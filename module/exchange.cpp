@@ -36,6 +36,9 @@ namespace command {
 // agent, which would have ended it, has died.
 constexpr double LAST_SECONDS = 10;
 
+// How many pieces of a body, each of 80 KiB at most, are taken in one turn.
+constexpr int RECEIVE_PIECES = 32;
+
 // How often connections are looked at, and for how long after a request.
 constexpr double SWEEP_SECONDS = 0.25;
 constexpr std::chrono::seconds SWEEP_LIMIT(10);
@@ -183,7 +186,7 @@ Future<Response> Exchange::start(const Pipe::Reader& _reader)
   response.onDiscard(
     [self]() { self->service->loop.post([self]() { self->gone(); }); });
   reader = _reader;
-  receive();
+  service->loop.post([self]() { self->receive(); });
   return response;
 }
 
@@ -191,16 +194,36 @@ Future<Response> Exchange::start(const Pipe::Reader& _reader)
 void Exchange::receive()
 {
   const shared_ptr<Exchange> self = shared_from_this();
-  reader->read().onAny([self](const Future<string>& piece) {
-    self->service->loop.post([self, piece]() { self->received(piece); });
-  });
+  // libprocess takes from the socket as fast as bytes come, so all that there
+  // is must be taken in turn; but others shall have theirs.
+  for (int i = 0; i < RECEIVE_PIECES; ++i) {
+    if (reader.isNone()) {
+      return; // Refused, or gone.
+    }
+    const Future<string> piece = reader->read();
+    if (piece.isPending()) {
+      piece.onAny([self](const Future<string>& piece) {
+        self->service->loop.post([self, piece]() {
+          if (self->received(piece)) {
+            self->receive();
+          }
+        });
+      });
+      return;
+    }
+    if (!received(piece)) {
+      return;
+    }
+  }
+  service->loop.post([self]() { self->receive(); });
 }
 
 
-void Exchange::received(const Future<string>& piece)
+// Returns whether there may be more.
+bool Exchange::received(const Future<string>& piece)
 {
   if (reader.isNone()) {
-    return; // Refused, or gone.
+    return false;
   }
   if (!piece.isReady()) {
     // The body can't be decoded, and libprocess answers with the reason; or
@@ -209,17 +232,17 @@ void Exchange::received(const Future<string>& piece)
     body.reset();
     promise.set(Response(process::http::InternalServerError(
       piece.isFailed() ? piece.failure() : "discarded")));
-    return;
+    return false;
   }
   if (piece->empty()) {
     reader = None();
     queue();
-    return;
+    return false;
   }
   bodySize += piece->size();
   if (bodySize > route.maxBody) {
     refuse(bodyTooLarge(route));
-    return;
+    return false;
   }
   if (!body) {
     body = std::make_shared<Buffer>(service->spool);
@@ -228,9 +251,9 @@ void Exchange::received(const Future<string>& piece)
   if (written.isError()) {
     LOG(WARNING) << "Refusing request " << requestId << ": " << written.error();
     refuse(spoolFull());
-    return;
+    return false;
   }
-  receive();
+  return true;
 }
 
 

@@ -112,7 +112,7 @@ public:
 
 private:
   void receive();
-  void received(const process::Future<std::string>& piece);
+  bool received(const process::Future<std::string>& piece);
   void queue();
   void giveUp();
   void run();
