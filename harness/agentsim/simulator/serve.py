@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 import os
 import resource
@@ -108,7 +109,10 @@ def _listen(host: str, port: int) -> socket.socket:
         if isinstance(error, socket.gaierror):
             raise CannotServe(f"there is no host {host!r}: {error.strerror}") from None
         reason = os.strerror(error.errno or 0)
-        raise CannotServe(f"can't listen on {place}: {reason}; try --port 0") from None
+        remedy = "try --port 0"
+        if error.errno == errno.EADDRNOTAVAIL:
+            remedy = "give --host an address of this machine"
+        raise CannotServe(f"can't listen on {place}: {reason}; {remedy}") from None
     listener.setblocking(False)
     return listener
 

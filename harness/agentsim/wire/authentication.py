@@ -28,13 +28,16 @@ def read_credentials(path: Path) -> dict[bytes, bytes]:
         Secrets by principal.
 
     Raises:
-        CredentialsError: the file can't be read or understood.
+        CredentialsError: the file can't be read or understood, or holds none: a host would take
+            that for one that guards nothing.
     """
     try:
         text = path.read_bytes()
     except OSError as error:
         raise CredentialsError(f"{path}: can't be read: {error.strerror}") from None
     credentials = _from_json(path, text) if text.lstrip()[:1] == b"{" else _from_text(path, text)
+    if not credentials:
+        raise CredentialsError(f"{path}: there are no credentials in it")
     for principal in credentials:
         if b":" in principal or b"\0" in principal or not principal:
             raise CredentialsError(f"{path}: the principal {principal!r} can't be used for HTTP")
