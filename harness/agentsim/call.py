@@ -132,8 +132,6 @@ def _headers(given: tuple[str, ...], user: str | None, credentials: Path | None)
             known = read_credentials(credentials)
         except CredentialsError as error:
             raise CallFailed(EX_NOINPUT, str(error)) from None
-        if not known:
-            raise CallFailed(EX_NOINPUT, f"{credentials}: there are no credentials in it")
         pair = b":".join(next(iter(known.items())))
     elif user is not None:
         if ":" not in user:
