@@ -225,7 +225,7 @@ class Repositories:
 
         with tempfile.TemporaryFile() as file:
             limited = replace(policy, max_size=most)
-            fetch(location(base, path), file, policy=limited, emit=emit, what=path)
+            fetch(location(base, path), file, policy=limited, emit=emit, what="file")
             file.seek(0)
             return file.read()
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", Root, Targets, Timestamp)
 
+ROOT_DAYS = 365  # for how long a root is good that nobody said it of
 KEPT = 3  # versions of targets and snapshot: readers on their way, mirrors that lag behind
 ROOT = "root"
 SIGNING_ROLES = ("targets", "snapshot", "timestamp")
@@ -78,12 +79,13 @@ def sign(top: int, index: bytes, signers: Sequence[CryptoSigner], *, days: int) 
     with durable.opened(METADATA, top) as metadata:
         now = datetime.now(UTC).replace(microsecond=0)
         expires = now + timedelta(days=days)
+        long = now + timedelta(days=max(days, ROOT_DAYS))
         root = _newest_root(metadata)
         public = [each.public_key for each in signers]
         if root is None:
-            root = _write_root(metadata, None, public, public, 1, expires, signers)
+            root = _write_root(metadata, None, public, public, 1, long, signers)
         elif root.signed.expires <= expires and _suffices(root.signed, ROOT, public):
-            root = _write_root(metadata, root, None, None, None, expires, signers)
+            root = _write_root(metadata, root, None, None, None, long, signers)
         if root.signed.expires <= now:
             raise ConfigError(
                 f"the root expired on {root.signed.expires:%Y-%m-%d}: renew it with its own keys, "
