@@ -79,6 +79,7 @@ def serve(settings: Settings, log: Log) -> None:
     Raises:
         CannotServe: the address can't be had.
     """
+    _keep_descriptors()
     recorder = _recorder(settings.record, log)
     listener = _listen(settings.host, settings.port)
     _raise_descriptor_limit()
@@ -115,6 +116,14 @@ def _listen(host: str, port: int) -> socket.socket:
         raise CannotServe(f"can't listen on {place}: {reason}; {remedy}") from None
     listener.setblocking(False)
     return listener
+
+
+def _keep_descriptors() -> None:
+    # Python's own are not inherited; those that a supervisor left open would be (ABI-PROC-3).
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
+        with contextlib.suppress(OSError):  # the listing's own is closed by now
+            if int(name) > 2:
+                os.set_inheritable(int(name), False)
 
 
 def _raise_descriptor_limit() -> None:
