@@ -35,6 +35,20 @@ class _ModuleKind(ProgramKind):
             launch = replace(launch, open_files=launch.open_files + 2 * tables)
         return super().start(launch)
 
+    def check(self, tables: Sequence[Path]) -> list[str]:
+        """Let the module read tables as it does at the start of an agent."""
+        return [self._check(table) for table in tables]
+
+    def _check(self, table: Path) -> str:
+        done = subprocess.run(
+            [_built("host"), f"--routes={table}", "--check=yes"],
+            capture_output=True,
+            text=True,
+            timeout=self.deadline,
+            check=False,
+        )
+        return done.stderr if done.returncode else ""
+
 
 class Module(_ModuleKind):
     """`module/tests/host.cpp`: the module's glue and core on libprocess, without an agent."""
@@ -54,20 +68,6 @@ class Module(_ModuleKind):
         options += [f"--routes={table}" for table in launch.tables or launch.probes.tables]
         listen = ["LIBPROCESS_IP=127.0.0.1", f"LIBPROCESS_PORT={launch.port}"]
         return ["env", *listen, _built("host"), *options]
-
-    def check(self, tables: Sequence[Path]) -> list[str]:
-        """Let the module read tables as it does at the start of an agent."""
-        return [self._check(table) for table in tables]
-
-    def _check(self, table: Path) -> str:
-        done = subprocess.run(
-            [_built("host"), f"--routes={table}", "--check=yes"],
-            capture_output=True,
-            text=True,
-            timeout=self.deadline,
-            check=False,
-        )
-        return done.stderr if done.returncode else ""
 
 
 class Agent(_ModuleKind):
