@@ -188,9 +188,6 @@ def _call(
             f"{place} closed the connection without an answer: it does so for a malformed request"
         )
         raise CallFailed(EX_PROTOCOL, text) from None
-    except (http.client.InvalidURL, UnicodeEncodeError) as error:
-        text = f"{url}: escape blanks, control and other characters in it ({error})"
-        raise CallFailed(EX_USAGE, text) from None
     except ValueError as error:  # http.client's word on a bad method or header
         raise CallFailed(EX_USAGE, str(error)) from None
     except http.client.HTTPException as error:
@@ -216,6 +213,8 @@ def _connection(url: str) -> tuple[http.client.HTTPConnection, str, str]:
     except ValueError as error:
         raise CallFailed(EX_USAGE, f"{url}: {error}") from None
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    if not all("!" <= character <= "~" for character in url):
+        raise CallFailed(EX_USAGE, f"{url!r}: escape blanks, control and non-ASCII characters")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return kind(parts.hostname, port, timeout=_CONNECT_SECONDS), target, f"{parts.hostname}:{port}"
 
