@@ -165,6 +165,8 @@ def test_told_to_end_in_the_middle_it_cleans_up(scratch: Path, number: signal.Si
         demo.send_signal(number)
         demo.send_signal(number)  # an impatient person
         assert "Good-bye" in demo.stdout.read()
+        assert demo.stderr
+        assert demo.stderr.read() == ""
     assert demo.returncode == 128 + number
 
 

@@ -174,10 +174,19 @@ class Shop(SimpleHTTPRequestHandler):
         """Say nothing: the agent's side of the story is told."""
 
 
+class Repository(ThreadingHTTPServer):
+    """An HTTP server whose clients may leave."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that is gone: it was told to end, and the story tells that."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def repository(files: Path) -> Iterator[str]:
     """An HTTP server for a directory on a free loopback port; gives its URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Shop, directory=str(files)))
+    server = Repository(("127.0.0.1", 0), partial(Shop, directory=str(files)))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
     thread.start()
