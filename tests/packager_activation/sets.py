@@ -54,15 +54,20 @@ def version(number: int, name: str = "a") -> dict[str, Content]:
     }
 
 
-def run(root: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(
+    root: Path, *words: str, stdin: bytes = b"", **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run packager to its end."""
-    return subprocess.run(
+    result = subprocess.run(
         [PACKAGER, "--root", root, *words],
+        input=stdin,
         capture_output=True,
-        text=True,
         env={**os.environ, **environment},
         timeout=120,
         check=False,
+    )
+    return subprocess.CompletedProcess(
+        result.args, result.returncode, result.stdout.decode(), result.stderr.decode()
     )
 
 

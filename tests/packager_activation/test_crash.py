@@ -17,9 +17,10 @@ import pytest
 from packager.generation import active_number
 from packager_store.test_crash import CALLS, Point, points, why_no_strace
 
-from .sets import PACKAGER, add, check, look, ok, run, tidy, version
+from .sets import PACKAGER, add, archive, check, look, ok, run, tidy, version
 
-NEXT_COMMANDS = (["recover"], ["list"], ["gc", "--keep=9"])
+NEW = archive({"bin/new": "new\n"})
+NEXT_COMMANDS = (["recover"], ["add", "--id=new--1", "-"], ["gc", "--keep=9"])
 
 
 @pytest.fixture(autouse=True)
@@ -154,7 +155,7 @@ def after_the_kill(scene: Scene, root: Path, number: int) -> Iterator[str]:
     if seen not in (scene.old, scene.new):
         yield "neither the old nor the new set"
     following = NEXT_COMMANDS[number % len(NEXT_COMMANDS)]
-    result = run(root, *following)
+    result = run(root, *following, stdin=NEW)
     if result.returncode != 0:
         yield f"{following[0]} failed after it: {result.stderr}"
     if state(root) != seen:
