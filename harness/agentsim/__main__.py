@@ -17,6 +17,7 @@ from agentsim.routes import routes_command
 from agentsim.simulator.inject import BadRule, parse_rule
 from agentsim.simulator.log import Log
 from agentsim.simulator.serve import CannotServe, Settings, serve
+from agentsim.suite.commands import probe_tables_command, suite_command
 from agentsim.verify.command import verify_command
 from agentsim.wire.authentication import CredentialsError, read_credentials
 
@@ -181,6 +182,8 @@ def check_command(tables: tuple[Path, ...]) -> None:
 
 
 cli.add_command(demo_command)
+cli.add_command(probe_tables_command)
+cli.add_command(suite_command)
 
 
 def _load(paths: tuple[Path, ...]) -> list[Table]:
