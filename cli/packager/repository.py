@@ -73,7 +73,8 @@ class Opened:
 class Repositories:
     """The repositories in order; each is read when it is first asked, and once.
 
-    remember: whether what is seen of signed repositories is kept in `root` for the next time.
+    scratch: a private directory of the store at `root`, whose memory of signed repositories is then
+    kept up to date; without one nothing is written there.
     Events: index (repository, packages, verified) for each that was read; warning (message); those
     of downloads that fail (retrying, mirror).
     """
@@ -85,13 +86,13 @@ class Repositories:
         *,
         policy: Policy,
         emit: Emit,
-        remember: bool,
+        scratch: str | None,
     ) -> None:
         self.configured = configured
         self._root = os.path.abspath(root)  # noqa: PTH100 - pathlib is slow to import
         self._policy = policy
         self._emit = emit
-        self._remember = remember
+        self._scratch = scratch
         self._opened: dict[str, Opened] = {}
 
     def find(self, word: str) -> Candidate:
@@ -195,7 +196,7 @@ class Repositories:
         from packager import seen, trust
 
         def remember(now: trust.Seen) -> None:
-            if self._remember:
+            if self._scratch is not None:
                 seen.save(self._root, repository.name, now)
 
         def attempt(base: str, policy: Policy) -> dict[str, Package]:
@@ -203,7 +204,7 @@ class Repositories:
                 return self._download(base, path, most, policy)
 
             before = seen.load(self._root, repository.name)
-            return _decoded(trust.refresh(repository, before, download, remember))
+            return _decoded(trust.refresh(repository, before, download, remember, self._scratch))
 
         return self._from_mirrors(repository, attempt, verified=True)
 

@@ -79,6 +79,7 @@ class Bar(Together):
         trace: TracebackType | None,
     ) -> None:
         if self._bar is not None:
+            self._bar.render_progress()  # the last package may have brought no more bytes
             self._bar.__exit__(None, None, None)
 
     def _say(self, words: str) -> None:

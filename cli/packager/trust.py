@@ -90,16 +90,21 @@ def decode(content: bytes, place: str) -> Seen:
 
 
 def refresh(
-    repository: Repository, seen: Seen | None, download: Download, save: Callable[[Seen], None]
+    repository: Repository,
+    seen: Seen | None,
+    download: Download,
+    save: Callable[[Seen], None],
+    directory: str | None,
 ) -> bytes:
     """The index that is signed by those whom `repository` names, current, and not rolled back.
 
     `seen` is what was last seen (see `Seen`), `save` gets what is now, also when the rest of it is
-    refused. Raises DataError for metadata that is not to be believed, and what `download` raises.
+    refused; `directory` is where the library may work, None the system's for temporary files.
+    Raises DataError for metadata that is not to be believed, and what `download` raises.
     """
     anchors = [*repository.keys, str(repository.threshold)]
     fetcher = _Fetcher(download)
-    with tempfile.TemporaryDirectory(prefix="packager-") as scratch, _explained(fetcher):
+    with tempfile.TemporaryDirectory(dir=directory) as scratch, _explained(fetcher):
         if seen is None or not (seen.anchors == anchors or _anchored(seen, repository)):
             bootstrap = _anchor(repository, download)
             seen = None

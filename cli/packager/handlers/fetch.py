@@ -9,7 +9,7 @@ from packager.errors import Conflict, DataError, NotFound, PackagerError, UsageE
 from packager.events import Emit, Field
 from packager.mirrors import fetch_from, forget_old, part
 from packager.pkginfo import parse_pkginfo
-from packager.progress import Events, Quiet, listener
+from packager.progress import Events, listener
 from packager.remote import Policy
 from packager.repository import Candidate, Repositories
 from packager.stopping import stoppable
@@ -38,7 +38,12 @@ def run(
     with stoppable():
         with listener("ndjson" if output_format == "ndjson" else "quiet") as emit:
             try:
-                found = _find(words, config_path, store.root, requires, policy, emit)
+                configured = config.load(config_path)
+                with store.staging() as scratch:
+                    repositories = Repositories(
+                        configured, store.root, policy=policy, emit=emit, scratch=scratch
+                    )
+                    found = _find(repositories, words, requires)
             except PackagerError as error:
                 if isinstance(emit, Events):
                     emit.failed(error, error.exit_code)
@@ -57,17 +62,7 @@ def run(
     return int(next(failed, 0) or 0)
 
 
-def _find(
-    words: tuple[str, ...],
-    config_path: str | None,
-    root: str,
-    requires: bool,
-    policy: Policy,
-    emit: Quiet,
-) -> list[Candidate]:
-    repositories = Repositories(
-        config.load(config_path), root, policy=policy, emit=emit, remember=True
-    )
+def _find(repositories: Repositories, words: tuple[str, ...], requires: bool) -> list[Candidate]:
     if not requires:
         found = [repositories.find(word) for word in words]
         return list({each.id: each for each in found}.values())

@@ -9,6 +9,7 @@ from packager.progress import listener
 from packager.remote import Policy
 from packager.repoindex import Package
 from packager.repository import Opened, Repositories
+from packager.stopping import stoppable
 from packager.versions import key
 
 
@@ -30,8 +31,8 @@ def run(
     policy = Policy(connect_timeout, read_timeout, retries)
     opened: list[Opened] = []
     failures: dict[str, PackagerError] = {}
-    with listener("quiet") as emit:
-        repositories = Repositories(configured, root, policy=policy, emit=emit, remember=False)
+    with stoppable(), listener("quiet") as emit:
+        repositories = Repositories(configured, root, policy=policy, emit=emit, scratch=None)
         for each in configured:
             if each.layout == config.PKGPANDA:
                 continue
