@@ -5,7 +5,9 @@ environment of its own first (once), then hands over to nox in it. This file kee
 to what Python 3.6 can read, so that an old one gets a sentence and not a syntax error.
 """
 
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -71,6 +73,51 @@ def lint(session: nox.Session) -> None:
     session.run("python", "-m", "ruff", "format", "--check", external=True)
     session.run("python", "-m", "mypy", external=True)
     session.run("python", "-m", "mypy", "noxfile.py", "harness/bootstrap.py", external=True)
+    lint_module(session)
+
+
+def lint_module(session: nox.Session) -> None:
+    """The C++ of module/, by the programs that are there."""
+    files = [str(file) for file in sorted(Path("module").rglob("*.[ch]pp"))]
+    # Each version formats a little differently; this is Debian 12's.
+    if shutil.which("clang-format-14"):
+        session.run("clang-format-14", "--dry-run", "--Werror", *files, external=True)
+    else:
+        session.log("the format of module/ is not checked: clang-format-14 is not installed")
+    if shutil.which("cppcheck"):
+        session.run(
+            *("cppcheck", "--quiet", "--std=c++17", "--enable=warning,performance,portability"),
+            *("--error-exitcode=1", "--suppress=missingIncludeSystem", "-Imodule", *files),
+            external=True,
+        )
+    else:
+        session.log("module/ is not looked through: cppcheck is not installed")
+
+
+@nox.session(venv_backend="none")
+def sanitize(session: nox.Session) -> None:
+    """The C++ core under sanitizers: the vectors, then a fuzzer; an argument: for how long (s)."""
+    if not (shutil.which("clang++") and shutil.which("cmake")):
+        session.error("this needs clang, its runtime libraries (libclang-rt-14-dev) and cmake")
+    seconds = (session.posargs or ["60"])[0]
+    flags = "-g -fno-sanitize-recover=all -fsanitize=address,undefined,fuzzer-no-link"
+    with tempfile.TemporaryDirectory() as build:
+        session.run(
+            *("cmake", "-S", "module", "-B", build, "-DMODULE_FUZZ=ON"),
+            *("-DCMAKE_C_COMPILER=clang", "-DCMAKE_CXX_COMPILER=clang++"),
+            f"-DCMAKE_CXX_FLAGS={flags}",
+            external=True,
+        )
+        session.run("cmake", "--build", build, "--parallel", external=True)
+        vectors = sorted(map(str, Path("fixtures/vectors").glob("*.json")))
+        session.run(f"{build}/vectors", *vectors, silent=True, external=True)
+        corpus = Path(build, "corpus")
+        corpus.mkdir()
+        for number, table in enumerate(sorted(Path().glob("*/**/*.json"))):
+            if number < 200 and table.stat().st_size < 100_000:
+                # The first byte tells the fuzzer that a table follows.
+                (corpus / str(number)).write_bytes(b"\x01" + table.read_bytes())
+        session.run(f"{build}/fuzz", f"-max_total_time={seconds}", str(corpus), external=True)
 
 
 @nox.session

@@ -42,7 +42,7 @@ struct Result
   std::string reason; // A key of `REASONS`.
   std::string detail;
   std::string error; // The end of standard error.
-  double seconds;
+  double seconds = 0;
 };
 
 
