@@ -93,7 +93,7 @@ class Journal:
             "stderr": _text(result.stderr),
         }
         self._changed(entry)
-        if exchange.connection.closed:
+        if "client_gone" in entry.facts:
             self._close(exchange)  # its request was told of before
 
     def request(self, exchange: Exchange, gone: bool) -> None:
