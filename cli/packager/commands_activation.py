@@ -23,7 +23,7 @@ _ADD = Option(
     help="Keep what is active, but for other versions of these packages.",
 )
 _CHANGING = (_DRY_RUN, *HOST_OPTIONS, format_option("table", "json", "ndjson"))
-_IDS = Argument("ID", "words", kind="id", many=True, complete="ids")
+_IDS = Argument("ID|NAME", "words", kind="wanted", many=True, complete="ids")
 _CODES = (65, 66, 73, 74, 75, 77, 78)
 
 ACTIVATION_COMMANDS: tuple[Command, ...] = (
@@ -36,13 +36,15 @@ ACTIVATION_COMMANDS: tuple[Command, ...] = (
             "--add is given). What is in bin, lib, etc and include of the active packages is "
             "linked in ROOT/active. Every conflict is found before anything changes; the change "
             "itself is one rename, so that nobody ever sees a part of it. The same packages again "
-            "change nothing."
+            "change nothing. Instead of an id, a name stands for the highest version in the store "
+            "(a range behind it restricts that), and brings with it what it requires."
         ),
         options=(_ADD, _ROLES, *_CHANGING),
         arguments=(_IDS,),
         examples=(
             ("packager activate hello--1.0 tools--2.3", "these two, and nothing else"),
             ("packager activate --add tools--2.3", "this one too"),
+            ("packager activate 'tools>=2,<3'", "the highest such version, and what it requires"),
             ("packager activate --dry-run hello--1.0", "what that would do"),
         ),
         exit_codes=_CODES,
@@ -56,8 +58,11 @@ ACTIVATION_COMMANDS: tuple[Command, ...] = (
             "stay as they are."
         ),
         options=(_ROLES, *_CHANGING),
-        arguments=(Argument("ID", "package_id", kind="id", complete="ids"),),
-        examples=(("packager swap hello--1.1", "in place of hello--1.0, say"),),
+        arguments=(Argument("ID|NAME", "package_id", kind="wanted", complete="ids"),),
+        examples=(
+            ("packager swap hello--1.1", "in place of hello--1.0, say"),
+            ("packager swap hello", "the highest version that the store has"),
+        ),
         exit_codes=_CODES,
     ),
     Command(

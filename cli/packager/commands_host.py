@@ -19,6 +19,14 @@ HOST_OPTIONS: tuple[Option, ...] = (
         help="Do not wait until services are up; failures are then not seen.",
     ),
     Option(
+        "--settle",
+        "settle",
+        kind="seconds",
+        default="1",
+        metavar="SECONDS",
+        help="How long services may run before it is looked whether they are still there.",
+    ),
+    Option(
         "--rooted-systemd",
         "rooted_systemd",
         kind=FLAG,

@@ -14,6 +14,7 @@ of its own for the host, and calls `plan` also when the set of packages stays th
 from __future__ import annotations
 
 import os
+import time
 
 from packager import hostplan, hoststate, units, users
 from packager.errors import ConfigError, Conflict, Denied, PackagerError, from_os_error
@@ -37,7 +38,7 @@ class Context:
 
     options, by dest: no_systemd (start and stop nothing), no_block_systemd (do not wait for it),
     rooted_systemd (unit files go to ROOT), no_users (make none) are false by default; units_dir,
-    state_dir and config_dir are paths.
+    state_dir and config_dir are paths; settle: seconds from a start to the look at it.
     """
 
     __slots__ = ("generation", "options", "previous", "root")
@@ -284,6 +285,8 @@ class _Work:
         moved = [*restart, *start]
         failed: list[units.Failure] = []
         if moved and not self._context.options.get("no_block_systemd"):
+            if not any(said):  # a simple service counts as started before it has done anything
+                time.sleep(float(str(self._context.options.get("settle") or 0)))
             failed = units.failures(moved, "\n".join(said))
         wrong = [each for each in said if each]
         if not failed:

@@ -12,7 +12,8 @@ from packager import buildinfo, clashes, facts, hostapply, hostplan, solve
 from packager.environment import environment_files
 from packager.errors import Conflict, NotFound, UsageError
 from packager.generation import Generation, active_generation, kept_numbers, read_generation
-from packager.ident import parse_id, split_id
+from packager.ident import flaw, parse_id, split_id
+from packager.installed import installed_ids
 from packager.linktree import ENTER, DiskIndex
 from packager.published import Published, publish
 from packager.records import missing, read_record
@@ -31,9 +32,9 @@ MOST_REASONS = 20  # conflicts told of at once
 class Request:
     """What somebody wants to become active.
 
-    action: one of ACTIONS. words: ids; of deactivate names too; of rollback the number, or none.
-    add: activate keeps what is active, but for other versions of these packages. roles: None: those
-    of the host.
+    action: one of ACTIONS. words: ids, names, or names with a range of versions; of deactivate ids
+    and names; of rollback the number, or none. add: activate keeps what is active, but for other
+    versions of these packages and what they replace. roles: None: those of the host.
     """
 
     __slots__ = ("action", "add", "options", "roles", "words")
@@ -122,7 +123,7 @@ def make_plan(root: str, request: Request, packages: Packages) -> Plan:
         wanted = _earlier(root, current, request.words)
     else:
         roles = hostapply.roles(request.options) if request.roles is None else request.roles
-        ids = _wanted_ids(current, request)
+        ids = _wanted_ids(current, request, packages, roles)
         for each in ids:
             if not os.path.lexists(f"{root}/packages/{each}"):
                 raise missing(root, each)
@@ -147,7 +148,9 @@ def make_plan(root: str, request: Request, packages: Packages) -> Plan:
     return Plan(current, wanted, leaving, entering, host, files)
 
 
-def _wanted_ids(current: Generation | None, request: Request) -> list[str]:
+def _wanted_ids(
+    current: Generation | None, request: Request, packages: Packages, roles: tuple[str, ...]
+) -> list[str]:
     active = current.names if current is not None else {}
     if not request.words:
         raise UsageError(f"{request.action} needs a package")
@@ -158,18 +161,49 @@ def _wanted_ids(current: Generation | None, request: Request) -> list[str]:
                 raise NotFound(f"{word} is not active")
             del active[name]
         return sorted(active.values())
+    keep = request.action == "swap" or request.add
+    if any(flaw(word) for word in request.words):
+        chosen = _chosen(packages.root, request.words, active.values(), keep=keep)
+        given = {split_id(each)[0]: each for each in chosen}
+    else:
+        given = _given(request.words)
+    if not keep:
+        return sorted(given.values())
+    gone: set[str] = set()
+    for new in sorted(set(given.values()) - set(active.values())):
+        gone |= solve.replaced(packages.facts(new, roles), active.values())
+    name = _name(request.words[0])
+    if request.action == "swap" and name not in active and not gone:
+        raise NotFound(
+            f"no package called {name} is active; "
+            f"'packager activate --add {request.words[0]}' adds it"
+        )
+    staying = {name: each for name, each in active.items() if each not in gone}
+    return sorted({**staying, **given}.values())
+
+
+def _name(word: str) -> str:
+    """The name in an id, or in a name with a range."""
+    end = next((at for at, each in enumerate(word) if each in "<>=!"), len(word))
+    return split_id(word[:end].rstrip())[0]
+
+
+def _given(words: Sequence[str]) -> dict[str, str]:
+    """Ids by their names. Raises UsageError."""
     given: dict[str, str] = {}
-    for word in request.words:
+    for word in words:
         name = parse_id(word).name
         if given.setdefault(name, word) != word:
             raise UsageError(f"{given[name]} and {word} are versions of one package; give one")
-        if request.action == "swap" and name not in active:
-            raise NotFound(
-                f"no package called {name} is active; 'packager activate --add {word}' adds it"
-            )
-    if request.action == "swap" or request.add:
-        given = {**active, **given}
-    return sorted(given.values())
+    return given
+
+
+def _chosen(root: str, words: Sequence[str], active: Iterable[str], *, keep: bool) -> list[str]:
+    """The ids that names and ranges stand for, with all that they require: of what is installed."""
+    from packager.resolve import resolve
+
+    told = {each: read_record(root, each)[0].pkginfo or {} for each in installed_ids(root)}
+    return resolve(words, told, active, keep=keep)
 
 
 def _earlier(root: str, current: Generation | None, words: Sequence[str]) -> Generation:

@@ -16,7 +16,7 @@ from resolvelib.resolvers import ResolutionTooDeep
 
 from packager.errors import Conflict, NotFound, UsageError
 from packager.ident import NAME_FIRST, NAME_REST, flaw, split_id
-from packager.solve import Relation, check, names_of, relations, variant_fits
+from packager.solve import Relation, check, names_of, relations, replaced, variant_fits
 from packager.versions import key, parse_range
 
 if TYPE_CHECKING:
@@ -65,16 +65,21 @@ def wanted(word: str) -> Relation:
 
 
 def resolve(
-    words: Sequence[str], available: Mapping[str, Facts], active: Iterable[str] = ()
+    words: Sequence[str],
+    available: Mapping[str, Facts],
+    active: Iterable[str] = (),
+    *,
+    keep: bool = False,
 ) -> list[str]:
     """The ids of a set that has what `words` ask for (see `wanted`), and all that it requires.
 
-    `available` has what the packages say of each other: their facts, or their pkginfo. Raises
+    `available` has what the packages say of each other: their facts, or their pkginfo. keep: what
+    is active stays, in another version if need be, but for what the asked packages replace. Raises
     UsageError, NotFound for what nothing is called, Conflict for what can't be had together.
     """
     asked = [wanted(word) for word in words]
     provider = _Provider(available, frozenset(active), {each.name for each in asked})
-    roots = []
+    roots = provider.kept(asked) if keep else []
     for word, relation in zip(words, asked, strict=True):
         requirement = provider.requirement(relation)
         if not requirement.ids:
@@ -111,6 +116,15 @@ class _Provider(AbstractProvider[Requirement, Candidate, str]):
         return Requirement(
             relation.name, frozenset(self._meant(relation)), True, f"requires {relation}"
         )
+
+    def kept(self, asked: Sequence[Relation]) -> list[Requirement]:
+        """That the active packages be there, but for those that the asked ones replace."""
+        gone: set[str] = set()
+        for relation in asked:
+            for best in self._ordered(relation.name, self._meant(relation))[:1]:
+                gone |= replaced(self.available[best], self._active)
+        names = {split_id(each)[0] for each in self._active - gone} - {r.name for r in asked}
+        return [self.requirement(Relation(name)) for name in sorted(names)]
 
     def missing(self, relation: Relation) -> str:
         bearers = sorted(self._bearers.get(relation.name, ()))

@@ -75,6 +75,17 @@ def package(word: str) -> str:
     return word if flaw(f"{word}--1") is None else package_id(word)
 
 
+def wanted(word: str) -> str:
+    """A package id, a name, or a name with a range of versions, such as db>=1,<2."""
+    at = next((place for place, each in enumerate(word) if each in "<>=!"), None)
+    if at is None:
+        return package(word)
+    reason = flaw(f"{word[:at].rstrip()}--1")
+    if reason is not None:
+        raise Malformed(f"{word!r} is neither a package id nor a name with a range: {reason}")
+    return word
+
+
 def number(word: str) -> int:
     """A whole number from 1 on."""
     found = count(word)
@@ -101,6 +112,7 @@ CONVERTERS: dict[str, Callable[[str], str | int | float]] = {
     "sha256": sha256,
     "id": package_id,
     "package": package,
+    "wanted": wanted,
     "number": number,
     "roles": roles,
 }

@@ -32,9 +32,10 @@ def add(
     assert done.returncode == 0, done.stderr
 
 
-def host_options(root: Path) -> list[str]:
-    """Options that keep the host's part beside the store."""
+def host_options(root: Path, command: str = "activate") -> list[str]:
+    """Options that keep the host's part beside the store, and wait for no recorded service."""
     return [
+        *([] if command == "import-pkgpanda" else ["--settle=0.001"]),
         f"--units-dir={root.parent / 'system'}",
         f"--state-dir={root.parent / 'lib'}",
         f"--config-dir={root.parent / 'etc'}",

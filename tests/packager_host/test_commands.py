@@ -213,3 +213,33 @@ def test_without_systemd_a_later_activation_completes_it(root: Path, tools: Tool
     done = on_host(root, tools, "activate", "web--1")
     assert b"the host was brought to it" in done.stdout
     assert tools.calls() == [["systemctl", "start", "web.service"]]
+
+
+def test_names_and_ranges_bring_what_they_require(root: Path, tools: Tools) -> None:
+    needs = {"requires": [{"name": "db", "version": ">=2"}]}
+    for package_id, info in (
+        *(("web--1.9", needs), ("web--1.10", needs), ("db--1", {}), ("db--2", {}), ("db--2.1", {})),
+        ("maria--1", {"replaces": ["db"], "provides": [{"name": "db", "version": "2.5"}]}),
+    ):
+        add(root, package_id, {f"share/{package_id}": ""}, info)
+    for words, expected in (
+        (("activate", "web"), ["db--2.1", "web--1.10"]),
+        (("activate", "web<1.10", "db=2"), ["db--2", "web--1.9"]),
+        (("swap", "web"), ["db--2", "web--1.10"]),  # what nobody asks for stays as it is
+        (("swap", "maria--1"), ["maria--1", "web--1.10"]),
+        (("swap", "web<1.10"), ["maria--1", "web--1.9"]),
+        (("activate", "--add", "web"), ["maria--1", "web--1.10"]),
+    ):
+        done = on_host(root, tools, *words)
+        assert done.returncode == 0, done.stderr
+        assert active(root) == expected, words
+    for words, code, said in (
+        (("activate", "web>=2"), 66, "there is only web--1.10, web--1.9"),
+        (("activate", "web", "db<2"), 73, "web--1.10 requires db >=2"),
+        (("swap", "db"), 66, "no package called db is active"),
+        (("activate", "web>"), 64, "not a comparison"),
+        (("activate", ">1"), 64, "neither a package id nor a name"),
+    ):
+        done = on_host(root, tools, *words)
+        assert (done.returncode, said in done.stderr.decode()) == (code, True), (words, done.stderr)
+    assert active(root) == ["maria--1", "web--1.10"]

@@ -15,6 +15,10 @@ from .package import archive, host_options
 UNIT = "[Service]\nExecStart=/opt/mesosphere/bin/web\n"
 
 
+def import_options(root: Path) -> list[str]:
+    return host_options(root, "import-pkgpanda")
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return tmp_path / "store"
@@ -51,9 +55,9 @@ def old(tmp_path: Path) -> Path:
 
 def test_import(root: Path, old: Path, tmp_path: Path) -> None:
     before = snapshot(old)
-    dry = packager(root, "import-pkgpanda", *host_options(root), "--dry-run", old)
+    dry = packager(root, "import-pkgpanda", *import_options(root), "--dry-run", old)
     assert dry.returncode == 0 and not root.exists()
-    done = packager(root, "import-pkgpanda", *host_options(root), "--format=json", old)
+    done = packager(root, "import-pkgpanda", *import_options(root), "--format=json", old)
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["active"] == ["conf--abc", "web--1"]
@@ -72,7 +76,10 @@ def test_units_that_run_are_not_touched_and_later_only_what_changes(
 ) -> None:
     tools = Tools(tmp_path / "tools")
     options = host_options(root)
-    assert packager(root, "import-pkgpanda", *options, old, PATH=tools.path()).returncode == 0
+    assert (
+        packager(root, "import-pkgpanda", *import_options(root), old, PATH=tools.path()).returncode
+        == 0
+    )
     assert tools.calls(asking=True) == []
     again = packager(root, "activate", *options, "web--1", "conf--abc", PATH=tools.path())
     assert b"nothing was changed" in again.stdout
@@ -81,7 +88,7 @@ def test_units_that_run_are_not_touched_and_later_only_what_changes(
 
 
 def test_pkgpandas_archive_is_the_same_package(root: Path, old: Path) -> None:
-    assert packager(root, "import-pkgpanda", *host_options(root), old).returncode == 0
+    assert packager(root, "import-pkgpanda", *import_options(root), old).returncode == 0
     files = {"bin/web": "#!/bin/sh\n", "dcos.target.wants_master/web.service": UNIT}
     cases: list[tuple[dict[str, object], int]] = [({"requires": []}, 0), ({}, 73)]
     for info, code in cases:
@@ -90,19 +97,19 @@ def test_pkgpandas_archive_is_the_same_package(root: Path, old: Path) -> None:
 
 
 def test_nothing_is_made_of_an_interrupted_or_a_missing_one(root: Path, old: Path) -> None:
-    assert packager(root, "import-pkgpanda", *host_options(root), old / "bin").returncode == 66
+    assert packager(root, "import-pkgpanda", *import_options(root), old / "bin").returncode == 66
     (old / "install_progress").touch()
-    done = packager(root, "import-pkgpanda", *host_options(root), old)
+    done = packager(root, "import-pkgpanda", *import_options(root), old)
     assert (done.returncode, b"pkgpanda setup" in done.stderr) == (73, True)
     assert not root.exists()
 
 
 def test_an_active_package_that_is_refused_stops_it(root: Path, old: Path) -> None:
     (old / "packages/web--1/escape").symlink_to("/etc/passwd")
-    done = packager(root, "import-pkgpanda", *host_options(root), old)
+    done = packager(root, "import-pkgpanda", *import_options(root), old)
     assert (done.returncode, b"escape" in done.stderr) == (65, True)
     assert packager(root, "active", "--format=ndjson").stdout == b""
     (old / "packages/web--1/escape").rename(old / "packages/web--2/escape")
-    done = packager(root, "import-pkgpanda", *host_options(root), old)
+    done = packager(root, "import-pkgpanda", *import_options(root), old)
     assert (done.returncode, b"web--2 is left out" in done.stderr) == (0, True)
-    assert packager(root, "import-pkgpanda", *host_options(root), old).returncode == 73
+    assert packager(root, "import-pkgpanda", *import_options(root), old).returncode == 73

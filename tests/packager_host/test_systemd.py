@@ -36,6 +36,10 @@ User=dcos_web
 ExecStart=/bin/sh -c 'exec /store/active/web/run {}'
 """
 FAILING = "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo it burns; exit 3'\n"
+# Started, as far as systemd tells at once.
+DYING = "[Service]\nExecStart=/bin/sh -c 'echo so soon; exit 4'\n"
+    "[Service]\nExecStart=/bin/sh -c 'echo so soon; exit 4'\n"  # started, as far as systemd tells
+)
 SLEEP = "[Service]\nExecStart=/bin/sleep infinity\n"
 
 
@@ -115,6 +119,7 @@ def test_the_life_of_services_under_a_real_systemd(machine: Machine) -> None:
     _add(machine, "web--1", {"run": run, "dcos.target.wants/web.service": WEB.format(1)}, info)
     _add(machine, "web--2", {"run": run, "dcos.target.wants/web.service": WEB.format(2)}, info)
     _add(machine, "web--3", {"run": run, "dcos.target.wants/web.service": FAILING}, info)
+    _add(machine, "web--4", {"run": run, "dcos.target.wants/web.service": DYING}, info)
     _add(machine, "db--1", {"units/db.service": SLEEP})
 
     done = machine.packager("activate", "web--1", "db--1")
@@ -139,6 +144,10 @@ def test_the_life_of_services_under_a_real_systemd(machine: Machine) -> None:
     assert "web--2" in machine.packager("active").stdout
     assert _active(machine, "web", "db") == ["active", "active"]
     assert machine.show("db", "MainPID") == db
+
+    done = machine.packager("swap", "--rollback-on-failure", "web--4")
+    assert (done.returncode, "so soon" in done.stderr) == (74, True), done.stderr
+    assert _active(machine, "web", "db") == ["active", "active"]
 
     subprocess.run(["docker", "restart", "--time=5", machine.name], check=True, capture_output=True)
     machine.await_boot()

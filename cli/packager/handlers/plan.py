@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-KINDS = {"activate": "id", "swap": "id", "deactivate": "package", "rollback": "number"}
+KINDS = {"activate": "wanted", "swap": "wanted", "deactivate": "package", "rollback": "number"}
 
 
 def run(
