@@ -1,0 +1,210 @@
+"""What the contract suite can not see of the module: its parameters, and what its death leaves.
+
+They need a build of module/ with libprocess (docs/module.md), named by ABI_MODULE_BUILD.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BUILD = os.environ.get("ABI_MODULE_BUILD")
+HOST = Path(BUILD or "", "host")
+
+pytestmark = pytest.mark.skipif(
+    not BUILD or not HOST.is_file(),
+    reason="ABI_MODULE_BUILD does not name a build of module/ with libprocess",
+)
+
+LIMIT = 30.0
+ROUTE = {"path": "/true", "method": "GET", "argv": []}
+
+
+def table(process: str = "t", **fields: Any) -> str:
+    """A valid table, but for what `fields` says."""
+    whole = {"abi": 1, "process": process, "command": ["/bin/true"], "routes": [ROUTE], **fields}
+    return json.dumps(whole)
+
+
+def check(*options: str) -> subprocess.CompletedProcess[str]:
+    """What the host says of its parameters."""
+    return subprocess.run(
+        [HOST, *options, "--check=yes"], capture_output=True, text=True, timeout=LIMIT, check=False
+    )
+
+
+def until(condition: Callable[[], Any], what: str) -> Any:
+    """The first true value of `condition`."""
+    end = time.monotonic() + LIMIT
+    while not (value := condition()):
+        assert time.monotonic() < end, f"no {what} in {LIMIT:.0f} s"
+        time.sleep(0.01)
+    return value
+
+
+def test_a_directory_of_tables_is_served(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(table("a"))
+    (tmp_path / "b.json").write_text(table("b"))
+    (tmp_path / "readme.txt").write_text("not a table")
+    done = check(f"--routes={tmp_path}")
+    assert done.returncode == 0
+    assert "/a" in done.stderr and "/b" in done.stderr
+
+
+def test_every_mistake_is_told_with_its_place(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.json"
+    bad.write_text(table(routes=[{**ROUTE, "path": "true", "timeout": 0}]))
+    done = check(
+        f"--routes={bad}",
+        f"--routes={tmp_path}/missing.json",
+        "--spool_limit=much",
+        "--environment=ABI_ROUTE=x",
+        "--environment=1",
+        "--tables=x",
+    )
+    assert done.returncode == 78
+    for words in (
+        f"{bad}: /routes/0/path: ",
+        f"{bad}: /routes/0/timeout: ",
+        f"{tmp_path}/missing.json: ",
+        "parameter spool_limit 'much': ",
+        "parameter environment 'ABI_ROUTE=x': ",
+        "parameter environment '1': ",
+        "parameter tables 'x': there is no such parameter",
+    ):
+        assert words in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ([], "parameter routes: "),
+        (["--routes=."], "no file *.json"),
+        (["--routes=t.json", "--routes=copy.json"], 'another table serves "t" already'),
+        (["--routes=t.json", "--spool_dir=/nonexistent"], "parameter spool_dir: /nonexistent: "),
+    ],
+)
+def test_what_can_not_be_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], words: str
+) -> None:
+    (tmp_path / "tables").mkdir()
+    for name in ("t.json", "copy.json"):
+        (tmp_path / "tables" / name).write_text(table())
+    monkeypatch.chdir(tmp_path if options == ["--routes=."] else tmp_path / "tables")
+    done = check(*options)
+    assert done.returncode == 78
+    assert words in done.stderr
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[[str], tuple[subprocess.Popen[bytes], int]]]:
+    """Starts hosts, each of one table; gives the program and its port."""
+    programs: list[subprocess.Popen[bytes]] = []
+
+    def start(text: str) -> tuple[subprocess.Popen[bytes], int]:
+        (tmp_path / "table.json").write_text(text)
+        log = tmp_path / "log"
+        environment = {**os.environ, "LIBPROCESS_IP": "127.0.0.1", "LIBPROCESS_PORT": "0"}
+        with log.open("wb") as out:
+            program = subprocess.Popen(
+                [HOST, f"--routes={tmp_path}/table.json"], stderr=out, env=environment
+            )
+        programs.append(program)
+        until(lambda: "serving on http://" in log.read_text(), "host")
+        return program, int(log.read_text().split("serving on http://")[1].split()[0].split(":")[1])
+
+    yield start
+    for program in programs:
+        program.kill()
+        program.wait()
+
+
+def sleeper(path: Path, **fields: Any) -> dict[str, Any]:
+    """A route whose command says its process id, then sleeps."""
+    script = f"echo $$ > {path}; exec sleep 60"
+    return {"path": f"/{path.name}", "method": "GET", "argv": ["-c", script], **fields}
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def test_after_the_death_of_a_host_reads_end_and_changes_go_on_for_a_while(
+    tmp_path: Path, serve: Callable[[str], tuple[subprocess.Popen[bytes], int]]
+) -> None:
+    read = sleeper(tmp_path / "read")
+    change = sleeper(tmp_path / "change", disconnect="finish", timeout=1, grace=0)
+    program, port = serve(table(command=["/bin/sh"], routes=[read, change]))
+    connections = []
+    for name in ("read", "change"):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
+        connection.request("GET", f"/t/{name}")
+        connections.append(connection)
+    pids = {
+        name: int(until(lambda: (tmp_path / name).exists() and (tmp_path / name).read_text(), name))  # noqa: B023
+        for name in ("read", "change")
+    }
+    program.send_signal(signal.SIGKILL)
+    program.wait()
+    until(lambda: not alive(pids["read"]), "end of the read")
+    assert alive(pids["change"])
+    # Its time-out, its grace and ten seconds after its start nothing is left of it.
+    until(lambda: not alive(pids["change"]), "end of the change")
+    for connection in connections:
+        connection.close()
+
+
+def test_clients_that_close_at_once_leave_nothing_running(
+    tmp_path: Path, serve: Callable[[str], tuple[subprocess.Popen[bytes], int]]
+) -> None:
+    """libprocess tells nobody of a client that leaves before its request was looked at."""
+    route = {"path": "/sleep", "method": "GET", "argv": ["60"]}
+    program, port = serve(table(command=["/bin/sleep"], routes=[route]))
+    for _ in range(50):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
+        connection.request("GET", "/t/sleep")
+        connection.close()
+    children = Path(f"/proc/{program.pid}/task")
+
+    def running() -> list[str]:
+        return [
+            pid for task in children.iterdir() for pid in (task / "children").read_text().split()
+        ]
+
+    until(lambda: not running(), "end of the commands")
+
+
+def test_metrics_and_help(
+    serve: Callable[[str], tuple[subprocess.Popen[bytes], int]],
+) -> None:
+    route = {**ROUTE, "help": "Does nothing, well."}
+    _, port = serve(table(routes=[route]))
+
+    def get(path: str) -> str:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
+        connection.request("GET", path)
+        answer = connection.getresponse().read().decode()
+        connection.close()
+        return answer
+
+    get("/t/true")
+    get("/t/true?unknown=1")
+    metrics = json.loads(get("/metrics/snapshot"))
+    assert metrics["commands/t/true/GET/started"] == 1
+    assert metrics["commands/t/true/GET/refused"] == 1
+    assert metrics["commands/t/true/GET/failed"] == 0
+    assert metrics["commands/t/true/GET/running"] == 0
+    assert "Does nothing, well." in get("/help/t/true")
