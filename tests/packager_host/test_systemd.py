@@ -38,8 +38,6 @@ ExecStart=/bin/sh -c 'exec /store/active/web/run {}'
 FAILING = "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo it burns; exit 3'\n"
 # Started, as far as systemd tells at once.
 DYING = "[Service]\nExecStart=/bin/sh -c 'echo so soon; exit 4'\n"
-    "[Service]\nExecStart=/bin/sh -c 'echo so soon; exit 4'\n"  # started, as far as systemd tells
-)
 SLEEP = "[Service]\nExecStart=/bin/sleep infinity\n"
 
 
