@@ -191,3 +191,26 @@ def test_every_control_has_a_name(simulator: Start, table: Path, tmp_path: Path)
         ]
         assert len(names) > 10
         assert [role for role, name in names if not name.strip()] == []
+
+
+def test_credentials_are_typed_into_the_page(simulator: Start, table: Path, tmp_path: Path) -> None:
+    document = json.loads(table.read_text())
+    document["defaults"]["realm"] = "guarded"
+    table.write_text(json.dumps(document))
+    secrets = tmp_path / "credentials"
+    secrets.write_text("ops süß\n")
+    host = simulator(table, f"--credentials={secrets}")
+    with browser(tmp_path / "profile") as page:
+        page.open(host.url + "/")
+        page.wait("document.getElementById('connection').textContent.includes('credentials')")
+        assert page.run("document.querySelectorAll('.route').length") == 0
+        for name, text in (("principal", "ops"), ("secret", "süß")):
+            page.run(f"document.getElementById('{name}').focus()")
+            page.call("Input.insertText", text=text)
+        page.wait("document.querySelectorAll('.route').length === 2")
+        page.run("document.querySelectorAll('.route')[1].querySelector('button').click()")
+        page.wait(
+            "document.querySelectorAll('.route')[1].querySelector('.outcome')"
+            ".textContent.startsWith('200 OK')"
+        )
+        page.wait("document.querySelector('.request .facts').textContent.includes('by ops')")
