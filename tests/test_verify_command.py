@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +63,23 @@ def _table(directory: Path, command: str, delivery: str = "whole") -> Path:
     return path
 
 
-@pytest.mark.parametrize("routes", [("/list.json", "/show.json", "/verify.json"), ("/remove",)])
-def test_packager_keeps_every_clause(tmp_path: Path, routes: tuple[str, ...]) -> None:
+@pytest.fixture
+def repository(tmp_path: Path) -> Iterator[str]:
+    """The URL of a directory, `tmp_path`."""
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+READS = ("/list.json", "/show.json", "/verify.json")
+
+
+@pytest.mark.parametrize("routes", [READS, ("/add",), ("/remove",)])
+def test_packager_keeps_every_clause(
+    tmp_path: Path, repository: str, routes: tuple[str, ...]
+) -> None:
     (tmp_path / "tree" / "bin").mkdir(parents=True)
     (tmp_path / "tree" / "bin" / "hello").write_text("hello\n")
     archive, store = tmp_path / "hello--1.0.tar", tmp_path / "store"
@@ -75,6 +94,7 @@ def test_packager_keeps_every_clause(tmp_path: Path, routes: tuple[str, ...]) ->
         f"--environment=PACKAGER_ROOT={store}",
         *(f"--only={route}" for route in routes),
         *("--sample", "/show.json", "id=hello--1.0", "--sample", "/remove", "id=hello--1.0"),
+        *("--sample", "/add", f"url={repository}/{archive.name}"),
     )
     assert (status, _broken(findings)) == (0, {})
     assert {finding["clause"] for finding in findings} == {f"ABI-CMD-{n}" for n in range(1, 11)}
