@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+UNFINISHED = ".new"  # ends the name of a file that is to replace another one
 ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW  # how directories of a store are opened
 
 
@@ -65,14 +66,17 @@ def write_new_file(name: str, parent: int, content: bytes) -> None:
 
 
 def replace_file(name: str, parent: int, content: bytes) -> bool:
-    """Make `content` that of the file `name` in the directory `parent`, durably and by one rename;
-    false if it was so before, and the file has kept its times. Raises OSError."""
+    """Make `content` that of the file `name` in the directory `parent`, durably, by one rename; say
+    false if it was that before, and leave the file with its times. The caller holds a lock against
+    other writers of it. Raises OSError."""
     with suppress(OSError):
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=parent)
         with open(fd, "rb") as file:  # noqa: PTH123
             if file.read(len(content) + 1) == content:
                 return False
-    temporary = f".{os.getpid()}-{os.urandom(8).hex()}"
+    temporary = f".{name}{UNFINISHED}"
+    with suppress(FileNotFoundError):
+        os.unlink(temporary, dir_fd=parent)  # a killed writer's
     try:
         write_new_file(temporary, parent, content)
         fd = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=parent)

@@ -275,5 +275,6 @@ def _prune(metadata: int) -> None:
                 indexes.update(each.hashes["sha256"] for each in found.signed.targets.values())
     for name in os.listdir(metadata):
         matched = _INDEX.fullmatch(name)
-        if matched is not None and matched[1] not in indexes:
+        unfinished = name.startswith(".") and name.endswith(durable.UNFINISHED)
+        if unfinished or (matched is not None and matched[1] not in indexes):
             os.unlink(name, dir_fd=metadata)

@@ -1,0 +1,121 @@
+"""Killed at every call that changes the disk: while signing, and while remembering what was seen.
+
+A forked child counts its calls and kills itself before the n-th of them, and after it. Whatever it
+leaves, hosts see the old or the new index, verified; the next run puts everything in order.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from packager import indexing, seen
+from packager_site import put, site
+
+from .test_trust import World
+
+CALLS = ("mkdir", "write", "fchmod", "fsync", "rename", "unlink")
+
+
+def killed(work: Callable[[], object], at: int, *, after: bool) -> bool:
+    """Do `work` in a child that dies at its call number `at`; false if it came to its end."""
+    child = os.fork()
+    if child == 0:
+        with suppress(BaseException):
+            count_down(at, after=after)
+            work()
+            os._exit(0)
+        os._exit(1)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert status in (0, -signal.SIGKILL)
+    return status != 0
+
+
+def count_down(at: int, *, after: bool) -> None:
+    left = at
+
+    def dying(call: Callable[..., object]) -> Callable[..., object]:
+        def wrapped(*arguments: object, **more: object) -> object:
+            nonlocal left
+            left -= 1
+            if left == 0 and not after:
+                os.kill(os.getpid(), signal.SIGKILL)
+            try:
+                return call(*arguments, **more)
+            finally:
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        return wrapped
+
+    for name in CALLS:
+        setattr(os, name, dying(getattr(os, name)))
+    opening = os.open
+
+    def open_(path: str, flags: int, *rest: int, **more: int) -> object:
+        making = dying(opening) if flags & os.O_CREAT else opening
+        return making(path, flags, *rest, **more)
+
+    os.open = open_  # type: ignore[assignment]
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setattr(indexing, "SETTLED", -10.0)  # only what is new is read
+    put(tmp_path / "repo", "hello--1.0")
+    with site(tmp_path / "repo") as served:
+        made = World(tmp_path, served)
+        made.sign("own")
+        yield made
+
+
+def leftovers(directory: Path) -> list[str]:
+    return [str(path) for path in directory.rglob("*.new")]
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_signing(world: World, after: bool) -> None:
+    known = ["hello--1.0"]
+    points = 0
+    while True:
+        name = f"hello--2.{points}"
+        put(world.repo, name)
+        points += 1
+        ended = not killed(lambda: world.sign("own"), points, after=after)
+        found = sorted(world.read(remember=False).packages)
+        news = sorted([*known, name])
+        assert found in (known, news)
+        world.sign("own")  # the next run, with nothing in its way
+        assert sorted(world.read(remember=False).packages) == news
+        assert leftovers(world.repo) == []
+        known = news
+        if ended:
+            break
+    print(f"{points - 1} kill points, none lost")
+    assert points > 20
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_remembering(world: World, after: bool) -> None:
+    points = 0
+    age = (0, 0)
+    while True:
+        points += 1
+        ended = not killed(world.read, points, after=after)
+        left = seen.load(str(world.path / "root"), "main")
+        assert left is None or left.age >= age
+        world.read()
+        now = seen.load(str(world.path / "root"), "main")
+        assert now is not None and now.age >= age
+        age = now.age
+        assert leftovers(world.path / "root") == []
+        if ended:
+            break
+        world.sign("own")
+    print(f"{points - 1} kill points, none lost")
+    assert points > 5
