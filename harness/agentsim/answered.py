@@ -7,6 +7,7 @@ agents that know nothing of the ABI.
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,30 +15,27 @@ from typing import Final
 
 NO_RECORD: Final = "the stream was cut: its exit record never came, so what it told may not be all"
 
-_EX_USAGE, _EX_DATAERR, _EX_NOINPUT, _EX_UNAVAILABLE, _EX_SOFTWARE = 64, 65, 66, 69, 70
-_EX_CANTCREAT, _EX_TEMPFAIL, _EX_PROTOCOL, _EX_NOPERM = 73, 75, 76, 77
-
 _BY_STATUS: Final[Mapping[int, int]] = {
-    400: _EX_USAGE,
-    401: _EX_NOPERM,
-    403: _EX_NOPERM,
-    404: _EX_NOINPUT,
-    405: _EX_USAGE,
-    409: _EX_CANTCREAT,
-    413: _EX_DATAERR,
-    415: _EX_DATAERR,
-    502: _EX_PROTOCOL,
-    503: _EX_TEMPFAIL,
-    504: _EX_TEMPFAIL,
+    400: os.EX_USAGE,
+    401: os.EX_NOPERM,
+    403: os.EX_NOPERM,
+    404: os.EX_NOINPUT,
+    405: os.EX_USAGE,
+    409: os.EX_CANTCREAT,
+    413: os.EX_DATAERR,
+    415: os.EX_DATAERR,
+    502: os.EX_PROTOCOL,
+    503: os.EX_TEMPFAIL,
+    504: os.EX_TEMPFAIL,
 }
 # A command that the host ended, and that then exited with 0, has not succeeded for that.
 _BY_REASON: Final[Mapping[str, int]] = {
-    "timeout": _EX_TEMPFAIL,
-    "idle-timeout": _EX_TEMPFAIL,
-    "shutdown": _EX_TEMPFAIL,
-    "spool-full": _EX_TEMPFAIL,
-    "client-gone": _EX_TEMPFAIL,
-    "output-limit": _EX_SOFTWARE,
+    "timeout": os.EX_TEMPFAIL,
+    "idle-timeout": os.EX_TEMPFAIL,
+    "shutdown": os.EX_TEMPFAIL,
+    "spool-full": os.EX_TEMPFAIL,
+    "client-gone": os.EX_TEMPFAIL,
+    "output-limit": os.EX_SOFTWARE,
 }
 
 
@@ -99,12 +97,12 @@ def exit_status(end: Problem) -> int:
             return 128 + signal.Signals[end.signal].value
         except KeyError:
             digits = end.signal.removeprefix("SIG")
-            return 128 + int(digits) if digits.isdigit() and int(digits) < 65 else _EX_SOFTWARE
+            return 128 + int(digits) if digits.isdigit() and int(digits) < 65 else os.EX_SOFTWARE
     if end.exit_code:
-        return end.exit_code & 0xFF or _EX_SOFTWARE
+        return end.exit_code & 0xFF or os.EX_SOFTWARE
     if end.status < 400 and end.exit_code == 0 and end.reason in ("", "exit"):
         return 0
-    return _BY_REASON.get(end.reason) or _BY_STATUS.get(end.status, _EX_SOFTWARE)
+    return _BY_REASON.get(end.reason) or _BY_STATUS.get(end.status, os.EX_SOFTWARE)
 
 
 def _read(members: Mapping[str, object], reason: str, status: int) -> Problem:

@@ -15,6 +15,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os import EX_NOHOST, EX_NOINPUT, EX_PROTOCOL, EX_TEMPFAIL, EX_UNAVAILABLE, EX_USAGE
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -25,9 +26,6 @@ from agentsim import __version__
 from agentsim.answered import NO_RECORD, Problem, ending, exit_status, is_record, problem
 from agentsim.shown import Screen
 from agentsim.wire.authentication import CredentialsError, read_credentials
-
-EX_USAGE, EX_NOINPUT, EX_NOHOST, EX_UNAVAILABLE = 64, 66, 68, 69
-EX_IOERR, EX_TEMPFAIL, EX_PROTOCOL = 74, 75, 76
 
 _CONNECT_SECONDS = 10.0
 _READ = 1 << 16

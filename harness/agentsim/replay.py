@@ -7,6 +7,7 @@ import socket
 import struct
 import sys
 import time
+from os import EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE, EX_USAGE
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,8 +24,6 @@ from agentsim.exchanges import (
     same,
 )
 from agentsim.shown import tame
-
-EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE = 64, 65, 66, 69
 
 _PAUSE = 0.05  # between pieces, so that they arrive as pieces
 _SETTLED = 0.05  # after all that is expected has come: is there more, does the server close?

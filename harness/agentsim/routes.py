@@ -7,6 +7,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
+from os import EX_DATAERR, EX_NOINPUT, EX_PROTOCOL, EX_UNAVAILABLE
 from pathlib import Path
 
 import click
@@ -14,8 +15,6 @@ import click
 from agentsim.core.describe import Description, describe, from_help
 from agentsim.core.table import TableError, parse
 from agentsim.shown import tame
-
-EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE, EX_PROTOCOL = 65, 66, 69, 76
 
 _SECONDS = 10.0
 _TITLES = ("METHOD", "PATH", "PARAMETERS", "ANSWER", "SECONDS", "REALM", "HELP")

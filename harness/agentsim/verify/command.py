@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from os import EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE, EX_USAGE
 from pathlib import Path
 
 import click
@@ -15,8 +16,6 @@ from agentsim.shown import tame
 from agentsim.verify.checks import FAIL, NOT_APPLICABLE, PASS, Finding, verify
 from agentsim.verify.runner import Runner
 from agentsim.verify.samples import BadSample, sample
-
-EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE = 64, 65, 66, 69
 
 _WORST_FIRST = (FAIL, PASS, NOT_APPLICABLE)
 
