@@ -1,7 +1,7 @@
 """Killed at every call that changes the disk: while signing, and while remembering what was seen.
 
-A forked child counts its calls and kills itself before the n-th of them, and after it. Whatever it
-leaves, hosts see the old or the new index, verified; the next run puts everything in order.
+A forked child counts its calls and kills itself before the n-th of them. Whatever it leaves, hosts
+see the old or the new index, verified; the next run puts everything in order.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from .test_trust import World
 CALLS = ("mkdir", "write", "fchmod", "fsync", "rename", "unlink")
 
 
-def killed(work: Callable[[], object], at: int, *, after: bool) -> bool:
+def killed(work: Callable[[], object], at: int) -> bool:
     """Do `work` in a child that dies at its call number `at`; false if it came to its end."""
     child = os.fork()
     if child == 0:
         with suppress(BaseException):
-            count_down(at, after=after)
+            count_down(at)
             work()
             os._exit(0)
         os._exit(1)
@@ -35,20 +35,16 @@ def killed(work: Callable[[], object], at: int, *, after: bool) -> bool:
     return status != 0
 
 
-def count_down(at: int, *, after: bool) -> None:
+def count_down(at: int) -> None:
     left = at
 
     def dying(call: Callable[..., object]) -> Callable[..., object]:
         def wrapped(*arguments: object, **more: object) -> object:
             nonlocal left
             left -= 1
-            if left == 0 and not after:
+            if left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
-            try:
-                return call(*arguments, **more)
-            finally:
-                if left == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
+            return call(*arguments, **more)
 
         return wrapped
 
@@ -78,15 +74,14 @@ def leftovers(directory: Path) -> list[str]:
     return [str(path) for path in directory.rglob("*.new")]
 
 
-@pytest.mark.parametrize("after", [False, True])
-def test_signing(world: World, after: bool) -> None:
+def test_signing(world: World) -> None:
     known = ["hello--1.0"]
     points = 0
     while True:
         name = f"hello--2.{points}"
         put(world.repo, name)
         points += 1
-        ended = not killed(lambda: world.sign("own"), points, after=after)
+        ended = not killed(lambda: world.sign("own"), points)
         found = sorted(world.read(remember=False).packages)
         news = sorted([*known, name])
         assert found in (known, news)
@@ -100,13 +95,12 @@ def test_signing(world: World, after: bool) -> None:
     assert points > 20
 
 
-@pytest.mark.parametrize("after", [False, True])
-def test_remembering(world: World, after: bool) -> None:
+def test_remembering(world: World) -> None:
     points = 0
     age = (0, 0)
     while True:
         points += 1
-        ended = not killed(world.read, points, after=after)
+        ended = not killed(world.read, points)
         left = seen.load(str(world.path / "root"), "main")
         assert left is None or left.age >= age
         world.read()
