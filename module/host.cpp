@@ -1,6 +1,7 @@
 #include "host.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,9 +12,13 @@
 
 #include <glog/logging.h>
 
+#include <process/after.hpp>
 #include <process/collect.hpp>
+#include <process/future.hpp>
+#include <process/io.hpp>
 #include <process/process.hpp>
 
+#include <stout/duration.hpp>
 #include <stout/foreach.hpp>
 #include <stout/os/ls.hpp>
 #include <stout/os/read.hpp>
@@ -31,6 +36,10 @@ using std::string;
 using std::vector;
 
 namespace command {
+
+// How long the last answers take to get out.
+constexpr Duration LAST_ANSWERS = Milliseconds(200);
+
 
 // The processes that serve. They live as long as the agent does: it never
 // deletes a module.
@@ -168,14 +177,44 @@ Try<Nothing> serve(const Parameters& parameters)
 }
 
 
-process::Future<Nothing> shutdown()
+// Written to by the handler, and what it replaced.
+static int signals[2];
+static struct sigaction replaced[NSIG];
+
+
+static void handle(int number)
 {
-  vector<process::Future<Nothing>> closed;
-  foreach (TableProcess* process, *processes) {
-    closed.push_back(process->shutdown());
-  }
-  return process::collect(closed).then(
-    [](const vector<Nothing>&) { return Nothing(); });
+  const auto byte = static_cast<unsigned char>(number);
+  const ssize_t written = ::write(signals[1], &byte, 1);
+  (void)written; // Nothing can be done about it here.
+}
+
+
+void endInOrder(void (*last)(int))
+{
+  PCHECK(::pipe2(signals, O_CLOEXEC) == 0);
+  struct sigaction action = {};
+  action.sa_handler = handle;
+  action.sa_flags = SA_RESETHAND | SA_RESTART;
+  ::sigaction(SIGTERM, &action, &replaced[SIGTERM]);
+  ::sigaction(SIGINT, &action, &replaced[SIGINT]);
+
+  process::io::poll(signals[0], process::io::READ).onAny([last](auto&&) {
+    vector<process::Future<Nothing>> closed;
+    foreach (TableProcess* process, *processes) {
+      closed.push_back(process->shutdown());
+    }
+    process::await(closed)
+      .then([](auto&&) { return process::after(LAST_ANSWERS); })
+      .onAny([last](auto&&) {
+        unsigned char number = SIGTERM;
+        const ssize_t size = ::read(signals[0], &number, 1);
+        (void)size; // It is readable: that is why this is called.
+        ::sigaction(SIGTERM, &replaced[SIGTERM], nullptr);
+        ::sigaction(SIGINT, &replaced[SIGINT], nullptr);
+        last(number);
+      });
+  });
 }
 
 } // namespace command {

@@ -7,8 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include <process/future.hpp>
-
 #include <stout/nothing.hpp>
 #include <stout/try.hpp>
 
@@ -30,9 +28,11 @@ using Parameters = std::vector<std::pair<std::string, std::string>>;
 // one in each line, and then serves nothing.
 Try<Nothing> serve(const Parameters& parameters);
 
-// Ends every command as a time-out does, and refuses new ones; ready when all
-// are answered.
-process::Future<Nothing> shutdown();
+// Makes SIGTERM and SIGINT end the program in order: every command is ended as
+// a time-out does, new ones are refused, and when all are answered `last` is
+// called with the signal's number. By then the program's own dispositions of
+// both signals are in force again; the second signal finds the default ones.
+void endInOrder(void (*last)(int));
 
 } // namespace command {
 

@@ -103,7 +103,9 @@ static int runChild(void* argument)
     ::umask(plan->umask);
   }
   if (plan->setNice) {
-    require(::setpriority(PRIO_PROCESS, 0, plan->nice) == 0, "limit nice");
+    // Nicer already, and not allowed to take it back: stays so.
+    require(
+        ::setpriority(PRIO_PROCESS, 0, plan->nice) == 0 || errno == EACCES, "limit nice");
   }
   if (plan->endWithHost) {
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);

@@ -16,11 +16,9 @@
 #include <string>
 
 #include <process/authenticator.hpp>
-#include <process/future.hpp>
 #include <process/owned.hpp>
 #include <process/process.hpp>
 
-#include <stout/duration.hpp>
 #include <stout/hashmap.hpp>
 #include <stout/os.hpp>
 #include <stout/strings.hpp>
@@ -73,11 +71,6 @@ static void authenticate(const string& file, const command::Parameters& given)
 
 int main(int argc, char** argv)
 {
-  sigset_t stop;
-  sigemptyset(&stop);
-  sigaddset(&stop, SIGTERM);
-  sigaddset(&stop, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &stop, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
 
   command::Parameters given;
@@ -113,10 +106,9 @@ int main(int argc, char** argv)
   if (check) {
     ::_exit(0);
   }
+  command::endInOrder([](int) { ::_exit(0); });
   std::cerr << "serving on http://" << process::address() << std::endl;
-  int number;
-  sigwait(&stop, &number);
-  command::shutdown().await();
-  os::sleep(Milliseconds(200)); // For the last answers to go out.
-  ::_exit(0);
+  for (;;) {
+    ::pause();
+  }
 }
