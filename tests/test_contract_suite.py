@@ -1,4 +1,4 @@
-"""The contract suite itself: it covers the contract, its report tells the truth, and it is usable."""
+"""The contract suite itself: it covers the contract, its report tells the truth, and is usable."""
 
 from __future__ import annotations
 

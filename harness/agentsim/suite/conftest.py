@@ -55,7 +55,7 @@ def hosts(kind: Kind, probes: Probes) -> Iterator[list[Host]]:
 @pytest.fixture
 def host(kind: Kind, probes: Probes, hosts: list[Host]) -> Host:
     """The host under test, serving all probe tables."""
-    if hosts and (not kind.shared or not hosts[0].running):
+    if hosts and not hosts[0].running:
         hosts.pop().stop()
     if not hosts:
         hosts.append(kind.start(Launch(probes)))
@@ -89,6 +89,8 @@ def logged(host: Host) -> Host:
 @pytest.fixture
 def own_host(kind: Kind, probes: Probes) -> Iterator[Callable[..., Host]]:
     """Start hosts for this test alone: `own_host(spool_limit=1)`, what `Launch` has."""
+    if not kind.starts:
+        pytest.skip("a host that somebody else has started can't be started anew")
     started: list[Host] = []
 
     def start(**changes: Any) -> Host:

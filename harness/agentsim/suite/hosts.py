@@ -181,8 +181,8 @@ class Kind(ABC):
     """
 
     name: ClassVar[str]
-    #: Whether a test may be given a host that another one has used.
-    shared: ClassVar[bool] = True
+    #: Whether a test can have a host of its own, in the state that it needs.
+    starts: ClassVar[bool] = True
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
@@ -330,6 +330,7 @@ class Remote(Kind):
     """
 
     name = "url"
+    starts = False
 
     def __init__(self, deadline: float, url: str, pid: int | None, log_file: Path | None) -> None:
         super().__init__(deadline)
@@ -339,9 +340,7 @@ class Remote(Kind):
         self._log_file = log_file
 
     def start(self, launch: Launch) -> Host:
-        """The host as it is; nothing about it can be changed."""
-        if launch != Launch(launch.probes):
-            raise Unsupported("a host that somebody else has started can't be started anew")
+        """The host as it is, whatever the launch says."""
         address = socket.gethostbyname(self._address[0])
         return Host(
             self._address,
