@@ -38,7 +38,10 @@ def main() -> None:
             if name == "umask":
                 os.umask(value)
             elif name == "nice":
-                os.setpriority(os.PRIO_PROCESS, 0, value)
+                try:  # noqa: SIM105 - contextlib takes its time
+                    os.setpriority(os.PRIO_PROCESS, 0, value)
+                except PermissionError:
+                    pass  # nicer already, and not allowed to take it back: stays so
             else:
                 _, hard = resource.getrlimit(_RESOURCES[name])
                 # More than this host may give is as much as it may give.
