@@ -51,9 +51,13 @@ class Session:
         """Take an installed package out of the store, durably. The caller holds ROOT/lock and
         knows that nothing needs it. Raises FileNotFoundError if it is not there, OSError."""
         with (
+            opened("staging", self.root_fd) as staging,
             opened("packages", self.root_fd) as packages,
             opened("manifests", self.root_fd) as known,
         ):
+            # Records without a tree are looked for only if staging/ has a dead directory: ours has
+            # to be on the disk before the tree goes, and the record has to go before it does.
+            os.fsync(staging)
             move(package_id, packages, package_id, self.mine.fd)
             try:
                 with suppress(FileNotFoundError):
@@ -61,6 +65,8 @@ class Session:
             except OSError:
                 os.rename(package_id, package_id, src_dir_fd=self.mine.fd, dst_dir_fd=packages)
                 raise
+            with suppress(OSError):  # the package is gone; a record that stays harms nothing
+                os.fsync(known)
 
 
 @contextmanager
@@ -131,3 +137,4 @@ def _drop_orphans(root_fd: int) -> None:
         for name in set(os.listdir(manifests)) - set(os.listdir(packages)):  # noqa: PTH208
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=manifests)
+        os.fsync(manifests)
