@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from agentsim.exchanges import CLIENT, Recorded, piece_bytes
 
-_SILENT: Final = 0.3
+_SILENT: Final = 0.2
 _PAUSE: Final = 0.2
 _RECORD: Final = b'{"abi":1,"record":"exit",'
 

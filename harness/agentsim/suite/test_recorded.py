@@ -29,8 +29,10 @@ def _groups() -> list[tuple[str, list[Recorded]]]:
     "exchanges", [pytest.param(members, id=name) for name, members in _groups()]
 )
 def test_the_recorded_exchanges(host: Host, exchanges: list[Recorded]) -> None:
-    def replay(exchange: Recorded) -> list[str]:
-        return differences(exchange, *play(host.address, exchange, host.deadline / 3))
+    def replay(exchange: Recorded, times: int = 3) -> list[str]:
+        # What was sent in pieces may arrive in one, on a busy machine; it is another exchange then.
+        found = differences(exchange, *play(host.address, exchange, host.deadline / 10))
+        return replay(exchange, times - 1) if found and times > 1 else found
 
     with ThreadPoolExecutor(32) as pool:
         results = pool.map(replay, exchanges)
