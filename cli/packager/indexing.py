@@ -95,6 +95,15 @@ def opened(directory: str) -> Iterator[int]:
         os.close(top)
 
 
+def is_signed(top: int) -> bool:
+    """Whether the repository in the directory `top` has a signed index. Raises OSError."""
+    try:
+        os.stat(f"{METADATA}/timestamp.json", dir_fd=top, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def index(top: int, emit: Emit, limits: Limits | None = None) -> Indexed:
     """Write the index of the directory `top` (see `opened`) if it has changed.
 

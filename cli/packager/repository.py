@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from packager import repoindex
-from packager.config import OFF, PKGPANDA, REQUIRE, Repository
+from packager.config import DEFAULT_PATH, OFF, PKGPANDA, REQUIRE, Repository
 from packager.errors import ConfigError, Conflict, DataError, NotFound, PackagerError
 from packager.events import Emit, Field
 from packager.fetch import fetch
@@ -88,6 +88,11 @@ class Repositories:
         emit: Emit,
         scratch: str | None,
     ) -> None:
+        if not configured:
+            raise ConfigError(
+                f"no repository is configured: name one in {DEFAULT_PATH}, or in the file of "
+                "--config: [[repositories]], and below it its name, url and keys"
+            )
         self.configured = configured
         self._root = os.path.abspath(root)  # noqa: PTH100 - pathlib is slow to import
         self._policy = policy
@@ -101,8 +106,6 @@ class Repositories:
         Raises UsageError, NotFound, Conflict where only chance could choose, and what reading a
         repository raises.
         """
-        if not self.configured:
-            raise ConfigError("no repository is configured; see 'packager fetch --help'")
         if "--" in word and not flaw(word):
             return self._find_id(word)
         return self._find_name(word)

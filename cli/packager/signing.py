@@ -126,15 +126,6 @@ def trust(
         return Signed(made.signed, 0, expires)
 
 
-def is_signed(top: int) -> bool:
-    """Whether the repository has a root already. Raises OSError."""
-    try:
-        with durable.opened(METADATA, top) as metadata:
-            return bool(_versions(metadata, ROOT))
-    except FileNotFoundError:
-        return False
-
-
 def _write_root(
     metadata: int,
     former: Metadata[Root] | None,

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from packager import indexing, output
-from packager.errors import PackagerError, UsageError
+from packager.errors import UsageError
 from packager.events import Field
 from packager.progress import Quiet
 from packager.stopping import stoppable
@@ -26,7 +26,7 @@ def index(
     """Write, and sign, the index of a directory. Raises PackagerError, OutputFailed, Stopped."""
     signers = _signers(sign)
     with stoppable(), _Reading() as emit, indexing.opened(directory) as top:
-        if not signers and _is_signed(top):
+        if not signers and indexing.is_signed(top):
             raise UsageError(f"{directory} is signed: give the key that signs it: --sign")
         try:
             made = indexing.index(top, emit)
@@ -126,14 +126,6 @@ class _Reading(Quiet):
         super().__call__(event, **fields)
         if event == "indexing" and output.is_terminal(output.STDERR):
             output.complain(f"{fields['path']} ({fields['number']} of {fields['total']})")
-
-
-def _is_signed(top: int) -> bool:
-    try:
-        from packager import signing
-    except PackagerError:  # without the libraries nothing can be signed anew either
-        return False
-    return signing.is_signed(top)
 
 
 def _signers(words: str | None) -> list[CryptoSigner]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from packager import config, output
-from packager.errors import ConfigError, PackagerError
+from packager.errors import PackagerError
 from packager.installed import installed_ids
 from packager.progress import listener
 from packager.remote import Policy
@@ -26,8 +26,6 @@ def run(
     """List what matches all words. A repository that fails is told of and left out; if none is
     left, its failure is that of the command. Raises PackagerError, OutputFailed."""
     configured = config.load(config_path)
-    if not configured:
-        raise ConfigError("no repository is configured; see 'packager fetch --help'")
     policy = Policy(connect_timeout, read_timeout, retries)
     opened: list[Opened] = []
     failures: dict[str, PackagerError] = {}
