@@ -153,8 +153,9 @@ def test_every_table_of_the_project_is_valid() -> None:
     found = [*root.glob("module/routes/*.json"), *root.glob("fixtures/tables/*.json")]
     assert found
     for path in found:
-        parse(path.read_bytes(), str(path))
-        VALIDATOR.validate(json.loads(path.read_bytes()))
+        table = path.read_bytes().replace(b"@DIR@", b"/tmp")  # the suite's place for its programs
+        parse(table, str(path))
+        VALIDATOR.validate(json.loads(table))
 
 
 @pytest.mark.parametrize("size", [1000, 1_000_000])
