@@ -69,6 +69,8 @@ def files(
                 known = lines_of(file.read())
         except FileNotFoundError:
             pass  # none of its packages says anything
+    if not known and all(value == NONE for value in lines.values()):
+        return {}
     lines.update((name, known.get(name, NONE)) for name in staying)
     if all(value == NONE for value in lines.values()):
         return {}

@@ -6,15 +6,16 @@ cost is that of the packages that come and go.
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from packager.ident import split_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Protocol
 
     from packager.published import Published
+else:
+    Protocol = object  # importing typing takes longer than all that is done here
 
 DIRECTORY = ""  # what an index calls a directory; no package has an empty name
 

@@ -6,7 +6,11 @@ the words go; whoever listens decides what is shown, how often, and in which for
 
 from __future__ import annotations
 
-from typing import Protocol
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object  # importing typing takes longer than most of what is done here
 
 Field = str | int | float | bool | None
 

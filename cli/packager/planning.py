@@ -124,8 +124,9 @@ def make_plan(root: str, request: Request, packages: Packages) -> Plan:
     else:
         roles = hostapply.roles(request.options) if request.roles is None else request.roles
         ids = _wanted_ids(current, request, packages, roles)
+        known = current.packages if current is not None else {}  # active ones are never removed
         for each in ids:
-            if not os.path.lexists(f"{root}/packages/{each}"):
+            if each not in known and not os.path.lexists(f"{root}/packages/{each}"):
                 raise missing(root, each)
         if current is not None and ids == list(current.packages) and roles == current.roles:
             wanted = current

@@ -10,13 +10,14 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from types import TracebackType
-from typing import TYPE_CHECKING
 
 from packager import output
 from packager.events import Field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from click._termui_impl import ProgressBar
 
 INTERVAL = 0.2  # seconds between two events of the same kind
