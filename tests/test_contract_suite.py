@@ -27,7 +27,7 @@ def proved() -> dict[str, list[str]]:
         for marks, name in pattern.findall(file.read_text(encoding="utf-8")):
             for clause in re.findall(r'"(ABI-[A-Z]+-\d+)"', marks):
                 found[clause].append(f"{file.stem.removeprefix('test_')}::{name}")
-    tables = (SUITE / "test_tables.py").read_text(encoding="utf-8")
+    tables = (SUITE / "table_cases.py").read_text(encoding="utf-8")
     for clause in re.findall(r'"(ABI-TABLE-\d+)"', tables):
         found[clause].append("tables::test_a_table_is_judged")
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -43,10 +45,10 @@ def suite_command(arguments: tuple[str, ...]) -> None:
       agentsim suite --abi-host=http://127.0.0.1:5051 -k stream
       agentsim suite --help
     """
-    try:
-        import pytest
-    except ImportError:
+    if importlib.util.find_spec("pytest") is None:
         click.echo("agentsim suite: pytest is missing: install mesos-packager[harness]", err=True)
         sys.exit(EX_UNAVAILABLE)
     here = str(Path(__file__).parent)
-    sys.exit(pytest.main([here, "-p", "no:cacheprovider", "--rootdir", here, *arguments]))
+    options = [here, f"--rootdir={here}", "-p", "no:cacheprovider", *arguments]
+    # A pytest of its own: this one has imported already what pytest wants to import itself.
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", *options])
