@@ -75,6 +75,8 @@ def writing(root: str, *, lock_wait: float, make: bool = True) -> Iterator[Sessi
 
     Raises PackagerError only: whatever errno the block ends with is translated.
     """
+    # A store is for everybody to read, whatever the umask of whoever writes to it.
+    os.umask(0o022)
     with translated(root), _open_root(root, make) as root_fd:
         with lock.exclusive(root_fd, root, lock_wait):
             dead = take_dead(root_fd)

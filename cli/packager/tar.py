@@ -247,6 +247,8 @@ def decode_member(
         if claimed != size and not (size == 0 and claimed >= OLD_SIZE_LIMIT):
             raise Refused(f"the member has two sizes, {size} and {claimed}")
         size = claimed
+    if flag == b"\0" and name.endswith(b"/"):
+        kind = DIRECTORY  # as the tar of Version 7, which had no type for directories, wrote them
     if kind == FILE and name.endswith(b"/"):
         raise Refused("the member is a file, but its name ends with '/'")
     if kind != FILE and size:

@@ -31,6 +31,7 @@ from .archives import (
     END,
     GOOD,
     directory,
+    header,
     hard_link,
     member,
     snapshot,
@@ -125,8 +126,14 @@ def test_modes_do_not_depend_on_the_umask(umask: int, tmp_path: Path) -> None:
         "f644": 0o644, "f777": 0o755, "f600": 0o600, "f444": 0o644, "f000": 0o600, "f711": 0o711,
         "private": 0o700, "shared": 0o755, "new": 0o755, "new/f": 0o644,
     }  # fmt: skip
-    assert (tmp_path / "root/packages/a--1").stat().st_mode & 0o7777 == 0o755
+    for name in ("root", "root/packages", "root/packages/a--1", "root/manifests"):
+        assert (tmp_path / name).stat().st_mode & 0o7777 == 0o755
     assert Store(str(tmp_path / "root")).verify()[0].differences == []
+
+
+def test_a_directory_of_version_7_tar_is_one(tmp_path: Path) -> None:
+    add(tmp_path, header("d/", kind=b"\0", magic=b"\0" * 8, mode=0o755) + member("d/f", b"x") + END)
+    assert (tmp_path / "packages/a--1/d/f").read_bytes() == b"x"
 
 
 def test_setgid_directories_above_leave_no_mark(tmp_path: Path) -> None:
