@@ -15,50 +15,19 @@ Source: http-parser 2.6.2 `http_parser_execute`, and libprocess `StreamingReques
 
 from __future__ import annotations
 
-import re
 import zlib
 from typing import Protocol
 
 from agentsim.core.query import BadQuery, decode
+from agentsim.wire import grammar
+from agentsim.wire.framing import CutGzip, Framing, Malformed
 from agentsim.wire.target import BadTarget, split
-
-METHODS = frozenset(
-    b"DELETE GET HEAD POST PUT CONNECT OPTIONS TRACE COPY LOCK MKCOL MOVE PROPFIND PROPPATCH SEARCH"
-    b" UNLOCK BIND REBIND UNBIND ACL REPORT MKACTIVITY CHECKOUT MERGE M-SEARCH NOTIFY SUBSCRIBE"
-    b" UNSUBSCRIBE PATCH PURGE MKCALENDAR LINK UNLINK".split()
-)
-_METHOD_PREFIXES = frozenset(m[:n] for m in METHODS for n in range(1, len(m) + 1))
 
 #: A whole head, its chunk-size lines included, may have this many bytes (HTTP_MAX_HEADER_SIZE).
 MAX_HEAD = 80 * 1024
 #: libprocess reads at most this much at a time; header bytes are counted per read.
 READ_SIZE = 80 * 1024
 
-_MAX_LENGTH = 2**64 - 1
-
-_NEWLINES = re.compile(rb"[\r\n]*")
-_SPACES = re.compile(rb" *")
-_BLANKS = re.compile(rb"[ \t]*")
-_METHOD = re.compile(rb"[^ ]*")
-# Tab and form feed, bytes above 0x7F: the lenient build takes them in a target.
-_TARGET = re.compile(rb"[^ \r\n]*")
-_LENIENT = rb"\t\x0c!-~\x80-\xff"
-_USERINFO = rb"A-Za-z0-9\-_.!~*'()%;:&=+$,"
-_PATH_FORM = re.compile(rb"[/*][" + _LENIENT + rb"]*")
-_SERVER = rb"(?:(?:[" + _USERINFO + rb"\[\]]|@(?!@))*(?:[/?][" + _LENIENT + rb"]*)?)"
-_ABSOLUTE_PREFIX = re.compile(rb"[A-Za-z]+(?::(?:/(?:/" + _SERVER + rb")?)?)?")
-_SERVER_FORM = re.compile(_SERVER)
-# A target may end only where http-parser is past the "//" of its scheme.
-_ABSOLUTE_ENDED = re.compile(rb"[A-Za-z]+://.", re.DOTALL)
-_VERSION_PREFIX = re.compile(
-    rb" *(?:H(?:.(?:.(?:.(?:.(?:[1-9](?:[0-9]{0,2}(?:\.(?:0*[0-9]{0,3})?)?)?)?)?)?)?)?)?", re.DOTALL
-)
-_VERSION = re.compile(rb" *H....([0-9]+)\.0*([0-9]+)", re.DOTALL)
-_TOKEN_CHARACTERS = rb"!#$%&'*+\-.0-9A-Z^_`a-z|~ "
-_NAME = re.compile(rb"[" + _TOKEN_CHARACTERS + rb"]*")
-_VALUE = re.compile(rb"[^\r\n]*")
-_HEX = re.compile(rb"[0-9A-Fa-f]*")
-_NOT_CR = re.compile(rb"[^\r]*")
 
 # States, in the order in which a request goes through them.
 (
@@ -87,32 +56,6 @@ _NOT_CR = re.compile(rb"[^\r]*")
     _CHUNK_LF,
     _IN_BODY,
 ) = range(24)
-
-# What the value of a header of special meaning has matched so far (http-parser's header_state).
-_GENERAL = "general"
-_LENGTH = "content-length"
-_ENCODING = "transfer-encoding"
-_UPGRADE = "upgrade"
-_CONNECTION = "connection"
-_CHUNKED_MATCHED = "chunked"
-_TOKEN_START = "token-start"
-_TOKEN = "token"
-_CLOSE_MATCHED = "close"
-_KEEP_ALIVE_MATCHED = "keep-alive"
-_UPGRADE_MATCHED = "connection-upgrade"
-_MATCHING = {
-    "matching-chunked": (b"chunked", _GENERAL, _CHUNKED_MATCHED),
-    "matching-keep-alive": (b"keep-alive", _TOKEN, _KEEP_ALIVE_MATCHED),
-    "matching-close": (b"close", _TOKEN, _CLOSE_MATCHED),
-    "matching-upgrade": (b"upgrade", _TOKEN, _UPGRADE_MATCHED),
-}
-_SPECIAL = {
-    b"connection": _CONNECTION,
-    b"proxy-connection": _CONNECTION,
-    b"content-length": _LENGTH,
-    b"transfer-encoding": _ENCODING,
-    b"upgrade": _UPGRADE,
-}
 
 
 class Request:
@@ -159,18 +102,6 @@ class Handler(Protocol):
         """The body of the last request can't be decoded; nothing more of it will come."""
 
 
-class _Malformed(Exception):
-    """The bytes are no request."""
-
-    reason = "failed to decode body"
-
-
-class _CutGzip(_Malformed):
-    """A compressed body ends before its compression does."""
-
-    reason = "Failed to decompress body"
-
-
 class Parser:
     """The parser of one connection."""
 
@@ -192,12 +123,8 @@ class Parser:
         self._value = b""
         self._field: tuple[bytes, bytes] | None = None
         self._headers: dict[bytes, bytes] = {}
-        self._special = _GENERAL
-        self._matched = 0
-        self._length: int | None = None
-        self._has_length = self._chunked = self._trailing = False
-        self._close = self._keep = self._upgrade_header = self._upgrade_token = False
-        self._upgrade = self._skip_body = False
+        self._framing = Framing()
+        self._trailing = self._upgrade = False
         self._inflate: zlib._Decompress | None = None
 
     def feed(self, data: bytes) -> bool:
@@ -216,10 +143,10 @@ class Parser:
             piece = data[start : start + READ_SIZE] if len(data) > READ_SIZE else data
             try:
                 if self._failed:
-                    raise _Malformed
+                    raise Malformed
                 self._stop = False
                 self._execute(piece)
-            except _Malformed as malformed:
+            except Malformed as malformed:
                 self._failed = True
                 if self._body_open:
                     self._body_open = False
@@ -231,7 +158,7 @@ class Parser:
     def _count(self, number: int) -> None:
         self._counted += number
         if self._counted > MAX_HEAD:
-            raise _Malformed
+            raise Malformed
 
     def _execute(self, data: bytes) -> None:
         position, end = 0, len(data)
@@ -240,23 +167,23 @@ class Parser:
             before = position
             state = self._state
             if state < _IN_CHUNK and self._counted >= MAX_HEAD:
-                raise _Malformed
+                raise Malformed
             position = steps[state](self, data, position)
             if state < _IN_CHUNK:
                 self._count(position - before)
             if self._stop:
                 if position < end:
-                    raise _Malformed  # bytes behind an upgrade belong to another protocol
+                    raise Malformed  # bytes behind an upgrade belong to another protocol
                 return
         if self._state in (_IN_NAME, _IN_VALUE):
             self._count(1)  # http-parser counts a span cut by the end of a read once more
         if self._state == _IN_NAME and self._trailing:
-            raise _Malformed
+            raise Malformed
 
     # -- the request line ---------------------------------------------------------------------
 
     def _on_start(self, data: bytes, position: int) -> int:
-        match = _NEWLINES.match(data, position)
+        match = grammar.NEWLINES.match(data, position)
         assert match is not None
         if match.end() == position:
             self._begin()
@@ -264,47 +191,49 @@ class Parser:
         return match.end()
 
     def _on_method(self, data: bytes, position: int) -> int:
-        match = _METHOD.match(data, position)
+        match = grammar.METHOD.match(data, position)
         assert match is not None
         method = self._method + match.group()
         stop = match.end()
         if stop == len(data):
-            if method not in _METHOD_PREFIXES:
-                raise _Malformed
+            if method not in grammar.METHOD_PREFIXES:
+                raise Malformed
             self._method = method
             return stop
-        if method not in METHODS:
-            raise _Malformed
+        if method not in grammar.METHODS:
+            raise Malformed
         self._method = method
         self._state = _BEFORE_TARGET
         return stop + 1
 
     def _on_before_target(self, data: bytes, position: int) -> int:
-        match = _SPACES.match(data, position)
+        match = grammar.SPACES.match(data, position)
         assert match is not None
         if match.end() < len(data):
             self._state = _IN_TARGET
         return match.end()
 
     def _on_target(self, data: bytes, position: int) -> int:
-        match = _TARGET.match(data, position)
+        match = grammar.TARGET.match(data, position)
         assert match is not None
         target = self._target + match.group() if self._target else match.group()
         first = target[:1]
         if self._method == b"CONNECT":
-            form = _SERVER_FORM
+            form = grammar.SERVER_FORM
         elif first in (b"/", b"*"):
-            form = _PATH_FORM
+            form = grammar.PATH_FORM
         else:
-            form = _ABSOLUTE_PREFIX
+            form = grammar.ABSOLUTE_PREFIX
         if form.fullmatch(target) is None:
-            raise _Malformed
+            raise Malformed
         self._target = target
         stop = match.end()
         if stop == len(data):
             return stop
-        if not target or (form is _ABSOLUTE_PREFIX and not _ABSOLUTE_ENDED.match(target)):
-            raise _Malformed
+        if not target or (
+            form is grammar.ABSOLUTE_PREFIX and not grammar.ABSOLUTE_ENDED.match(target)
+        ):
+            raise Malformed
         delimiter = data[stop]
         if delimiter == 0x20:
             self._state = _IN_VERSION
@@ -317,15 +246,15 @@ class Parser:
         # The four characters after the H may be anything, line ends too: the lenient build does
         # not look at them.  So only what follows them can end the line.
         version = self._version + data[position:]
-        match = _VERSION_PREFIX.match(version)
+        match = grammar.VERSION_PREFIX.match(version)
         assert match is not None
         stop = match.end()
         if stop == len(version):
             self._version = version
             return len(data)
-        complete = _VERSION.fullmatch(version, 0, stop)
+        complete = grammar.VERSION.fullmatch(version, 0, stop)
         if complete is None or version[stop] not in b"\r\n":
-            raise _Malformed
+            raise Malformed
         taken = stop - len(self._version)
         self._version = version[:stop]
         self._state = _LINE_END if version[stop] == 0x0D else _FIELD_START
@@ -333,7 +262,7 @@ class Parser:
 
     def _on_line_end(self, data: bytes, position: int) -> int:
         if data[position] != 0x0A:
-            raise _Malformed
+            raise Malformed
         self._state = _FIELD_START
         return position + 1
 
@@ -352,27 +281,23 @@ class Parser:
         return position
 
     def _on_name(self, data: bytes, position: int) -> int:
-        match = _NAME.match(data, position)
+        match = grammar.NAME.match(data, position)
         assert match is not None
-        had_length = self._name[:14].lower() == b"content-length"
         name = self._name + match.group()
+        self._framing.see_name(self._name, name)
         self._name = name
-        if not had_length and name[:14].lower() == b"content-length":
-            if self._has_length:
-                raise _Malformed
-            self._has_length = True
         stop = match.end()
         if stop == len(data):
             return stop
         if data[stop] != 0x3A or not name or self._trailing:
-            raise _Malformed
-        self._special = _SPECIAL.get(name.lower().rstrip(b" "), _GENERAL)
+            raise Malformed
+        self._framing.begin_value(name)
         self._value = b""
         self._state = _BEFORE_VALUE
         return stop + 1
 
     def _on_before_value(self, data: bytes, position: int) -> int:
-        match = _BLANKS.match(data, position)
+        match = grammar.BLANKS.match(data, position)
         assert match is not None
         stop = match.end()
         if stop == len(data):
@@ -400,48 +325,17 @@ class Parser:
         return position
 
     def _on_value_start(self, data: bytes, position: int) -> int:
-        byte = data[position]
-        special = self._special
-        lower = byte | 0x20
-        self._matched = 0
-        if special is _LENGTH:
-            if not 0x30 <= byte <= 0x39:
-                raise _Malformed
-            self._length = byte - 0x30
-        elif special is _UPGRADE:
-            self._upgrade_header = True
-            self._special = _GENERAL
-        elif special is _ENCODING:
-            self._special = "matching-chunked" if lower == 0x63 else _GENERAL
-        elif special is _CONNECTION:
-            self._special = self._token_of(lower)
-        elif special is not _TOKEN_START:
-            self._special = _GENERAL
+        self._framing.begin_line(data[position])
         self._value += data[position : position + 1]
         self._state = _IN_VALUE
         return position + 1
 
-    @staticmethod
-    def _token_of(lower: int) -> str:
-        if lower == 0x6B:
-            return "matching-keep-alive"
-        if lower == 0x63:
-            return "matching-close"
-        if lower == 0x75:
-            return "matching-upgrade"
-        return _TOKEN
-
     def _on_value(self, data: bytes, position: int) -> int:
-        match = _VALUE.match(data, position)
+        match = grammar.VALUE.match(data, position)
         assert match is not None
         span = match.group()
         if span:
-            if self._special is _GENERAL:
-                # Only the first byte of each span is looked at, then the parser skips to the end.
-                if not _is_header_byte(span[0]):
-                    raise _Malformed
-            else:
-                self._match_special(span)
+            self._framing.take(span)
             self._value += span
         stop = match.end()
         if stop < len(data):
@@ -451,60 +345,9 @@ class Parser:
             self._state = _VALUE_CR
         return stop
 
-    def _match_special(self, span: bytes) -> None:
-        for byte in span:
-            special = self._special
-            if not _is_header_byte(byte):
-                raise _Malformed
-            lower = byte | 0x20
-            if special is _GENERAL:
-                return
-            if special is _LENGTH:
-                if byte == 0x20:
-                    continue
-                if not 0x30 <= byte <= 0x39:
-                    raise _Malformed
-                assert self._length is not None
-                if self._length > (_MAX_LENGTH - 10) // 10:
-                    raise _Malformed
-                self._length = self._length * 10 + byte - 0x30
-            elif special in _MATCHING:
-                word, otherwise, matched = _MATCHING[special]
-                self._matched += 1
-                if self._matched >= len(word) or lower != word[self._matched]:
-                    self._special = otherwise
-                elif self._matched == len(word) - 1:
-                    self._special = matched
-            elif special is _TOKEN_START:
-                if lower in b"kcu":
-                    self._special = self._token_of(lower)
-                elif _NAME.fullmatch(bytes((lower,))) and lower != 0x20:
-                    self._special = _TOKEN
-                elif lower not in b" \t":
-                    self._special = _GENERAL
-            elif special is _TOKEN:
-                if byte == 0x2C:
-                    self._special, self._matched = _TOKEN_START, 0
-            elif special is _CHUNKED_MATCHED:
-                if byte != 0x20:
-                    self._special = _GENERAL
-            elif byte == 0x2C:
-                self._note_connection()
-                self._special, self._matched = _TOKEN_START, 0
-            elif byte != 0x20:
-                self._special = _TOKEN
-
-    def _note_connection(self) -> None:
-        if self._special is _KEEP_ALIVE_MATCHED:
-            self._keep = True
-        elif self._special is _CLOSE_MATCHED:
-            self._close = True
-        elif self._special is _UPGRADE_MATCHED:
-            self._upgrade_token = True
-
     def _on_value_cr(self, data: bytes, position: int) -> int:
         if data[position] != 0x0A:
-            raise _Malformed
+            raise Malformed
         self._state = _VALUE_END
         return position + 1
 
@@ -512,10 +355,7 @@ class Parser:
         if data[position] in b" \t":
             self._state = _VALUE_START  # a folded line goes on with its blanks
             return position
-        if self._special is _CHUNKED_MATCHED:
-            self._chunked = True
-        else:
-            self._note_connection()
+        self._framing.end_value()
         self._headers[self._name.lower()] = self._value
         self._state = _FIELD_START
         return position
@@ -527,16 +367,17 @@ class Parser:
         if self._trailing:
             self._message_end()
             return position + 1
-        if self._chunked and self._has_length:
-            raise _Malformed
-        self._upgrade = self._method == b"CONNECT" or (self._upgrade_header and self._upgrade_token)
+        framing = self._framing
+        if framing.chunked and framing.has_length:
+            raise Malformed
+        self._upgrade = self._method == b"CONNECT" or framing.upgrade
         self._head_complete()
-        has_body = self._chunked or bool(self._length)
+        has_body = framing.chunked or bool(framing.length)
         if self._upgrade and (self._method == b"CONNECT" or not has_body):
             self._message_end()
-        elif self._chunked:
+        elif framing.chunked:
             self._state = _CHUNK_SIZE_START
-        elif self._length:
+        elif framing.length:
             self._state = _IN_BODY
         else:
             self._message_end()
@@ -548,14 +389,14 @@ class Parser:
             target = split(self._target)
             query = decode(target.query)
         except BadTarget:
-            raise _Malformed from None
+            raise Malformed from None
         if isinstance(query, BadQuery):
-            raise _Malformed
-        version = _VERSION.fullmatch(self._version)
+            raise Malformed
+        version = grammar.VERSION.fullmatch(self._version)
         if version is not None and int(version[1]) > 0 and int(version[2]) > 0:
-            keep_alive = not self._close
+            keep_alive = not self._framing.close
         else:
-            keep_alive = self._keep
+            keep_alive = self._framing.keep_alive
         if self._headers.get(b"content-encoding") == b"gzip":
             self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
         self._requests += 1
@@ -566,7 +407,7 @@ class Parser:
 
     def _message_end(self) -> None:
         if self._inflate is not None and not self._inflate.eof:
-            raise _CutGzip
+            raise CutGzip
         self._body_open = False
         self._state = _START
         if self._upgrade:
@@ -579,7 +420,7 @@ class Parser:
             return
         try:
             self._decompress(self._inflate, data)
-        except _Malformed:
+        except Malformed:
             # http-parser reports how far it came, and libprocess takes an error in a read's last
             # bytes for none: the request hangs until more arrives.
             if not unseen:
@@ -592,38 +433,35 @@ class Parser:
             try:
                 piece = inflate.decompress(data, READ_SIZE)
             except zlib.error:
-                raise _Malformed from None
+                raise Malformed from None
             if piece:
                 self._handler.on_body(piece)
             data = inflate.unconsumed_tail
             if inflate.eof:
                 if inflate.unused_data:
-                    raise _Malformed
+                    raise Malformed
                 return
 
     def _on_body(self, data: bytes, position: int) -> int:
-        assert self._length is not None
-        taken = min(self._length, len(data) - position)
-        self._length -= taken
-        self._deliver(data[position : position + taken], unseen=self._length > 0)
-        if self._length == 0:
+        assert self._framing.length is not None
+        taken = min(self._framing.length, len(data) - position)
+        self._framing.length -= taken
+        self._deliver(data[position : position + taken], unseen=self._framing.length > 0)
+        if self._framing.length == 0:
             self._message_end()
         return position + taken
 
     def _on_chunk_size_start(self, data: bytes, position: int) -> int:
         if data[position] not in b"0123456789abcdefABCDEF":
-            raise _Malformed
-        self._length = 0
+            raise Malformed
+        self._framing.length = 0
         self._state = _IN_CHUNK_SIZE
         return position
 
     def _on_chunk_size(self, data: bytes, position: int) -> int:
-        match = _HEX.match(data, position)
-        assert match is not None and self._length is not None
-        for digit in match.group():
-            if self._length > (_MAX_LENGTH - 16) // 16:
-                raise _Malformed
-            self._length = self._length * 16 + int(chr(digit), 16)
+        match = grammar.HEX.match(data, position)
+        assert match is not None
+        self._framing.take_chunk_digits(match.group())
         stop = match.end()
         if stop == len(data):
             return stop
@@ -633,11 +471,11 @@ class Parser:
         elif byte in b"; ":
             self._state = _IN_CHUNK_PARAMETERS
         else:
-            raise _Malformed
+            raise Malformed
         return stop + 1
 
     def _on_chunk_parameters(self, data: bytes, position: int) -> int:
-        match = _NOT_CR.match(data, position)
+        match = grammar.NOT_CR.match(data, position)
         assert match is not None
         stop = match.end()
         if stop == len(data):
@@ -647,7 +485,7 @@ class Parser:
 
     def _on_chunk_size_end(self, data: bytes, position: int) -> int:  # noqa: ARG002
         self._counted = -1
-        if self._length == 0:
+        if self._framing.length == 0:
             self._trailing = True
             self._state = _FIELD_START
         else:
@@ -655,11 +493,11 @@ class Parser:
         return position + 1
 
     def _on_chunk(self, data: bytes, position: int) -> int:
-        assert self._length is not None
-        taken = min(self._length, len(data) - position)
-        self._length -= taken
+        assert self._framing.length is not None
+        taken = min(self._framing.length, len(data) - position)
+        self._framing.length -= taken
         self._deliver(data[position : position + taken], unseen=position + taken >= len(data) - 1)
-        if self._length == 0:
+        if self._framing.length == 0:
             self._state = _CHUNK_CR
         return position + taken
 
@@ -671,10 +509,6 @@ class Parser:
         self._counted = 0
         self._state = _CHUNK_SIZE_START
         return position + 1
-
-
-def _is_header_byte(byte: int) -> bool:
-    return byte == 9 or (byte > 31 and byte != 127)
 
 
 _STEPS = {
