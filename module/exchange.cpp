@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <thread>
 
 #include <glog/logging.h>
 
@@ -36,8 +37,10 @@ namespace command {
 // agent, which would have ended it, has died.
 constexpr double LAST_SECONDS = 10;
 
-// How many pieces of a body, each of 80 KiB at most, are taken in one turn.
-constexpr int RECEIVE_PIECES = 32;
+// How much of a body may have arrived and not be written yet before its sender
+// is held up, and for how long at each piece of it.
+constexpr int64_t MAX_BACKLOG = 8 << 20;
+constexpr int HOLD_UP_MS = 5;
 
 // How often connections are looked at, and for how long after a request.
 constexpr double SWEEP_SECONDS = 0.25;
@@ -117,7 +120,7 @@ void Service::sweep()
   std::vector<shared_ptr<Exchange>> young;
   const Loop::Clock::time_point now = Loop::Clock::now();
   for (const shared_ptr<Exchange>& exchange : running) {
-    if (exchange->client.isSome() && now - exchange->arrived < SWEEP_LIMIT) {
+    if (exchange->client.isSome() && now - exchange->since < SWEEP_LIMIT) {
       young.push_back(exchange);
     }
   }
@@ -186,44 +189,59 @@ Future<Response> Exchange::start(const Pipe::Reader& _reader)
   response.onDiscard(
     [self]() { self->service->loop.post([self]() { self->gone(); }); });
   reader = _reader;
-  service->loop.post([self]() { self->receive(); });
+  receive(_reader);
   return response;
 }
 
 
-void Exchange::receive()
+// Takes each piece of the body when it arrives, on the thread that received
+// it: what nobody takes from the pipe would be kept in it, however much.
+void Exchange::receive(Pipe::Reader from)
 {
   const shared_ptr<Exchange> self = shared_from_this();
-  // libprocess takes from the socket as fast as bytes come, so all that there
-  // is must be taken in turn; but others shall have theirs.
-  for (int i = 0; i < RECEIVE_PIECES; ++i) {
-    if (reader.isNone()) {
-      return; // Refused, or gone.
-    }
-    const Future<string> piece = reader->read();
+  for (;;) {
+    const Future<string> piece = from.read();
     if (piece.isPending()) {
-      piece.onAny([self](const Future<string>& piece) {
-        self->service->loop.post([self, piece]() {
-          if (self->received(piece)) {
-            self->receive();
-          }
-        });
+      piece.onAny([self, from](const Future<string>& piece) {
+        if (self->arrived(piece)) {
+          self->receive(from);
+        }
       });
       return;
     }
-    if (!received(piece)) {
+    if (!arrived(piece)) {
       return;
     }
   }
-  service->loop.post([self]() { self->receive(); });
 }
 
 
-// Returns whether there may be more.
-bool Exchange::received(const Future<string>& piece)
+// Hands a piece over to the loop; returns whether there may be more.
+bool Exchange::arrived(const Future<string>& piece)
 {
+  const bool more = piece.isReady() && !piece->empty();
+  if (more) {
+    backlog += piece->size();
+  }
+  const shared_ptr<Exchange> self = shared_from_this();
+  service->loop.post([self, piece]() { self->received(piece); });
+  // libprocess knows no flow control: a client that is faster than the disk
+  // would fill the memory. This thread is the one that reads all sockets, so
+  // it may be held up, but for a moment only.
+  for (int i = 0; i < HOLD_UP_MS && backlog > MAX_BACKLOG; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return more;
+}
+
+
+void Exchange::received(const Future<string>& piece)
+{
+  if (piece.isReady()) {
+    backlog -= piece->size();
+  }
   if (reader.isNone()) {
-    return false;
+    return; // Refused, or gone.
   }
   if (!piece.isReady()) {
     // The body can't be decoded, and libprocess answers with the reason; or
@@ -232,17 +250,17 @@ bool Exchange::received(const Future<string>& piece)
     body.reset();
     promise.set(Response(process::http::InternalServerError(
       piece.isFailed() ? piece.failure() : "discarded")));
-    return false;
+    return;
   }
   if (piece->empty()) {
     reader = None();
     queue();
-    return false;
+    return;
   }
   bodySize += piece->size();
   if (bodySize > route.maxBody) {
     refuse(bodyTooLarge(route));
-    return false;
+    return;
   }
   if (!body) {
     body = std::make_shared<Buffer>(service->spool);
@@ -251,9 +269,7 @@ bool Exchange::received(const Future<string>& piece)
   if (written.isError()) {
     LOG(WARNING) << "Refusing request " << requestId << ": " << written.error();
     refuse(spoolFull());
-    return false;
   }
-  return true;
 }
 
 

@@ -7,6 +7,7 @@
 #ifndef __COMMAND_EXCHANGE_HPP__
 #define __COMMAND_EXCHANGE_HPP__
 
+#include <atomic>
 #include <deque>
 #include <map>
 #include <memory>
@@ -108,11 +109,12 @@ public:
   void gone();
 
   const Option<process::network::Address> client;
-  const Loop::Clock::time_point arrived = Loop::Clock::now();
+  const Loop::Clock::time_point since = Loop::Clock::now();
 
 private:
-  void receive();
-  bool received(const process::Future<std::string>& piece);
+  void receive(process::http::Pipe::Reader from);
+  bool arrived(const process::Future<std::string>& piece);
+  void received(const process::Future<std::string>& piece);
   void queue();
   void giveUp();
   void run();
@@ -136,6 +138,7 @@ private:
 
   process::Promise<process::http::Response> promise;
   Option<process::http::Pipe::Reader> reader; // Of the body, while it comes.
+  std::atomic<int64_t> backlog{0}; // Of the body: arrived, not received.
   int64_t bodySize = 0;
   std::shared_ptr<Buffer> body;
   std::shared_ptr<Buffer> output;
