@@ -13,16 +13,15 @@ from agentsim.suite.clauses import clauses
 HERE = Path(__file__).parent
 
 # It keeps these by accident: it does nothing of its own in time, to signals or to tables, it has no
-# credentials at all, and is small however large.
+# credentials at all.
 KEPT = {
     *("ABI-TABLE-11", "ABI-TABLE-34", "ABI-ROUTE-4", "ABI-ENV-10", "ABI-PROC-4", "ABI-PROC-11"),
-    *("ABI-STDIN-11", "ABI-OUT-10", "ABI-HTTP-2", "ABI-HTTP-6", "ABI-AUTH-2", "ABI-LIFE-5"),
-    "ABI-LIFE-6",
+    *("ABI-STDIN-11", "ABI-OUT-10", "ABI-HTTP-2", "ABI-HTTP-6", "ABI-AUTH-2", "ABI-LIFE-6"),
 }
-# Nobody can ask it: it says nothing of tables, and has neither a spool nor a clock of its own.
+# Nobody can ask it: it says nothing of tables, and has no spool, no clock and no size of its own.
 UNKNOWN = {f"ABI-TABLE-{n}" for n in (*range(2, 10), *range(12, 27), *range(30, 34))} - {
     "ABI-TABLE-10"
-} | {"ABI-OUT-9", "ABI-TIME-7"}
+} | {"ABI-OUT-9", "ABI-TIME-7", "ABI-LIFE-5"}
 
 
 def test_which_clauses_a_careless_host_breaks(tmp_path: Path) -> None:
