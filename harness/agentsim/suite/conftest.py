@@ -18,6 +18,18 @@ from agentsim.suite import probes as probe_files
 from agentsim.suite.hosts import KINDS, Host, Kind, Launch, Remote, Unsupported
 from agentsim.suite.meeting import Meeting
 from agentsim.suite.probes import Probes
+from agentsim.suite.processes import wait_until
+
+
+def _remove(directory: Path) -> None:
+    """Remove a directory in which a last command may just be leaving a file."""
+
+    def removed() -> bool:
+        shutil.rmtree(directory, ignore_errors=True)
+        return not directory.exists()
+
+    with contextlib.suppress(TimeoutError):
+        wait_until(removed, 2)
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +38,7 @@ def probes() -> Iterator[Probes]:
     directory = Path(tempfile.mkdtemp(prefix="abi-"))
     directory.chmod(0o755)
     yield probe_files.write(directory)
-    shutil.rmtree(directory, ignore_errors=True)
+    _remove(directory)
 
 
 @pytest.fixture(scope="session")
@@ -120,7 +132,7 @@ def meet(pytestconfig: pytest.Config) -> Iterator[Callable[[], Meeting]]:
     yield new
     for meeting in meetings:
         meeting.dismiss()
-    shutil.rmtree(directory, ignore_errors=True)
+    _remove(directory)
 
 
 @pytest.fixture
