@@ -5,6 +5,7 @@ and syncs nothing; a swap of one package against `python -c pass`. Two layouts: 
 bin, lib, etc and include, and in directories of their own. The second of two quick swaps makes
 another tree, once: hence "slowest".
 Usage: `python activation.py [--packages N] [--files N] [--rounds N] [--directory DIR]`.
+"""
 
 from __future__ import annotations
 

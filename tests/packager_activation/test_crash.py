@@ -17,7 +17,7 @@ import pytest
 from packager.generation import active_number
 from packager_store.test_crash import CALLS, Point, points, why_no_strace
 
-from .sets import PACKAGER, add, archive, check, look, ok, run, tidy, version
+from .sets import PACKAGER, add, archive, check, look, ok, run, tidy
 
 NEW = archive({"bin/new": "new\n"})
 NEXT_COMMANDS = (["recover"], ["add", "--id=new--1", "-"], ["gc", "--keep=9"])
@@ -32,8 +32,8 @@ def strace() -> None:
 def packages(root: Path) -> None:
     """Packages, and nothing active yet."""
     for number in (1, 2, 3):
-        add(root, f"a--{number}", version(number))
-    add(root, "b--1", version(1, "b"), {"environment": {"B": "1"}})
+        add(root, f"a--{number}", {"bin/a": f"{number}", f"lib/{number}/x": f"{number}"})
+    add(root, "b--1", {"bin/b": "b"}, {"environment": {"B": "1"}})
     add(root, "unused--1", {"bin/unused": "unused\n"})
 
 
@@ -65,7 +65,7 @@ def copying(root: Path) -> None:
     one(root)
     ok(root, "swap", "a--2")
     ok(root, "gc", "--keep=1")
-    add(root, "c--1", version(1, "c"))
+    add(root, "c--1", {"bin/c": "c"})
 
 
 def interrupted(root: Path) -> None:
