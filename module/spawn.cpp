@@ -105,7 +105,8 @@ static int runChild(void* argument)
   if (plan->setNice) {
     // Nicer already, and not allowed to take it back: stays so.
     require(
-        ::setpriority(PRIO_PROCESS, 0, plan->nice) == 0 || errno == EACCES, "limit nice");
+      ::setpriority(PRIO_PROCESS, 0, plan->nice) == 0 || errno == EACCES,
+      "limit nice");
   }
   if (plan->endWithHost) {
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
