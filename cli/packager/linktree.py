@@ -23,12 +23,13 @@ from packager.published import SOURCES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sized
 
     from packager.published import Published
 
 ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 MODE = 0o755
+MANY = 2000  # links that are worth a second thread
 
 
 class Spoiled(Exception):
@@ -142,59 +143,88 @@ def _add(tree: int, changes: Changes, touched: set[str]) -> None:
         parent, _, name = directory.rpartition("/")
         above = enter(tree, parent)
         try:
-            try:
-                os.mkdir(name, MODE, dir_fd=above)
-            except FileExistsError:
-                fd = os.open(name, ENTER, dir_fd=above)
-            else:
+            with suppress(FileExistsError):
+                _make(name, above)
                 touched.update((parent, directory))
-                fd = os.open(name, ENTER, dir_fd=above)
-                os.fchmod(fd, MODE)  # whatever the umask is
         finally:
             os.close(above)
+    full = {directory: links for directory, links in changes.add.items() if links}
+    touched.update(full)
+
+    def fill(directory: str) -> None:
+        fd = enter(tree, directory)
         try:
-            links = changes.add[directory]
             symlink = os.symlink
-            for each, target in links.items():
-                symlink(target, each, dir_fd=fd)
+            for name, target in full[directory].items():
+                symlink(target, name, dir_fd=fd)
         finally:
             os.close(fd)
-        if links:
-            touched.add(directory)
+
+    _each(full, fill)
 
 
-def copy(source: int, target: int, path: str = "") -> set[str]:
+def copy(source: int, target: int) -> set[str]:
     """Give the empty directory `target` all that the tree `source` has, sharing links and files;
-    the directories made, "" for the top. `path` is theirs in the tree.
+    the directories made, "" for the top.
 
     A link needs no inode of its own: link(2) is quicker than symlink(2) and takes no space. What
     can't be shared (file systems without hard links to symbolic ones) is made anew. Raises OSError.
     """
-    directories = {path}
-    with os.scandir(source) as entries:
-        found = list(entries)
-    for entry in found:
-        name = entry.name
-        if entry.is_dir(follow_symlinks=False):
-            os.mkdir(name, MODE, dir_fd=target)
-            inner = os.open(name, ENTER, dir_fd=source)
-            try:
-                made = os.open(name, ENTER, dir_fd=target)
-                try:
-                    os.fchmod(made, MODE)
-                    directories |= copy(inner, made, f"{path}/{name}" if path else name)
-                finally:
-                    os.close(made)
-            finally:
-                os.close(inner)
-            continue
+    found: dict[str, list[str]] = {}
+    _copy_directories(source, target, "", found)
+
+    def fill(directory: str) -> None:
+        old, new = enter(source, directory), enter(target, directory)
         try:
-            os.link(name, name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
-        except OSError:
-            if not entry.is_symlink():
-                raise
-            os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
-    return directories
+            for name in found[directory]:
+                try:
+                    os.link(name, name, src_dir_fd=old, dst_dir_fd=new, follow_symlinks=False)
+                except OSError:
+                    place_link(name, os.readlink(name, dir_fd=old), new)
+        finally:
+            os.close(old)
+            os.close(new)
+
+    _each(found, fill)
+    return set(found)
+
+
+def _copy_directories(source: int, target: int, path: str, found: dict[str, list[str]]) -> None:
+    """Make the directories of `source` in `target`; `found`: what else is in each of them."""
+    with os.scandir(source) as entries:
+        inner: list[str] = []
+        names = found[path] = []
+        for entry in entries:
+            (inner if entry.is_dir(follow_symlinks=False) else names).append(entry.name)
+    for name in inner:
+        _make(name, target)
+        old, new = os.open(name, ENTER, dir_fd=source), os.open(name, ENTER, dir_fd=target)
+        try:
+            _copy_directories(old, new, f"{path}/{name}" if path else name, found)
+        finally:
+            os.close(old)
+            os.close(new)
+
+
+def _make(name: str, parent: int) -> None:
+    """Make the directory `name`. Raises FileExistsError, OSError."""
+    os.mkdir(name, MODE, dir_fd=parent)
+    fd = os.open(name, ENTER, dir_fd=parent)
+    try:
+        os.fchmod(fd, MODE)  # whatever the umask is
+    finally:
+        os.close(fd)
+
+
+def _each(contents: Mapping[str, Sized], fill: Callable[[str], None]) -> None:
+    """Call `fill` for every directory; two at a time if that is worth a thread."""
+    if sum(map(len, contents.values())) < MANY:
+        for directory in contents:
+            fill(directory)
+    else:
+        from packager.threads import in_two
+
+        in_two(fill, contents)
 
 
 def enter(tree: int, directory: str) -> int:

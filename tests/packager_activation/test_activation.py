@@ -339,6 +339,38 @@ def test_a_tree_that_somebody_changed_is_made_anew(root: Path) -> None:
     assert look(root) == dict.fromkeys(version(3), "a 3\n")
 
 
+def test_thousands_of_links_are_made_and_copied_by_two_threads(root: Path) -> None:
+    for number in (1, 2):
+        files: dict[str, Content] = {
+            f"{top}/{directory}/{n}": f"{number}"
+            for top in ("bin", "lib", "etc")
+            for directory in ("x", "y")
+            for n in range(400)
+        }
+        add(root, f"many--{number}", {**files, f"include/{number}": ""})
+    ok(root, "activate", "many--1", "a--1")
+    ok(root, "swap", "many--2")
+    ok(root, "swap", "a--2")
+    check(root)
+    assert len(look(root)) == 2404
+
+
+def test_what_fails_in_a_thread_is_raised_when_both_are_done() -> None:
+    from packager.threads import in_two
+
+    going: list[str] = []
+
+    def work(item: str) -> None:
+        going.append(item)
+        if item == "5":
+            raise OSError(28, "no space left")
+        going.remove(item)
+
+    with pytest.raises(OSError, match="no space left"):
+        in_two(work, map(str, range(1000)))
+    assert going == ["5"]
+
+
 def test_a_damaged_active_link_is_told_of(root: Path) -> None:
     (root / "active").symlink_to("packages/a--1")
     result = run(root, "active")
