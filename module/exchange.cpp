@@ -333,6 +333,8 @@ void Exchange::run()
   const double now = std::chrono::duration<double>(
                        std::chrono::system_clock::now().time_since_epoch())
                        .count();
+  claimed.reset(new ClaimedId(requestId));
+  requestId = claimed->value;
   const Try<int> input = openInput();
   Launch launch;
   launch.argv = service->table.command;
@@ -442,6 +444,8 @@ void Exchange::finished(const Result& result)
 {
   // Keeps this alive until the end; `running` lets go of it.
   const shared_ptr<Exchange> self = shared_from_this();
+
+  claimed.reset();
 
   Outcome outcome;
   outcome.requestId = requestId;

@@ -31,6 +31,7 @@
 
 #include "invocation.hpp"
 #include "loop.hpp"
+#include "requestid.hpp"
 #include "spool.hpp"
 
 namespace command {
@@ -132,7 +133,7 @@ private:
   const Route& route;
   const Arguments arguments;
   const std::string method;
-  const std::string requestId;
+  std::string requestId;
   const Option<std::string> principal;
   Places* const places;
 
@@ -143,6 +144,7 @@ private:
   std::shared_ptr<Buffer> body;
   std::shared_ptr<Buffer> output;
   Option<Loop::Timer> patience; // While it waits for a place.
+  std::unique_ptr<ClaimedId> claimed; // While the command runs.
   std::unique_ptr<Invocation> invocation;
   Option<process::http::Pipe::Writer> writer; // Once the stream has begun.
   bool endsWithNewline = true;

@@ -1,13 +1,13 @@
 #include "process.hpp"
 
-#include <random>
-
 #include <process/help.hpp>
 
 #include <stout/foreach.hpp>
 
 #include "core/match.hpp"
 #include "core/text.hpp"
+
+#include "requestid.hpp"
 
 using std::string;
 using std::vector;
@@ -21,21 +21,6 @@ using process::http::Response;
 using process::http::authentication::Principal;
 
 namespace command {
-
-static string readRequestId(const Request& request)
-{
-  const Option<string> given = request.headers.get("X-Request-Id");
-  if (
-    given.isSome() && !given->empty() && given->size() <= 64 &&
-    consistsOf(given.get(), string(ALPHANUMERIC) + "._-")) {
-    return given.get();
-  }
-  static thread_local std::random_device device;
-  char id[17];
-  snprintf(id, sizeof(id), "%08x%08x", device(), device());
-  return id;
-}
-
 
 // Whether the head declares a body of more than `limit` bytes.
 static bool declaresMore(const Request& request, int64_t limit)

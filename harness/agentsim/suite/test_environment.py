@@ -11,6 +11,7 @@ import pytest
 
 from agentsim.suite.client import Headers, basic
 from agentsim.suite.hosts import DidNotStart, Host
+from agentsim.suite.meeting import Meeting
 from agentsim.suite.probes import PRINCIPAL, SECRET
 
 clause = pytest.mark.clause
@@ -72,6 +73,21 @@ def test_a_bad_request_id_is_replaced(host: Host, given: str | None) -> None:
     made = environment(host, headers=headers)["ABI_REQUEST_ID"]
     assert re.fullmatch("[0-9a-f]{16}", made)
     assert environment(host, headers=headers)["ABI_REQUEST_ID"] != made
+
+
+@clause("ABI-ENV-5")
+def test_a_running_commands_request_id_is_given_to_no_other(
+    local: Host, meet: Callable[[], Meeting]
+) -> None:
+    meeting, taken = meet(), [("X-Request-Id", "taken")]
+    with local.connect() as connection:
+        connection.request("GET", f"/load/one?dir={meeting.dir}", taken)
+        meeting.wait()
+        other = environment(local, headers=taken)["ABI_REQUEST_ID"]
+        assert re.fullmatch("[0-9a-f]{16}", other)
+        meeting.go()
+        assert connection.response().status == 200
+    assert environment(local, headers=taken)["ABI_REQUEST_ID"] == "taken"
 
 
 @clause("ABI-ENV-6")
