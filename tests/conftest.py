@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ import pytest
 from xprocess import ProcessStarter, XProcess
 
 ROOT = Path(__file__).parent.parent
+# nohup, and whatever else starts the tests without a terminal, ignores SIGHUP, and so would every
+# program that a test starts: the tests decide themselves what is ignored.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 READY = re.compile(r"serving .* on (http://\S+)")
 
 _numbers = itertools.count()
