@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import re
 
-METHODS = frozenset(
-    b"DELETE GET HEAD POST PUT CONNECT OPTIONS TRACE COPY LOCK MKCOL MOVE PROPFIND PROPPATCH SEARCH"
-    b" UNLOCK BIND REBIND UNBIND ACL REPORT MKACTIVITY CHECKOUT MERGE M-SEARCH NOTIFY SUBSCRIBE"
-    b" UNSUBSCRIBE PATCH PURGE MKCALENDAR LINK UNLINK".split()
-)
+from agentsim.core import statuses
+
+# No route can have CONNECT, but the parser takes it.
+METHODS = frozenset(method.encode() for method in statuses.METHODS) | {b"CONNECT"}
 METHOD_PREFIXES = frozenset(m[:n] for m in METHODS for n in range(1, len(m) + 1))
 
 NEWLINES = re.compile(rb"[\r\n]*")
