@@ -93,7 +93,7 @@ class Fields(TypedDict, total=False):
     statuses: dict[int, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Policy:
     """All policy fields of one route, resolved. Times in seconds, sizes in bytes."""
 

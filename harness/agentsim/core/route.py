@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 from .elements import Element, read_argv
 from .parameters import Parameter, read_help, read_parameters
-from .policy import POLICY_FIELDS, Fields, Limits, read_policy, resolve
+from .policy import POLICY_FIELDS, Fields, Policy, read_policy, resolve
 from .problem import Findings, member
 from .statuses import METHODS
 
@@ -18,7 +18,7 @@ _SEGMENT: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Route:
+class Route(Policy):
     """One path, its methods, the command line that they run and its policy.
 
     Times are seconds, sizes bytes. `methods` are in the table's order. `by_name` has the declared
@@ -31,22 +31,6 @@ class Route:
     methods: tuple[str, ...]
     argv: tuple[Element, ...]
     parameters: Mapping[str, Parameter]
-    stdin: str
-    max_body: int
-    type: str
-    delivery: str
-    max_bytes: int
-    timeout: float
-    idle_timeout: float | None
-    grace: float
-    concurrency: int
-    queue_length: int
-    queue_seconds: float
-    disconnect: str
-    limits: Limits
-    working_directory: str
-    realm: str | None
-    statuses: Mapping[int, int]
     help: str
     by_name: Mapping[bytes, Parameter]
     path_parameter: Parameter | None
@@ -95,22 +79,7 @@ class RouteReader:
             methods=methods,
             argv=argv,
             parameters=parameters,
-            stdin=policy.stdin,
-            max_body=policy.max_body,
-            type=policy.type,
-            delivery=policy.delivery,
-            max_bytes=policy.max_bytes,
-            timeout=policy.timeout,
-            idle_timeout=policy.idle_timeout,
-            grace=policy.grace,
-            concurrency=policy.concurrency,
-            queue_length=policy.queue_length,
-            queue_seconds=policy.queue_seconds,
-            disconnect=policy.disconnect,
-            limits=policy.limits,
-            working_directory=policy.working_directory,
-            realm=policy.realm,
-            statuses=policy.statuses,
+            **{field.name: getattr(policy, field.name) for field in fields(policy)},
             help=text,
             by_name={name.encode("ascii"): parameters[name] for name in sorted(parameters)},
             path_parameter=next((p for p in parameters.values() if p.source == "path"), None),
