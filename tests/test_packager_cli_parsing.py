@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packager import light, people
-from packager.commands import COMMANDS, COMPLETION_VARIABLE, EXIT_CODES, ROOT, Command
+from packager.commands import COMMANDS, EXIT_CODES, PACKAGER
 from packager.commands_activation import HOST_OPTIONS
+from packager.definition import ROOT, Command
 from packager.values import CONVERTERS, Malformed
 
 WORDS = [
@@ -64,14 +65,14 @@ def by_click(words: list[str], environment: dict[str, str]) -> light.Invocation 
     os.environ.pop(ROOT.envvar or "", None)
     os.environ.update(environment)
     try:
-        return people.parse(words)
+        return people.parse(PACKAGER, words)
     finally:
         os.environ.clear()
         os.environ.update(before)
 
 
 def check(words: list[str], environment: dict[str, str]) -> bool:
-    accepted = light.parse(words, environment)
+    accepted = light.parse(PACKAGER, words, environment)
     if accepted is None:
         return False
     parsed = by_click(words, environment)
@@ -148,11 +149,11 @@ def test_well_formed_lines_take_the_light_way(line: str) -> None:
     ],
 )
 def test_everything_else_is_left_to_click(line: str) -> None:
-    assert light.parse(line.split(), {}) is None
+    assert light.parse(PACKAGER, line.split(), {}) is None
 
 
 def test_completion_is_left_to_click() -> None:
-    assert light.parse(["list"], {COMPLETION_VARIABLE: "bash_complete"}) is None
+    assert light.parse(PACKAGER, ["list"], {PACKAGER.completion_variable: "bash_complete"}) is None
 
 
 def test_the_last_root_wins() -> None:

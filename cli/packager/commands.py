@@ -10,22 +10,7 @@ from __future__ import annotations
 from packager.commands_activation import ACTIVATION_COMMANDS
 from packager.commands_host import HOST_COMMANDS
 from packager.commands_repositories import MAX_SIZE, PATIENCE, REPOSITORY_COMMANDS
-from packager.definition import FLAG, Argument, Command, Option, format_option
-
-__all__ = [
-    "COMMANDS",
-    "COMPLETION_VARIABLE",
-    "EXIT_CODES",
-    "FLAG",
-    "PROGRAM",
-    "ROOT",
-    "Argument",
-    "Command",
-    "Option",
-]
-
-PROGRAM = "packager"
-COMPLETION_VARIABLE = "_PACKAGER_COMPLETE"
+from packager.definition import ROOT, Argument, Command, Option, Program, format_option
 
 EXIT_CODES: dict[int, str] = {
     0: "done",
@@ -41,17 +26,6 @@ EXIT_CODES: dict[int, str] = {
     77: "permission denied, here or by the remote server",
     78: "the configuration is wrong: a root that is not a store, a repository, a proxy",
 }
-
-
-ROOT = Option(
-    "--root",
-    "root",
-    kind="path",
-    default="/opt/packager",
-    metavar="DIR",
-    envvar="PACKAGER_ROOT",
-    help="The directory of the store. It may stand before or after the command.",
-)
 
 COMMANDS: tuple[Command, ...] = (
     Command(
@@ -217,4 +191,12 @@ COMMANDS: tuple[Command, ...] = (
             ("packager completion fish > ~/.config/fish/completions/packager.fish", "for fish"),
         ),
     ),
+)
+
+PACKAGER = Program(
+    "packager",
+    summary="A package manager for one host. Nothing it does is ever half done.",
+    options=(ROOT,),
+    commands=COMMANDS,
+    exit_codes=EXIT_CODES,
 )

@@ -108,6 +108,47 @@ class Command:
         self.exit_codes = exit_codes
 
 
+class Program:
+    """A program of several commands, for both front ends.
+
+    options: those of every command, which may stand before it too. exit_codes: what each of them
+    means, for the commands' help.
+    """
+
+    __slots__ = ("commands", "exit_codes", "name", "options", "summary")
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        summary: str,
+        options: tuple[Option, ...],
+        commands: tuple[Command, ...],
+        exit_codes: dict[int, str],
+    ) -> None:
+        self.name = name
+        self.summary = summary
+        self.options = options
+        self.commands = commands
+        self.exit_codes = exit_codes
+
+    @property
+    def completion_variable(self) -> str:
+        """The environment variable by which a shell asks for completions."""
+        return f"_{self.name.upper()}_COMPLETE"
+
+
+ROOT = Option(
+    "--root",
+    "root",
+    kind="path",
+    default="/opt/packager",
+    metavar="DIR",
+    envvar="PACKAGER_ROOT",
+    help="The directory of the store. It may stand before or after the command.",
+)
+
+
 def format_option(*choices: str) -> Option:
     return Option(
         "--format",

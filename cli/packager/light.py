@@ -9,7 +9,7 @@ parses to the same command and the same values; in doubt, the answer is None.
 
 from __future__ import annotations
 
-from packager.commands import COMMANDS, COMPLETION_VARIABLE, FLAG, ROOT, Argument, Command, Option
+from packager.definition import FLAG, Argument, Command, Option, Program
 from packager.values import CONVERTERS, Malformed
 
 TYPE_CHECKING = False
@@ -20,29 +20,33 @@ if TYPE_CHECKING:
     Invocation = tuple[Command, dict[str, Value]]
 
 
-def parse(words: Sequence[str], environment: Mapping[str, str]) -> Invocation | None:
+def parse(
+    program: Program, words: Sequence[str], environment: Mapping[str, str]
+) -> Invocation | None:
     """The command and the values that `words` (without the program's name) stand for.
 
     None: not for this parser. That is no judgement; the line may be right, wrong, or a question.
     """
-    if environment.get(COMPLETION_VARIABLE):
+    if environment.get(program.completion_variable):
         return None
     try:
-        return _parse(words, environment)
+        return _parse(program, words, environment)
     except Malformed:
         return None
 
 
-def _parse(words: Sequence[str], environment: Mapping[str, str]) -> Invocation | None:
+def _parse(
+    program: Program, words: Sequence[str], environment: Mapping[str, str]
+) -> Invocation | None:
     given: dict[str, str] = {}
-    first = _take_options(words, 0, (ROOT,), given)
+    first = _take_options(words, 0, program.options, given)
     command = None
     if first is not None and first < len(words):
-        command = next((c for c in COMMANDS if c.name == words[first]), None)
+        command = next((c for c in program.commands if c.name == words[first]), None)
     if first is None or command is None:
         return None
 
-    options = (ROOT, *command.options)
+    options = (*program.options, *command.options)
     positional: list[str] = []
     at = first + 1
     while at < len(words):

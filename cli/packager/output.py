@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 STDOUT = 1
 STDERR = 2
+speaker = "packager"  # the program at work: begins what is said to people
 
 
 class OutputFailed(Exception):
@@ -44,7 +45,7 @@ def line(text: str) -> None:
 def complain(text: str) -> None:
     """Say something to the person, on standard error; a failure to do so is nobody's concern."""
     try:
-        _write_all(STDERR, encode(f"packager: {printable(text)}\n"))
+        _write_all(STDERR, encode(f"{speaker}: {printable(text)}\n"))
     except OSError:
         return
 

@@ -15,17 +15,7 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from packager import __version__, output
-from packager.commands import (
-    COMMANDS,
-    COMPLETION_VARIABLE,
-    EXIT_CODES,
-    FLAG,
-    PROGRAM,
-    ROOT,
-    Argument,
-    Command,
-    Option,
-)
+from packager.definition import FLAG, ROOT, Argument, Command, Option, Program
 from packager.values import CONVERTERS, Malformed
 
 if TYPE_CHECKING:
@@ -34,7 +24,7 @@ if TYPE_CHECKING:
 USAGE_ERROR = 64
 
 
-def parse(words: Sequence[str]) -> Invocation | int:
+def parse(program: Program, words: Sequence[str]) -> Invocation | int:
     """The command and values that `words` stand for, or the exit status when all is said.
 
     Help, the version and completions are written to standard output, errors in the command line to
@@ -45,10 +35,10 @@ def parse(words: Sequence[str]) -> Invocation | int:
     result: Invocation | int
     with redirect_stdout(said):
         try:
-            result = group().main(
+            result = group(program).main(
                 list(words),
-                prog_name=PROGRAM,
-                complete_var=COMPLETION_VARIABLE,
+                prog_name=program.name,
+                complete_var=program.completion_variable,
                 standalone_mode=False,
             )
         except click.ClickException as error:
@@ -61,26 +51,26 @@ def parse(words: Sequence[str]) -> Invocation | int:
     return result
 
 
-def group() -> click.Group:
+def group(program: Program) -> click.Group:
     """All commands as one click group, whose callbacks return the Invocation."""
     made = _Group(
-        PROGRAM,
-        help="A package manager for one host. Nothing it does is ever half done.",
-        epilog="Try 'packager COMMAND --help' for a command, with examples.",
-        params=[_option(ROOT)],
+        program.name,
+        help=program.summary,
+        epilog=f"Try '{program.name} COMMAND --help' for a command, with examples.",
+        params=[_option(option) for option in program.options],
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
-    click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")(made)
-    for command in COMMANDS:
-        made.add_command(_command(command))
+    click.version_option(__version__, prog_name=program.name, message="%(prog)s %(version)s")(made)
+    for command in program.commands:
+        made.add_command(_command(program, command))
     return made
 
 
-def completion_script(shell: str) -> str:
+def completion_script(program: Program, shell: str) -> str:
     """click's own completion script for bash, zsh or fish."""
     made = get_completion_class(shell)
     assert made is not None, shell
-    return made(group(), {}, PROGRAM, COMPLETION_VARIABLE).source()
+    return made(group(program), {}, program.name, program.completion_variable).source()
 
 
 class _Group(click.Group):
@@ -94,6 +84,7 @@ class _Command(click.Command):
     """A command whose help ends in examples and exit codes."""
 
     definition: Command
+    program: Program
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Examples"):
@@ -102,7 +93,7 @@ class _Command(click.Command):
                 formatter.write(f"{'':{formatter.current_indent}}{line}\n")
         with formatter.section("Exit codes"):
             codes = (0, USAGE_ERROR, *self.definition.exit_codes)
-            formatter.write_dl([(str(code), EXIT_CODES[code]) for code in codes])
+            formatter.write_dl([(str(code), self.program.exit_codes[code]) for code in codes])
 
 
 class _Word(click.ParamType[Any]):
@@ -118,11 +109,13 @@ class _Word(click.ParamType[Any]):
             self.fail(str(reason), param, ctx)
 
 
-def _command(definition: Command) -> click.Command:
-    def callback(root: str | None, **values: Value) -> Invocation:
+def _command(program: Program, definition: Command) -> click.Command:
+    def callback(**values: Value) -> Invocation:
         context = click.get_current_context()
         assert context.parent is not None
-        return definition, {**values, "root": root or context.parent.params[ROOT.dest]}
+        for option in program.options:  # what stands behind the command wins
+            values[option.dest] = values[option.dest] or context.parent.params[option.dest]
+        return definition, values
 
     made = _Command(
         definition.name,
@@ -132,10 +125,11 @@ def _command(definition: Command) -> click.Command:
         params=[
             *(_argument(argument) for argument in definition.arguments),
             *(_option(option) for option in definition.options),
-            _option(ROOT, again=True),
+            *(_option(option, again=True) for option in program.options),
         ],
     )
     made.definition = definition
+    made.program = program
     return made
 
 

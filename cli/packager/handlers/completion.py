@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from packager import output, people
+from packager.commands import PACKAGER
 
 
 def run(*, root: str, shell: str) -> int:  # noqa: ARG001 - every command takes a root
     """Print the script for `shell`; raises OutputFailed."""
-    output.write(people.completion_script(shell).encode())
+    output.write(people.completion_script(PACKAGER, shell).encode())
     return 0
