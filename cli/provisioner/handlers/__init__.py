@@ -1,0 +1,1 @@
+"""One module a command: from parsed values to an exit status."""
