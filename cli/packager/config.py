@@ -82,15 +82,23 @@ def parse(content: bytes, place: str) -> tuple[Repository, ...]:
         raise ConfigError(f"{place}: {error}") from None
     try:
         _known(document, ("repositories",), "")
-        found = _list(document.get("repositories", []), "repositories", MOST_REPOSITORIES)
-        repositories = tuple(_repository(each, at) for at, each in enumerate(found))
-        names = [each.name for each in repositories]
+    except _Wrong as wrong:
+        raise ConfigError(f"{place}: {wrong.place}: {wrong.reason}") from None
+    return repositories(document.get("repositories", []), place)
+
+
+def repositories(value: object, place: str) -> tuple[Repository, ...]:
+    """The repositories of the list `value`, found in a document at `place`. Raises ConfigError."""
+    try:
+        found = _list(value, "repositories", MOST_REPOSITORIES)
+        made = tuple(_repository(each, at) for at, each in enumerate(found))
+        names = [each.name for each in made]
         for at, name in enumerate(names):
             if name in names[:at]:
                 raise _Wrong(f"repositories[{at}].name", f"{name!r} is there twice")
     except _Wrong as wrong:
         raise ConfigError(f"{place}: {wrong.place}: {wrong.reason}") from None
-    return repositories
+    return made
 
 
 class _Wrong(Exception):

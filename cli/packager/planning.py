@@ -95,13 +95,17 @@ class Packages:
         self._published: dict[tuple[str, tuple[str, ...]], Published] = {}
         self._facts: dict[str, Facts] = {}
 
+    def has(self, package_id: str) -> bool:
+        """Whether the package is there."""
+        return os.path.lexists(f"{self.root}/packages/{package_id}")
+
     def published(self, package_id: str, roles: tuple[str, ...]) -> Published:
         """What the package publishes on a host with these roles. Raises NotFound, DataError."""
         key = (package_id, roles)
         if key not in self._published:
-            tree = f"{self.root}/packages/{package_id}"
-            if not os.path.lexists(tree):
+            if not self.has(package_id):
                 raise missing(self.root, package_id)
+            tree = f"{self.root}/packages/{package_id}"
             record, entries = read_record(self.root, package_id)
             found = self._published[key] = publish(package_id, entries, roles)
             told = facts.facts(package_id, tree, record)
@@ -126,7 +130,7 @@ def make_plan(root: str, request: Request, packages: Packages) -> Plan:
         ids = _wanted_ids(current, request, packages, roles)
         known = current.packages if current is not None else {}  # active ones are never removed
         for each in ids:
-            if each not in known and not os.path.lexists(f"{root}/packages/{each}"):
+            if each not in known and not packages.has(each):
                 raise missing(root, each)
         if current is not None and ids == list(current.packages) and roles == current.roles:
             wanted = current

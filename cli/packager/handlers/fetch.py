@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 from packager import config, output, parallel, together
-from packager.errors import Conflict, DataError, NotFound, PackagerError, UsageError
-from packager.events import Emit, Field
-from packager.mirrors import fetch_from, forget_old, part
-from packager.pkginfo import parse_pkginfo
+from packager.errors import PackagerError, UsageError
+from packager.events import Field
+from packager.install import install, pkginfo
+from packager.mirrors import forget_old
 from packager.progress import Events, listener
 from packager.remote import Policy
 from packager.repository import Candidate, Repositories
@@ -53,7 +51,7 @@ def run(
         with together.listener(output_format, {each.id: each.size for each in found}) as tell:
             results = parallel.run(
                 ids,
-                lambda number, emit: _install(store, found[number], policy, emit),
+                lambda number, emit: install(store, found[number], policy, emit),
                 at_once=at_once,
                 emit=tell,
             )
@@ -69,89 +67,8 @@ def _find(repositories: Repositories, words: tuple[str, ...], requires: bool) ->
     from packager.resolve import resolve
 
     available = repositories.available()
-    metadata = {package_id: _pkginfo(each) for package_id, each in available.items()}
+    metadata = {package_id: pkginfo(each) for package_id, each in available.items()}
     return [available[each] for each in resolve(words, metadata)]
-
-
-def _pkginfo(candidate: Candidate) -> dict[str, object]:
-    """What the index says of the package's relations, once it has been looked at. It only leads to
-    what is fetched: the package itself is judged when it is added."""
-    if candidate.package is None or candidate.package.pkginfo is None:
-        return {}
-    import json
-
-    try:
-        return parse_pkginfo(json.dumps(candidate.package.pkginfo).encode())[0]
-    except DataError as error:
-        raise DataError(f"repository {candidate.repository}: {candidate.id}: {error}") from None
-
-
-def _install(store: Store, wanted: Candidate, policy: Policy, emit: Emit) -> dict[str, Field]:
-    """Fetch and add one package; what the event "added" says of it."""
-    there = _installed(store, wanted)
-    if there is not None:
-        return there
-    if wanted.sha256 is None:
-        with (
-            store.staging() as directory,
-            open(os.path.join(directory, "download"), "w+b") as file,  # noqa: PTH118, PTH123
-        ):
-            source = fetch_from(wanted.urls, file, policy=policy, emit=emit)
-            file.seek(0)
-            added = store.add(file, package_id=wanted.id, emit=emit)
-    else:
-        with part(store.root, wanted.sha256) as file:
-            source = fetch_from(
-                wanted.urls,
-                file,
-                policy=policy,
-                emit=emit,
-                sha256=wanted.sha256,
-                size=wanted.size,
-            )
-            file.seek(0)
-            try:
-                added = store.add(
-                    file,
-                    package_id=wanted.id,
-                    sha256=wanted.sha256,
-                    size=wanted.size,
-                    emit=emit,
-                )
-            except (DataError, Conflict):
-                file.truncate(0)  # it is whole, and of no use
-                raise
-    emit("fetched", source=source, repository=wanted.repository)
-    return {
-        "changed": added.changed,
-        "files": added.files,
-        "size": added.size,
-        "sha256": added.sha256,
-        "tree": added.tree,
-        "repository": wanted.repository,
-        "verified": wanted.verified,
-    }
-
-
-def _installed(store: Store, wanted: Candidate) -> dict[str, Field] | None:
-    """The same if the very package is in the store; nothing need be fetched then."""
-    if wanted.package is None:
-        return None
-    try:
-        record = store.show(wanted.id)
-    except NotFound:
-        return None
-    if wanted.sha256 != record.archive_sha256 and wanted.package.tree != record.tree:
-        return None
-    return {
-        "changed": False,
-        "files": record.files,
-        "size": record.size,
-        "sha256": record.archive_sha256,
-        "tree": record.tree,
-        "repository": wanted.repository,
-        "verified": wanted.verified,
-    }
 
 
 def _report(ids: list[str], results: list[dict[str, Field]], output_format: str) -> None:

@@ -1,0 +1,94 @@
+"""One package, from where it was found into the store (see `repository.Candidate`)."""
+
+from __future__ import annotations
+
+import os
+
+from packager.errors import Conflict, DataError, NotFound
+from packager.events import Emit, Field
+from packager.mirrors import fetch_from, part
+from packager.pkginfo import parse_pkginfo
+from packager.remote import Policy
+from packager.repository import Candidate
+from packager.store import Store
+
+
+def pkginfo(candidate: Candidate) -> dict[str, object]:
+    """What the index says of the package's relations, once it has been looked at. It only leads to
+    what is fetched: the package itself is judged when it is added."""
+    if candidate.package is None or candidate.package.pkginfo is None:
+        return {}
+    import json
+
+    try:
+        return parse_pkginfo(json.dumps(candidate.package.pkginfo).encode())[0]
+    except DataError as error:
+        raise DataError(f"repository {candidate.repository}: {candidate.id}: {error}") from None
+
+
+def install(store: Store, wanted: Candidate, policy: Policy, emit: Emit) -> dict[str, Field]:
+    """Fetch and add one package; what the event "added" says of it. Raises PackagerError."""
+    there = installed(store, wanted)
+    if there is not None:
+        return there
+    if wanted.sha256 is None:
+        with (
+            store.staging() as directory,
+            open(os.path.join(directory, "download"), "w+b") as file,  # noqa: PTH118, PTH123
+        ):
+            source = fetch_from(wanted.urls, file, policy=policy, emit=emit)
+            file.seek(0)
+            added = store.add(file, package_id=wanted.id, emit=emit)
+    else:
+        with part(store.root, wanted.sha256) as file:
+            source = fetch_from(
+                wanted.urls,
+                file,
+                policy=policy,
+                emit=emit,
+                sha256=wanted.sha256,
+                size=wanted.size,
+            )
+            file.seek(0)
+            try:
+                added = store.add(
+                    file,
+                    package_id=wanted.id,
+                    sha256=wanted.sha256,
+                    size=wanted.size,
+                    emit=emit,
+                )
+            except (DataError, Conflict):
+                file.truncate(0)  # it is whole, and of no use
+                raise
+    emit("fetched", source=source, repository=wanted.repository)
+    return {
+        "changed": added.changed,
+        "files": added.files,
+        "size": added.size,
+        "sha256": added.sha256,
+        "tree": added.tree,
+        "repository": wanted.repository,
+        "verified": wanted.verified,
+    }
+
+
+def installed(store: Store, wanted: Candidate) -> dict[str, Field] | None:
+    """The same if the very package is in the store; nothing need be fetched then."""
+    if wanted.package is None:
+        return None
+    try:
+        record = store.show(wanted.id)
+    except NotFound:
+        return None
+    if wanted.sha256 != record.archive_sha256 and wanted.package.tree != record.tree:
+        return None
+    return {
+        "changed": False,
+        "files": record.files,
+        "size": record.size,
+        "sha256": record.archive_sha256,
+        "tree": record.tree,
+        "repository": wanted.repository,
+        "verified": wanted.verified,
+    }
