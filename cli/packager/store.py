@@ -98,12 +98,14 @@ class Store:
         name_hint: str | None = None,
         sha256: str | None = None,
         size: int | None = None,
+        private: bool = False,
         emit: Emit | None = None,
     ) -> Added:
         """Install the archive that `source.read(n)` gives; it need not be seekable.
 
         The id is `package_id`, else what `name_hint` (a file name, the last part of a URL) says,
         else what the archive itself says. `sha256` (hex) and `size` (bytes) are the archive's own.
+        `private`: the record is for its owner only: hashes of short secrets can be guessed.
         Events: `unpacking` (id, files, bytes) now and then, `warning` (message).
 
         Raises UsageError for an id that is missing or wrong, DataError for the archive, Conflict
@@ -127,7 +129,8 @@ class Store:
                     emit("warning", message=message)
             if self._is_installed(record):
                 return Added(record, changed=False)
-            write_file("record", mine.fd, record.encode(unpacked.manifest))
+            mode = 0o600 if private else 0o644
+            write_file("record", mine.fd, record.encode(unpacked.manifest), mode)
             durable.sync_filesystem(mine.fd)
             with session.locked():
                 if self._is_installed(record):  # by another command, meanwhile
@@ -339,9 +342,9 @@ def refuse_needed(root: str, package_id: str) -> None:
     )
 
 
-def write_file(name: str, parent: int, content: bytes) -> None:
+def write_file(name: str, parent: int, content: bytes, mode: int = 0o644) -> None:
     """Make the file `name` in the directory `parent`; the caller syncs. Raises OSError."""
-    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644, dir_fd=parent)
+    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode, dir_fd=parent)
     try:
         write_all(fd, content)
     finally:
