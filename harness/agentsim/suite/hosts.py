@@ -29,8 +29,9 @@ from agentsim.suite.probes import ENVIRONMENT, Probes
 from agentsim.suite.processes import wait_until
 
 START_SECONDS = 60.0
-# A user that has no processes: limits on their number count per user, and not for root.
-_NOBODYS_USER = 54321
+# A user that has no processes, not even those of another run of the suite at the same time: limits
+# on their number count per user, and not for root.
+_NOBODYS_USER = 20000 + os.getpid() % 40000
 
 
 class Unsupported(Exception):

@@ -75,7 +75,7 @@ def test_a_command_ends_though_nobody_reads(local: Host, request_id: str, tagged
     with local.connect() as connection:
         connection.small_window()
         connection.request("GET", f"/probe/zeros?bytes={64 * MIB}", tagged)
-        wait_until(lambda: of_request(request_id), local.deadline, "its start")
+        wait_until(connection.readable, local.deadline, "the start of its answer")
         wait_until(lambda: not of_request(request_id), local.deadline, "its end")
         assert local.get("/load/say").body == b"said"
 

@@ -175,7 +175,7 @@ def test_a_reader_that_stops_costs_little_and_holds_up_nobody(
     with bounded(pid, GRANTED + 16 * MIB), local.connect() as connection:
         connection.small_window()
         connection.request("GET", f"/stream/limited?bytes={64 * MIB}", tagged)
-        wait_until(lambda: of_request(request_id), local.deadline, "its start")
+        wait_until(connection.readable, local.deadline, "the start of its answer")
         wait_until(lambda: not of_request(request_id), local.deadline, "its end")
         assert local.get("/load/say").body == b"said"
 
