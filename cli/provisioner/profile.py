@@ -1,12 +1,9 @@
-"""A profile: what one host is to be like. This is the document once it has been found well-formed.
+"""A profile: what one host is to be like. This is the document once it was found well-formed.
 
-What it may say is in profile.schema.json; `validate` holds documents against it and against what a
-schema can't say. No message ever has a value of the document in it: any of them might be a secret.
+What it may say is in profile.schema.json; `validation` holds documents against it.
 """
 
 from __future__ import annotations
-
-from packager.errors import DataError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,11 +77,3 @@ class Profile:
     def _configuration(self) -> Document:
         found: Document = self.document.get("configuration", {})
         return found
-
-
-def validate(document: object, place: str) -> Profile:
-    """The profile that `document`, parsed JSON or YAML, is. `place` is where it came from, for
-    words. Raises DataError naming what is wrong and what would be right; ConfigError."""
-    if not isinstance(document, dict):
-        raise DataError(f"{place}: a profile is an object")
-    return Profile(document)
