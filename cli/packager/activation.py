@@ -18,12 +18,15 @@ from contextlib import suppress
 
 from packager import hostapply, lock
 from packager.errors import PackagerError
+from packager.facts import sha256
 from packager.generation import Generation, active_number
 from packager.planning import Packages, Plan, Request, make_plan
 from packager.session import Session, translated, writing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from packager.events import Emit
 
 LOCK = "activation.lock"
@@ -59,7 +62,7 @@ def _activate(session: Session, request: Request, emit: Emit) -> Plan:
         if not plan.changed:
             return plan
         if plan.switches:
-            _sign(plan.wanted)
+            _sign(plan.wanted, plan.files)
         emit(
             "planned",
             generation=plan.wanted.number,
@@ -123,10 +126,11 @@ def _make_front(session: Session) -> None:
             os.fsync(session.root_fd)
 
 
-def _sign(wanted: Generation) -> None:
-    """Write into the document of a new generation who made it, and when."""
+def _sign(wanted: Generation, files: Mapping[str, bytes]) -> None:
+    """Write into the document of a new generation who made it, when, and with which files."""
     if wanted.time:
         return  # an earlier generation, whose tree is made again
+    wanted.files = {name: sha256(content) for name, content in sorted(files.items())}
     wanted.time = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     wanted.who = os.environ.get("ABI_PRINCIPAL") or _user()
     wanted.request_id = os.environ.get("ABI_REQUEST_ID")

@@ -120,16 +120,17 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "verify",
         "packager.handlers.verify:run",
-        summary="Compare packages with what was added.",
+        summary="Compare packages and the active set with what was added.",
         description=(
-            "Reads every file of the packages with these ids (of all packages when there are none) "
-            "and compares it with what was added. Every difference is listed; if there is one, "
-            "the exit code is 65."
+            "Reads every file of the packages with these ids and compares it with what was added. "
+            "Without an id, all packages are read, and the links and files of the active "
+            "generation and the unit files on the host are compared too. Every difference is "
+            "listed; if there is one, the exit code is 65."
         ),
         options=(format_option("table", "json", "ndjson"),),
         arguments=(Argument("ID", "package_ids", kind="id", many=True, complete="ids"),),
         examples=(
-            ("packager verify", "the whole store"),
+            ("packager verify", "the whole store and the active set"),
             ("packager verify hello--1.0 tools--2.3", "two packages"),
         ),
         exit_codes=(65, 66, 74, 77, 78),

@@ -9,7 +9,8 @@ back to it. Only the newest may lack its place in history, for the moment after 
 the command that made it may be killed: then it is active, and its tree has the document.
 
 The document holds what each package says of the host (its facts, see `hostplan`), so that no later
-activation has to read a package that stays as it is.
+activation has to read a package that stays as it is. It holds the hashes of the files that stand
+beside the links too, and at its end the hash of all that comes before, for `verify`.
 """
 
 from __future__ import annotations
@@ -26,12 +27,16 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 DOCUMENT = "generation.json"
+SUM = b',"sha256":"'  # stands before the hash at the end
 
 
 class Generation:
     """What is known of one generation; who made it and when is filled in when it is made."""
 
-    __slots__ = ("command", "number", "packages", "previous", "request_id", "roles", "time", "who")
+    __slots__ = (
+        *("command", "files", "number", "packages"),
+        *("previous", "request_id", "roles", "time", "who"),
+    )
 
     def __init__(
         self,
@@ -44,6 +49,7 @@ class Generation:
         who: str = "",
         request_id: str | None = None,
         command: str = "",
+        files: dict[str, str] | None = None,
     ) -> None:
         self.number = number
         self.packages = packages  # ids to facts, sorted by id
@@ -53,6 +59,7 @@ class Generation:
         self.who = who
         self.request_id = request_id  # of the HTTP request, if one asked for it
         self.command = command  # activate, deactivate, swap, rollback
+        self.files = files or {}  # names and SHA-256 of what stands beside the links
 
     @property
     def names(self) -> dict[str, str]:
@@ -70,9 +77,23 @@ class Generation:
             "request_id": self.request_id,
             "command": self.command,
             "roles": self.roles,
+            "files": self.files,
             "packages": self.packages,
         }
-        return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+        body = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()[:-1]
+        return body + _end(body)
+
+
+def is_whole(content: bytes) -> bool:
+    """Whether this is what `encode` has written, not changed in any way."""
+    body = content[: content.rfind(SUM)]
+    return content == body + _end(body)
+
+
+def _end(body: bytes) -> bytes:
+    from packager.facts import sha256
+
+    return SUM + sha256(body).encode() + b'"}\n'
 
 
 def decode(content: bytes, place: str) -> Generation:
@@ -94,6 +115,7 @@ def decode(content: bytes, place: str) -> Generation:
             who=document["who"],
             request_id=document["request_id"],
             command=document["command"],
+            files=document.get("files"),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{place}: not the document of a generation: {error}") from error

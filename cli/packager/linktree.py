@@ -68,6 +68,11 @@ def link_text(path: str, name: str, source: str) -> str:
     return f"{'../' * path.count('/')}{name}/{source}"
 
 
+def owner(path: str, text: str) -> str:
+    """The name of the package that the link at `path` with this text is of."""
+    return text.removeprefix("../" * path.count("/")).partition("/")[0]
+
+
 def build(tree: int, packages: Iterable[Published]) -> set[str]:
     """Make all links of these packages in the empty directory `tree`; the directories made, "" for
     the top. Raises Spoiled, OSError."""
@@ -273,7 +278,7 @@ class DiskIndex:
         except OSError:  # EINVAL: there is something, and it is not a link
             mode = os.stat(path, dir_fd=self._tree, follow_symlinks=False).st_mode
             return DIRECTORY if stat.S_ISDIR(mode) else None
-        return target.removeprefix("../" * path.count("/")).partition("/")[0]
+        return owner(path, target)
 
     def list(self, path: str) -> Iterable[str]:
         fd = enter(self._tree, path)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import select
 import selectors
 import signal
 import time
@@ -26,7 +27,6 @@ from packager.progress import Events
 
 PATIENCE = 10.0  # seconds that workers have to clean up when they are told to stop
 PR_SET_PDEATHSIG = 1  # prctl(2)
-LAST = frozenset({"added", "failed"})
 
 Work = Callable[[int, Emit], dict[str, Field]]
 
@@ -42,12 +42,17 @@ class _Worker:
 
 
 def run(
-    ids: Sequence[str], work: Work, *, at_once: int, emit: Callable[[str, dict[str, Field]], None]
+    ids: Sequence[str],
+    work: Work,
+    *,
+    at_once: int,
+    emit: Callable[[str, dict[str, Field]], None],
+    done: str = "added",
 ) -> list[dict[str, Field]]:
     """Do `work(number, emit)` for each of `ids`, at most `at_once` at a time.
 
-    `work` returns the fields of the event "added". What a worker emits comes out of `emit(id,
-    event's document)` here; its last event is "added", or "failed" (error, exit_code). Returns the
+    `work` returns the fields of the event `done`. What a worker emits comes out of `emit(id,
+    event's document)` here; its last event is `done`, or "failed" (error, exit_code). Returns the
     last events in the order of `ids`. Raises only what `emit` and signals raise.
     """
     results: dict[int, dict[str, Field]] = {}
@@ -57,11 +62,11 @@ def run(
     try:
         while waiting or running:
             while waiting and len(running) < at_once:
-                _start(waiting.pop(), work, running, selector)
+                _start(waiting.pop(), work, done, running, selector)
             for key, _ in selector.select():
                 worker = running[key.fd]
                 for document in _read(worker):
-                    if document.get("event") in LAST:
+                    if document.get("event") in (done, "failed"):
                         worker.last = document
                     else:
                         emit(ids[worker.number], document)
@@ -79,7 +84,11 @@ def run(
 
 
 def _start(
-    number: int, work: Work, running: dict[int, _Worker], selector: selectors.BaseSelector
+    number: int,
+    work: Work,
+    done: str,
+    running: dict[int, _Worker],
+    selector: selectors.BaseSelector,
 ) -> None:
     reading, writing = os.pipe()
     parent = os.getpid()
@@ -91,7 +100,7 @@ def _start(
         pid = os.fork()
         if pid == 0:
             os.close(reading)
-            _work(parent, writing, blocked, number, work)
+            _work(parent, writing, blocked, number, work, done)
         os.close(writing)
         running[reading] = _Worker(number, pid, reading)
         selector.register(reading, selectors.EVENT_READ)
@@ -100,7 +109,7 @@ def _start(
 
 
 def _work(
-    parent: int, pipe: int, mask: set[int | signal.Signals], number: int, work: Work
+    parent: int, pipe: int, mask: set[int | signal.Signals], number: int, work: Work, done: str
 ) -> NoReturn:
     """The worker's whole life. It leaves by _exit: nothing of the parent's is its to clean up."""
     status = 70
@@ -111,7 +120,7 @@ def _work(
         if os.getppid() != parent:
             os._exit(status)
         try:
-            emit("added", **work(number, emit))
+            emit(done, **work(number, emit))
             status = 0
         except (PackagerError, OSError) as error:
             known = from_os_error(error, "") if isinstance(error, OSError) else error
@@ -168,8 +177,16 @@ def _stop(workers: Sequence[_Worker]) -> None:
     deadline = time.monotonic() + PATIENCE
     for each in left:
         os.close(each.pipe)
-        with suppress(ChildProcessError):
-            while os.waitpid(each.pid, os.WNOHANG)[0] == 0:
-                if time.monotonic() > deadline:
-                    os.kill(each.pid, signal.SIGKILL)
-                time.sleep(0.01)
+        with suppress(ProcessLookupError, ChildProcessError):  # it was waited for already
+            if not _ends(each.pid, deadline - time.monotonic()):
+                os.kill(each.pid, signal.SIGKILL)
+            os.waitpid(each.pid, 0)
+
+
+def _ends(pid: int, patience: float) -> bool:
+    """Whether the child ends within so many seconds. Raises ProcessLookupError."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        return bool(select.select([descriptor], [], [], max(0.0, patience))[0])
+    finally:
+        os.close(descriptor)

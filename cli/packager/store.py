@@ -170,7 +170,7 @@ class Store:
         results = []
         for name in asked or installed_ids(self.root):
             try:
-                verified = self._verify(name)
+                verified = self.verify_package(name)
             except NotFound:
                 if asked:
                     raise
@@ -181,7 +181,9 @@ class Store:
                 emit("verified", id=verified.id, ok=not count, differences=count)
         return results
 
-    def _verify(self, name: str) -> Verified:
+    def verify_package(self, name: str, part: int = 0, parts: int = 1) -> Verified:
+        """Compare the installed package `name`, an id, with what was added; or one of the `parts`
+        parts in which this can be done at the same time. Raises NotFound."""
         from packager.verify import Difference, differences
 
         path = f"{self.root}/packages/{name}"
@@ -192,14 +194,16 @@ class Store:
                 raise missing(self.root, name) from None
             try:
                 record, entries = read_record(self.root, name)
-                found = list(differences(record, entries, top))
+                found = list(differences(record, entries, top, part, parts))
                 replaced = found and not is_at(path, top)
             except DataError as error:
-                record, found = None, [Difference("", str(error))]
+                record, found = None, [Difference("", str(error))] if part == 0 else []
                 replaced = not is_at(path, top)
             finally:
                 os.close(top)
-            return self._verify(name) if replaced else Verified(name, record, found)
+        if replaced:
+            return self.verify_package(name, part, parts)
+        return Verified(name, record, found)
 
     def recover(self) -> None:
         """Clean up after killed commands; every writing command does this first."""

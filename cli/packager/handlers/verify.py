@@ -1,77 +1,98 @@
-"""`packager verify`: every file of the installed packages against what was added."""
+"""`packager verify`: the packages and the active set, against what was added and made."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from packager import output
-from packager.errors import NotFound, PackagerError
-from packager.installed import installed_ids
+from packager.errors import PackagerError
+from packager.events import Field
 from packager.progress import Events, listener
-from packager.store import Store, Verified
+from packager.stopping import stoppable
+from packager.verification import verify
 
 DIFFERENT = 65
 
 
+class Report:
+    """What was verified: one document for each package, and for the active generation."""
+
+    def __init__(self) -> None:
+        self.packages: list[dict[str, object]] = []
+        self.active: dict[str, object] | None = None
+        self._differences: list[dict[str, Field]] = []
+
+    def hear(self, event: str, fields: dict[str, Field]) -> None:
+        if event == "difference":
+            self._differences.append({name: fields[name] for name in ("path", "kind", "reason")})
+            return
+        document: dict[str, object] = {
+            name: fields[name] for name in ("id", "generation", "ok") if name in fields
+        }
+        document["differences"] = self._differences
+        self._differences = []
+        if "id" in fields:
+            self.packages.append(document)
+        else:
+            self.active = document
+
+    @property
+    def complaints(self) -> list[str]:
+        """What differs, in words."""
+        words = []
+        different = sum(not each["ok"] for each in self.packages)
+        if different:
+            differ = "differs" if different == 1 else "differ"
+            count = output.plural(len(self.packages), "package")
+            words.append(f"{different} of {count} {differ} from what was added")
+        if self.active is not None and not self.active["ok"]:
+            words.append(f"{_name(self.active)} differs from what was made")
+        return words
+
+
 def run(*, root: str, package_ids: tuple[str, ...], output_format: str) -> int:
-    """Verify packages; 65 if one differs. Raises PackagerError, OutputFailed."""
-    found: list[Verified] = []
-    with listener(output_format) as emit:
+    """Verify; 65 if something differs. Raises PackagerError, OutputFailed, Stopped."""
+    report = Report()
+    with stoppable(), listener(output_format) as emit:
+
+        def hear(event: str, /, **fields: Field) -> None:
+            report.hear(event, fields)
+            if isinstance(emit, Events):
+                emit(event, **fields)
+
         try:
-            for verified in _verified(root, package_ids):
-                found.append(verified)
-                if isinstance(emit, Events):
-                    _tell(verified, emit)
+            verify(root, package_ids, hear)
         except PackagerError as error:
             if isinstance(emit, Events):
                 emit.failed(error, error.exit_code)
             raise
+    complaints = report.complaints
     if output_format == "json":
-        output.json_line(_document(found))
-    elif output_format == "table":
-        _table(found)
-    different = sum(bool(each.differences) for each in found)
-    if different:
-        differ = "differs" if different == 1 else "differ"
-        output.complain(
-            f"{different} of {output.plural(len(found), 'package')} {differ} from what was added"
+        output.json_line(
+            {"ok": not complaints, "packages": report.packages, "active": report.active}
         )
-    return DIFFERENT if different else 0
+    elif output_format == "table":
+        _table(report)
+    if complaints:
+        output.complain("; ".join(complaints))
+    return DIFFERENT if complaints else 0
 
 
-def _verified(root: str, package_ids: tuple[str, ...]) -> Iterator[Verified]:
-    store = Store(root)
-    for package_id in package_ids or installed_ids(root):
-        try:
-            yield from store.verify([package_id])
-        except NotFound:
-            if package_ids:
-                raise
-            # Nobody asked for this one by name: it was removed since the ids were listed.
-
-
-def _tell(verified: Verified, emit: Events) -> None:
-    for difference in verified.differences:
-        emit("difference", id=verified.id, path=difference.path, reason=difference.reason)
-    count = len(verified.differences)
-    emit("verified", id=verified.id, ok=not count, differences=count)
-
-
-def _document(found: list[Verified]) -> dict[str, object]:
-    packages = [
-        {
-            "id": each.id,
-            "ok": not each.differences,
-            "differences": [{"path": d.path, "reason": d.reason} for d in each.differences],
-        }
-        for each in found
-    ]
-    return {"ok": all(package["ok"] for package in packages), "packages": packages}
-
-
-def _table(found: list[Verified]) -> None:
-    rows = [(v.id, d.path or ".", d.reason) for v in found for d in v.differences]
+def _table(report: Report) -> None:
+    rows = []
+    for each in (*report.packages, *([report.active] if report.active else ())):
+        found = each["differences"]
+        assert isinstance(found, list)
+        rows += [(_name(each), d["path"] or ".", d["kind"], d["reason"]) for d in found]
     if rows:
-        output.table(("id", "path", "difference"), rows)
-    else:
-        output.line(f"{output.plural(len(found), 'package')} verified, no difference")
+        output.table(("of", "path", "kind", "difference"), rows)
+        return
+    words = output.plural(len(report.packages), "package")
+    if report.active is not None:
+        words += f" and {_name(report.active)}"
+    output.line(f"{words} verified, no difference")
+
+
+def _name(document: dict[str, object]) -> str:
+    if "id" in document:
+        return str(document["id"])
+    number = document["generation"]
+    return "the active generation" if number is None else f"generation {number}"
