@@ -163,23 +163,22 @@ def test_no_privileges_are_needed(machine: Machine) -> None:
         pytest.skip("these tests run without privileges already")
     # The interpreter may lie where only root may read: all modules are loaded before.
     code = (
-        "import os, sys\n"
-        "from provisioner.main import main\n"
-        "from provisioner.handlers import facts\n"
-        "facts.facts.gather(sys.argv[1], {})\n"
+        "import os\n"
+        "from packager.front import run\n"
+        "from provisioner.commands import PROVISIONER\n"
+        "words = ['facts', '--format=json']\n"
+        "run(PROVISIONER, words)\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
-        "sys.argv[1:] = ['facts', '--format=json']\n"
-        "main()\n"
+        "raise SystemExit(run(PROVISIONER, words))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(machine.root)],
+        [sys.executable, "-c", code],
         capture_output=True,
         env=machine.environment,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    ours = machine.json("facts")
-    theirs = json.loads(done.stdout)
+    ours, theirs = map(json.loads, done.stdout.splitlines())
     assert set(theirs["missing"]) - set(ours["missing"]) <= {"roles", "active", "profile"}
     assert theirs["disks"] == ours["disks"]
 
