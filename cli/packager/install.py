@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
 
 from packager.errors import Conflict, DataError, NotFound
 from packager.events import Emit, Field
@@ -31,36 +34,10 @@ def install(store: Store, wanted: Candidate, policy: Policy, emit: Emit) -> dict
     there = installed(store, wanted)
     if there is not None:
         return there
-    if wanted.sha256 is None:
-        with (
-            store.staging() as directory,
-            open(os.path.join(directory, "download"), "w+b") as file,  # noqa: PTH118, PTH123
-        ):
-            source = fetch_from(wanted.urls, file, policy=policy, emit=emit)
-            file.seek(0)
-            added = store.add(file, package_id=wanted.id, emit=emit)
-    else:
-        with part(store.root, wanted.sha256) as file:
-            source = fetch_from(
-                wanted.urls,
-                file,
-                policy=policy,
-                emit=emit,
-                sha256=wanted.sha256,
-                size=wanted.size,
-            )
-            file.seek(0)
-            try:
-                added = store.add(
-                    file,
-                    package_id=wanted.id,
-                    sha256=wanted.sha256,
-                    size=wanted.size,
-                    emit=emit,
-                )
-            except (DataError, Conflict):
-                file.truncate(0)  # it is whole, and of no use
-                raise
+    with archive(store, wanted, policy, emit) as (file, source):
+        added = store.add(
+            file, package_id=wanted.id, sha256=wanted.sha256, size=wanted.size, emit=emit
+        )
     emit("fetched", source=source, repository=wanted.repository)
     return {
         "changed": added.changed,
@@ -71,6 +48,41 @@ def install(store: Store, wanted: Candidate, policy: Policy, emit: Emit) -> dict
         "repository": wanted.repository,
         "verified": wanted.verified,
     }
+
+
+@contextmanager
+def archive(
+    store: Store, wanted: Candidate, policy: Policy, emit: Emit
+) -> Iterator[tuple[BinaryIO, str]]:
+    """The archive of a package, fetched and checked, and where it came from. Raises PackagerError.
+
+    One whose hash is known is kept until the block has ended well; what the block finds to be of no
+    use (DataError, Conflict) is thrown away.
+    """
+    if wanted.sha256 is None:
+        with (
+            store.staging() as directory,
+            open(os.path.join(directory, "download"), "w+b") as file,  # noqa: PTH118, PTH123
+        ):
+            source = fetch_from(wanted.urls, file, policy=policy, emit=emit)
+            file.seek(0)
+            yield file, source
+        return
+    with part(store.root, wanted.sha256) as kept:
+        source = fetch_from(
+            wanted.urls,
+            kept,
+            policy=policy,
+            emit=emit,
+            sha256=wanted.sha256,
+            size=wanted.size,
+        )
+        kept.seek(0)
+        try:
+            yield kept, source
+        except (DataError, Conflict):
+            kept.truncate(0)
+            raise
 
 
 def installed(store: Store, wanted: Candidate) -> dict[str, Field] | None:
