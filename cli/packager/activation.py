@@ -132,11 +132,11 @@ def _sign(wanted: Generation, files: Mapping[str, bytes]) -> None:
         return  # an earlier generation, whose tree is made again
     wanted.files = {name: sha256(content) for name, content in sorted(files.items())}
     wanted.time = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    wanted.who = os.environ.get("ABI_PRINCIPAL") or _user()
+    wanted.who = os.environ.get("ABI_PRINCIPAL") or user()
     wanted.request_id = os.environ.get("ABI_REQUEST_ID")
 
 
-def _user() -> str:
+def user() -> str:
     """The person at work: whom sudo knows, else the user of this process."""
     import pwd
 
