@@ -16,18 +16,20 @@ if TYPE_CHECKING:
     from packager.events import Emit
     from packager.remote import Policy
 
+    from provisioner.settings import Settings
+
 STDIN = "-"
 LARGEST = 4 << 20  # bytes of a profile
 
 
-def read(source: str, *, sha256: str | None, policy: Policy, emit: Emit) -> bytes:
+def read(source: str, *, sha256: str | None, settings: Settings, emit: Emit) -> bytes:
     """The profile's bytes. `sha256`, in hex, is what they must have; a URL needs one.
 
     Raises UsageError, NotFound, DataError for another hash or a giant; what `packager.fetch`
     raises.
     """
     if "://" in source:
-        return _fetched(source, sha256, policy, emit)
+        return _fetched(source, sha256, settings.policy, emit)
     content = _standard_input() if source == STDIN else _file(source)
     if len(content) > LARGEST:
         raise DataError(f"{place(source)}: a profile has at most {LARGEST} bytes")

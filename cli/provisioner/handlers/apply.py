@@ -1,0 +1,112 @@
+"""`provisioner apply`: the host is brought to what a profile says."""
+
+from __future__ import annotations
+
+import os
+
+from packager import output
+from packager.errors import PackagerError
+from packager.progress import Events, Quiet
+from packager.stopping import stoppable
+
+from provisioner import apply, runs
+from provisioner.apply import Applied, Wish
+from provisioner.given import Given, given
+from provisioner.settings import Settings
+from provisioner.telling import listener
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from provisioner.runs import Writer
+
+
+def run(
+    *,
+    root: str,
+    sources: Sequence[str],
+    sha256: str | None,
+    upgrade: bool,
+    quick: bool,
+    config_path: str | None,
+    connect_timeout: float,
+    read_timeout: float,
+    retries: int,
+    at_once: int,
+    output_format: str,
+    **host: object,
+) -> int:
+    """Apply a profile; raises PackagerError, OutputFailed, Stopped."""
+    root = os.path.abspath(root)  # noqa: PTH100
+    settings = Settings(
+        quick=quick,
+        upgrade=upgrade,
+        config_path=config_path,
+        connect_timeout=connect_timeout,
+        read_timeout=read_timeout,
+        retries=retries,
+        at_once=at_once,
+        host=host,
+    )
+
+    def work(emit: Quiet) -> Applied:
+        wanted = given(root, sources, sha256, settings, emit)
+        with runs.writing(root) as writer:
+            return _applied(root, wanted, writer, settings, emit)
+
+    return carry_out(work, output_format)
+
+
+def carry_out(work: Callable[[Quiet], Applied], output_format: str) -> int:
+    """Do `work`, and tell what came of it; raises PackagerError, OutputFailed, Stopped."""
+    with stoppable(), listener(output_format) as emit:
+        try:
+            done = work(emit)
+            _report(done, output_format, emit)
+        except PackagerError as error:
+            if isinstance(emit, Events):
+                emit.failed(error, error.exit_code)
+            raise
+    return 0
+
+
+def _applied(root: str, wanted: Given, writer: Writer, settings: Settings, emit: Quiet) -> Applied:
+    key = writer.key()
+    held = runs.applied(root)
+    if (
+        held is not None
+        and held.record["profile"]["digest"] == wanted.digest(key)
+        and not settings.upgrade
+        and runs.pending(root) is None
+        and apply.is_held(root, held, key, settings, emit)
+    ):
+        return Applied(held, changed=False)
+    return apply.apply(root, Wish(wanted.profile, wanted.digest(key)), writer, settings, emit)
+
+
+def _report(done: Applied, output_format: str, emit: Quiet) -> None:
+    if output_format == "ndjson":
+        emit(
+            "applied",
+            profile=done.profile,
+            run=done.run,
+            generation=done.generation,
+            changed=done.changed,
+            packages=len(done.packages),
+        )
+    elif output_format == "json":
+        output.json_line(
+            {
+                "profile": done.profile,
+                "run": done.run,
+                "generation": done.generation,
+                "changed": done.changed,
+                "packages": done.packages,
+            }
+        )
+    elif done.changed:
+        what = f"run {done.run}, generation {done.generation}"
+        output.line(f"applied {done.profile} ({what})")
+    else:
+        output.line(f"the host is as {done.profile} says; nothing was changed")

@@ -1,0 +1,69 @@
+"""Units whose configuration has changed are restarted, unless packager has just done so."""
+
+from __future__ import annotations
+
+from packager import units
+from packager.hostapply import UnitsFailed
+from packager.hostplan import ordered
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from packager.events import Emit, Field
+
+    from provisioner.settings import Settings
+
+BEGUN = frozenset({"started", "restarted"})
+REASON = "its configuration has changed"
+
+
+class Restarter:
+    """Hears what packager does about units (`listening` is to be its `emit`), and does the rest."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._begun: set[str] = set()
+        self.touched = False  # whether any unit was restarted here
+
+    def listening(self, event: str, /, **fields: Field) -> None:
+        """Pass an event on, and remember the units that were begun."""
+        if event == "unit" and fields.get("action") in BEGUN:
+            self._begun.add(str(fields["name"]))
+        self._emit(event, **fields)
+
+    def forget(self) -> None:
+        """Another set is about to become active: what was begun before does not count."""
+        self._begun.clear()
+
+    def restart(self, names: Iterable[str], settings: Settings) -> None:
+        """Restart the units that were not begun yet, by one call. Events: `unit`, as packager's.
+
+        Raises UnitsFailed, InputOutputError without systemctl.
+        """
+        left = ordered(name for name in names if name not in self._begun)
+        if not left:
+            return
+        if not settings.systemd:
+            words = f"{', '.join(left)} would be restarted for new configuration: --no-systemd"
+            self._emit("warning", message=words)
+            return
+        block = ["--no-block"] if settings.host.get("no_block_systemd") else []
+        self.touched = True
+        code, said = units.systemctl("restart", *block, *units.addressed(left))
+        failed = units.failures(left, said) if code and not block else []
+        without = {failure.unit for failure in failed}
+        for name in left:
+            if name not in without:
+                self.listening("unit", name=name, action="restarted", reason=REASON)
+        for failure in failed:
+            self._emit(
+                "unit",
+                action="failed",
+                reason=REASON,
+                name=failure.unit,
+                state=failure.state,
+                log=failure.log,
+            )
+        if failed or code:
+            raise UnitsFailed(failed, [] if failed else [f"systemctl restart: {said or code}"])

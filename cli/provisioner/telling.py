@@ -1,0 +1,43 @@
+"""Who listens to an apply: a program that reads events, a person at a terminal, nobody.
+
+As in `packager.progress`; a person is told more, a line for every step.
+"""
+
+from __future__ import annotations
+
+from packager import output, progress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from packager.events import Field
+
+SENTENCES = {
+    "resolved": "{packages} packages are wanted, {missing} of them have to be fetched",
+    "rendered": "the configuration is {id}",
+    "run": "run {run} begins",
+    "repaired": "{id} was repaired",
+    "planned": "{entering} packages become active, {leaving} inactive",
+    "switched": "generation {generation} is active",
+    "unit": "{name}: {action} ({reason})",
+    "rolling-back": "going back to generation {generation}: {reason}",
+}
+
+
+class Person(progress.Bars):
+    """Says every step on standard error, which is a terminal, and draws bars there."""
+
+    def __call__(self, event: str, /, **fields: Field) -> None:
+        super().__call__(event, **fields)
+        if event == "probe":
+            seconds = fields["seconds"]
+            said = "well" if fields["ok"] else fields["reason"]
+            self._say(f"{fields['kind']} {fields['name']}: {said} ({seconds} s)")
+        elif event in SENTENCES:
+            self._say(SENTENCES[event].format_map({"reason": "", **fields}))
+
+
+def listener(output_format: str) -> progress.Quiet:
+    """The listener for an output format."""
+    if output_format == "ndjson":
+        return progress.Events()
+    return Person() if output.is_terminal(output.STDERR) else progress.Quiet()
