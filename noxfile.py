@@ -72,7 +72,8 @@ def lint(session: nox.Session) -> None:
     session.run("python", "-m", "ruff", "check", *session.posargs, external=True)
     session.run("python", "-m", "ruff", "format", "--check", external=True)
     session.run("python", "-m", "mypy", external=True)
-    session.run("python", "-m", "mypy", "noxfile.py", "harness/bootstrap.py", external=True)
+    programs = ["noxfile.py", *(str(file) for file in sorted(Path("harness").glob("*.py")))]
+    session.run("python", "-m", "mypy", *programs, external=True)
     lint_module(session)
 
 
@@ -118,6 +119,47 @@ def sanitize(session: nox.Session) -> None:
                 # The first byte tells the fuzzer that a table follows.
                 (corpus / str(number)).write_bytes(b"\x01" + table.read_bytes())
         session.run(f"{build}/fuzz", f"-max_total_time={seconds}", str(corpus), external=True)
+
+
+@nox.session
+def docker(session: nox.Session) -> None:
+    """The images, and every clause against hosts in them; arguments: --help tells them."""
+    install(session)
+    session.run(
+        *("python", "harness/prove_containers.py"),
+        *session.posargs,
+        interrupt_timeout=PATIENCE,
+        external=True,
+    )
+
+
+@nox.session
+def peers(session: nox.Session) -> None:
+    """docs/peers.md anew: this project's contract, held against what Debian has of its kind."""
+    install(session)
+    wanted = {
+        "lighttpd": ["lighttpd"],
+        "nginx-fcgiwrap": ["nginx", "fcgiwrap"],
+        "webhook": ["webhook"],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        for peer, programs in {"simulator": [], **wanted, "naive": []}.items():
+            if not all(map(shutil.which, programs)):
+                session.log(f"{peer} is left out: {' and '.join(programs)} are not installed")
+                continue
+            session.run(
+                *("python", "-m", "agentsim", "suite", "-p", "naive_host", "-p", "peers", "-n2"),
+                *(f"--abi-host={peer}", "--abi-deadline=6", "--abi-requests=400", "--tb=no", "-q"),
+                *(f"--abi-report={folder}/report", *session.posargs),
+                env={"PYTHONPATH": str(Path("tests").resolve())},
+                success_codes=[0, 1],  # most of them fail something
+                external=True,
+            )
+        session.run(
+            *("python", "-m", "peers.page", f"{folder}/report.json", "docs/peers.md"),
+            env={"PYTHONPATH": "tests"},
+            external=True,
+        )
 
 
 @nox.session

@@ -59,8 +59,8 @@ cli.add_command(verify_command)
 @click.option(
     "--spool-dir",
     type=click.Path(path_type=Path, file_okay=False, exists=True, writable=True),
-    default=Path(tempfile.gettempdir()),
-    show_default=True,
+    default=tempfile.gettempdir,  # looked for only if needed: there may be none
+    show_default="where temporary files go",
     help="Directory for bodies and outputs that are too large for memory; no name is ever seen.",
 )
 @click.option(

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-import agentsim.suite.module  # noqa: F401 - makes that kind of host known
+import agentsim.suite.containers
+import agentsim.suite.module  # noqa: F401 - these make their kinds of hosts known
 from agentsim.suite import probes as probe_files
 from agentsim.suite.hosts import KINDS, Host, Kind, Launch, Remote, Unsupported
 from agentsim.suite.meeting import Meeting
@@ -33,26 +34,31 @@ def _remove(directory: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def probes() -> Iterator[Probes]:
-    """The probe commands and tables of this session, where other users can read them."""
-    directory = Path(tempfile.mkdtemp(prefix="abi-"))
-    directory.chmod(0o755)
-    yield probe_files.write(directory)
-    _remove(directory)
-
-
-@pytest.fixture(scope="session")
-def kind(pytestconfig: pytest.Config) -> Kind:
+def kind(pytestconfig: pytest.Config) -> Iterator[Kind]:
     """The kind of host under test."""
     option = pytestconfig.option
     if "://" in option.abi_host:
-        return Remote(
-            option.abi_deadline, option.abi_host, option.abi_host_pid, option.abi_host_log
-        )
+        yield Remote(option.abi_deadline, option.abi_host, option.abi_host_pid, option.abi_host_log)
+        return
     if option.abi_host not in KINDS:
         names = ", ".join(sorted(KINDS))
         raise pytest.UsageError(f"--abi-host {option.abi_host}: neither a URL nor one of {names}")
-    return KINDS[option.abi_host](option.abi_deadline)
+    kind = KINDS[option.abi_host](option.abi_deadline)
+    try:
+        kind.prepare()
+    except Unsupported as reason:
+        pytest.skip(str(reason))
+    yield kind
+    kind.close()
+
+
+@pytest.fixture(scope="session")
+def probes(kind: Kind) -> Iterator[Probes]:
+    """The probe commands and tables of this session, where other users can read them."""
+    directory = Path(tempfile.mkdtemp(prefix="abi-"))
+    directory.chmod(0o755)
+    yield probe_files.write(directory, kind.python)
+    _remove(directory)
 
 
 @pytest.fixture(scope="session")
@@ -118,9 +124,10 @@ def own_host(kind: Kind, probes: Probes) -> Iterator[Callable[..., Host]]:
 
 
 @pytest.fixture
-def meet(pytestconfig: pytest.Config) -> Iterator[Callable[[], Meeting]]:
+def meet(pytestconfig: pytest.Config, probes: Probes) -> Iterator[Callable[[], Meeting]]:
     """Places to meet commands that wait: `meeting = meet()`, its `dir` is what the probe wants."""
-    directory = Path(tempfile.mkdtemp(prefix="abi-meet-"))
+    # A host in a container sees no other directory than that of the probes.
+    directory = Path(tempfile.mkdtemp(prefix="meet-", dir=probes.directory))
     directory.chmod(0o755)
     numbers = itertools.count()
     meetings: list[Meeting] = []

@@ -134,6 +134,14 @@ class Host:
         """POST, and its answer."""
         return self.ask("POST", path, query, headers, body)
 
+    def process(self, told: str) -> int:
+        """The process id, here, of a command that told the one that it has for itself.
+
+        Raises:
+            ProcessLookupError: there is no such process any more.
+        """
+        return int(told)
+
     def log(self) -> str:
         """What it has written about its work so far."""
         assert self.log_file is not None
@@ -184,9 +192,21 @@ class Kind(ABC):
     name: ClassVar[str]
     #: Whether a test can have a host of its own, in the state that it needs.
     starts: ClassVar[bool] = True
+    #: A Python that the host's commands can run.
+    python: ClassVar[str] = sys.executable
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
+
+    def prepare(self) -> None:  # noqa: B027 - most kinds need nothing
+        """Find what every start needs; called once, before anything else.
+
+        Raises:
+            Unsupported: it is not there.
+        """
+
+    def close(self) -> None:  # noqa: B027 - most kinds hold nothing
+        """Give back what `prepare` took; called once, after everything else."""
 
     @abstractmethod
     def start(self, launch: Launch) -> Host:

@@ -1,7 +1,7 @@
 """The probe commands and their route tables, written to a directory that a host can serve.
 
 A table needs absolute paths, so tables are kept as templates: `@DIR@` in any string becomes that
-directory, `@PYTHON@` this interpreter, and `@LONG@` a word that is too long for execve(2).
+directory, `@PYTHON@` a Python, and `@LONG@` a word that is too long for execve(2).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -46,12 +47,13 @@ class Probes:
     credentials: Path
 
 
-def write(directory: Path) -> Probes:
+def write(directory: Path, python: str = sys.executable) -> Probes:
     """Write probe commands, their tables and credentials.
 
     Args:
         directory: where; made if it is not there. Everyone may read what is written, so that hosts
             of other users can run it.
+        python: the Python that one of the commands uses, as the host sees it.
     """
     directory = directory.resolve()
     for folder in (directory, directory / "tables", directory / "path", directory / "broken"):
@@ -61,7 +63,8 @@ def write(directory: Path) -> Probes:
     tables = []
     for template in sorted((FIXTURES / "tables").glob("*.json")):
         table = directory / "tables" / template.name
-        filled = _filled(json.loads(template.read_bytes()), str(directory))
+        words = {"@DIR@": str(directory), "@LONG@": _LONG, "@PYTHON@": python}
+        filled = _filled(json.loads(template.read_bytes()), words)
         table.write_text(json.dumps(filled, indent=1) + "\n", encoding="utf-8")
         tables.append(table)
     credentials = directory / "credentials.json"
@@ -70,14 +73,15 @@ def write(directory: Path) -> Probes:
     return Probes(directory, tuple(tables), credentials)
 
 
-def _filled(value: Any, directory: str) -> Any:
+def _filled(value: Any, words: Mapping[str, str]) -> Any:
     if isinstance(value, str):
-        filled = value.replace("@DIR@", directory).replace("@LONG@", _LONG)
-        return filled.replace("@PYTHON@", sys.executable)
+        for word, meaning in words.items():
+            value = value.replace(word, meaning)
+        return value
     if isinstance(value, list):
-        return [_filled(item, directory) for item in value]
+        return [_filled(item, words) for item in value]
     if isinstance(value, dict):
-        return {key: _filled(item, directory) for key, item in value.items()}
+        return {key: _filled(item, words) for key, item in value.items()}
     return value
 
 

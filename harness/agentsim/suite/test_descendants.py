@@ -138,7 +138,10 @@ def test_no_signal_reaches_who_has_the_number_next(
         with local.connect() as connection:
             # Its time-out would come half a second after its start, its SIGKILL another half later.
             connection.request("GET", f"/time/block?dir={meeting.dir}")
-            pid = int(meeting.wait())
+            told = meeting.wait()
+            pid = local.process(told)
+            if pid != int(told):
+                pytest.skip("the host has process ids of its own, which nobody else can get")
             meeting.go()
             assert connection.response().body == b"done\n"
             with innocent(pid) as process:

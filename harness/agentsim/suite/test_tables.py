@@ -32,6 +32,7 @@ def test_a_host_does_not_start_with_a_mistake(
 
 def ask(kind: Kind, directory: Path, texts: Sequence[bytes]) -> list[str]:
     """What the host says of tables: one text each, empty if it would serve it."""
+    directory.chmod(0o755)
     files = [directory / f"table-{number}.json" for number in range(len(texts))]
     for file, text in zip(files, texts, strict=True):
         file.write_bytes(text)

@@ -162,6 +162,6 @@ def test_sigterm_of_somebody_else_is_no_time_out(local: Host, meeting: Meeting) 
     with local.connect() as connection:
         connection.request("GET", f"/probe/block?dir={meeting.dir}")
         with contextlib.suppress(ProcessLookupError):
-            os.kill(int(meeting.wait()), signal.SIGTERM)
+            os.kill(local.process(meeting.wait()), signal.SIGTERM)
         answer = connection.response()
     assert (answer.status, answer.reason) == (500, "signal")

@@ -1,0 +1,81 @@
+# One target for each use; docs/docker.md has the arguments.
+#
+#   docker build --target=simulator -t mesos-packager:simulator .
+#   docker build --target=systemd   -t mesos-packager:systemd .
+#   docker build --target=agent     -t mesos-packager:agent --build-arg=MESOS_IMAGE=mesos:1.12 .
+#
+# Both of Docker's builders take this file, and no frontend image has to be fetched for it. Stages
+# whose arguments may be confidential end here: an image that is kept has their files only.
+
+ARG BASE_IMAGE=debian:bookworm-slim
+ARG MESOS_IMAGE=mesos:1.12
+
+# -- what every image without Mesos begins with --------------------------------------------------
+
+FROM ${BASE_IMAGE} AS python
+RUN { command -v python3 && command -v tini && command -v update-ca-certificates; } || { \
+        apt-get update && \
+        apt-get install --yes --no-install-recommends ca-certificates python3 tini && \
+        rm -rf /var/lib/apt/lists/*; \
+    }
+
+# -- the commands, in an environment of their own ------------------------------------------------
+
+FROM python AS commands
+ARG CA_CERTIFICATES=""
+ARG PIP_INDEX_URL=""
+ARG PIP_EXTRA_INDEX_URL=""
+ARG PIP_TRUSTED_HOST=""
+WORKDIR /source
+COPY harness/images/commands.sh harness/images/
+RUN harness/images/commands.sh tools
+COPY pyproject.toml ./
+RUN harness/images/commands.sh dependencies
+COPY README.md ./
+COPY docs docs
+COPY fixtures fixtures
+COPY module/routes module/routes
+COPY harness/agentsim harness/agentsim
+COPY cli cli
+RUN harness/images/commands.sh project
+
+# -- simulator: the simulated agent and the commands ----------------------------------------------
+
+FROM python AS simulator
+RUN groupadd --system --gid=5051 agent && \
+    useradd --system --uid=5051 --gid=agent --home-dir=/ --no-create-home agent && \
+    mkdir -p /opt/packager /var/spool/agent && \
+    chown agent:agent /opt/packager /var/spool/agent && \
+    for command in agentsim packager provisioner; do \
+        ln -s /opt/mesos-packager/bin/$command /usr/local/bin/; \
+    done
+USER 5051:5051
+EXPOSE 5051
+# tini reaps what commands leave behind, and hands signals on.
+ENTRYPOINT ["tini", "--", "agentsim", "serve", "--host=0.0.0.0", "--spool-dir=/var/spool/agent"]
+CMD ["/opt/mesos-packager/share/mesos-packager/routes/packager.json"]
+HEALTHCHECK --start-period=5s CMD ["agentsim", "call", "GET", "http://127.0.0.1:5051/help"]
+# What changes comes last.
+COPY --from=commands /opt/mesos-packager /opt/mesos-packager
+ARG SOURCE=""
+LABEL org.opencontainers.image.title="mesos-packager simulator" \
+      org.opencontainers.image.description="A simulated Mesos agent that serves packager's routes" \
+      mesos-packager.source="${SOURCE}"
+
+# -- systemd: packager on a host with services -----------------------------------------------------
+
+FROM python AS systemd
+RUN apt-get update && \
+    apt-get install --yes --no-install-recommends systemd systemd-sysv && \
+    rm -rf /var/lib/apt/lists/* && \
+    for command in packager provisioner; do \
+        ln -s /opt/mesos-packager/bin/$command /usr/local/bin/; \
+    done
+ENV container=docker
+STOPSIGNAL SIGRTMIN+3
+CMD ["/sbin/init"]
+COPY --from=commands /opt/mesos-packager /opt/mesos-packager
+ARG SOURCE=""
+LABEL org.opencontainers.image.title="mesos-packager systemd" \
+      org.opencontainers.image.description="packager under a systemd of its own" \
+      mesos-packager.source="${SOURCE}"
