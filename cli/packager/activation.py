@@ -62,7 +62,7 @@ def _activate(session: Session, request: Request, emit: Emit) -> Plan:
         if not plan.changed:
             return plan
         if plan.switches:
-            _sign(plan.wanted, plan.files)
+            sign(plan.wanted, plan.files)
         emit(
             "planned",
             generation=plan.wanted.number,
@@ -126,7 +126,7 @@ def _make_front(session: Session) -> None:
             os.fsync(session.root_fd)
 
 
-def _sign(wanted: Generation, files: Mapping[str, bytes]) -> None:
+def sign(wanted: Generation, files: Mapping[str, bytes]) -> None:
     """Write into the document of a new generation who made it, when, and with which files."""
     if wanted.time:
         return  # an earlier generation, whose tree is made again

@@ -8,8 +8,8 @@ since every start reads this file.
 from __future__ import annotations
 
 from packager.commands_activation import ACTIVATION_COMMANDS
-from packager.commands_host import HOST_COMMANDS
-from packager.commands_repositories import MAX_SIZE, PATIENCE, REPOSITORY_COMMANDS
+from packager.commands_host import HOST_COMMANDS, HOST_OPTIONS
+from packager.commands_repositories import CONFIG, MAX_SIZE, PATIENCE, REPOSITORY_COMMANDS
 from packager.definition import ROOT, Argument, Command, Option, Program, format_option
 
 EXIT_CODES: dict[int, str] = {
@@ -134,6 +134,45 @@ COMMANDS: tuple[Command, ...] = (
             ("packager verify hello--1.0 tools--2.3", "two packages"),
         ),
         exit_codes=(65, 66, 74, 77, 78),
+    ),
+    Command(
+        "repair",
+        "packager.handlers.repair:run",
+        summary="Put right what verify finds.",
+        description=(
+            "Gives packages that differ from what was added their trees again, each by one rename: "
+            "from the configured repositories, or from --from. Without an ID all packages are "
+            "looked at, and the links of the active set and the unit files on the host are put "
+            "right, too. What is well is left alone. If something can't be repaired, the rest is, "
+            "and the exit code is that of the first failure."
+        ),
+        options=(
+            Option(
+                "--from",
+                "source",
+                kind="path",
+                metavar="SOURCE",
+                help="The archive of the one package ID: a path, a URL, or - for standard input.",
+            ),
+            Option(
+                "--sha256",
+                "sha256",
+                kind="sha256",
+                metavar="HEX",
+                help="Of the archive --from. Needed only if the package's record is damaged too.",
+            ),
+            CONFIG,
+            MAX_SIZE,
+            *PATIENCE,
+            *(option for option in HOST_OPTIONS if option.dest != "rollback_on_failure"),
+            format_option("table", "json", "ndjson"),
+        ),
+        arguments=(Argument("ID", "package_ids", kind="id", many=True, complete="ids"),),
+        examples=(
+            ("packager repair", "all that verify finds, from the repositories"),
+            ("packager repair --from=hello--1.0.tar.xz hello--1.0", "one package, from a file"),
+        ),
+        exit_codes=(65, 66, 69, 73, 74, 75, 76, 77, 78),
     ),
     Command(
         "build",

@@ -7,13 +7,17 @@ nothing. Since Linux 5.8 syncfs reports the write errors since the descriptor wa
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import contextmanager, suppress
+
+from packager.errors import InputOutputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+RENAME_EXCHANGE = 2  # linux/fs.h
 UNFINISHED = ".new"  # ends the name of a file that is to replace another one
 ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW  # how directories of a store are opened
 
@@ -40,6 +44,30 @@ def make_directory(path: str, mode: int, parent: int) -> None:
     except FileExistsError:
         return
     os.fsync(parent)
+
+
+def exchange(name: str, parent: int, other: str, other_parent: int) -> None:
+    """Let the two names, each in its directory, mean what the other one meant: in one step, so that
+    both are there at every moment (renameat2(2), RENAME_EXCHANGE). The caller syncs both places.
+
+    Raises InputOutputError where the kernel or the file system can't do that, OSError.
+    """
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    number = errno.ENOSYS
+    if hasattr(libc, "renameat2"):
+        done = libc.renameat2(
+            *(parent, os.fsencode(name), other_parent, os.fsencode(other), RENAME_EXCHANGE)
+        )
+        number = ctypes.get_errno() if done != 0 else 0
+    if number in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP):
+        raise InputOutputError(
+            f"{other} can't be repaired in its place: the file system of the store (or this "
+            "kernel) can't exchange two directories; deactivate it, remove it, and add it again"
+        )
+    if number:
+        raise OSError(number, os.strerror(number), other)
 
 
 @contextmanager

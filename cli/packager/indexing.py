@@ -30,9 +30,9 @@ from packager.errors import (
     from_os_error,
 )
 from packager.ident import flaw
+from packager.incoming import check_archive, make_record
 from packager.limits import Limits
 from packager.repoindex import FILE_NAME, Package
-from packager.store import check_archive, make_record
 from packager.tar import Refused, TarReader
 from packager.unpack import unpack
 

@@ -21,7 +21,7 @@ from packager.trees import EMPTY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from packager.hostplan import Facts, HostPlan
 
@@ -143,14 +143,22 @@ def make_plan(root: str, request: Request, packages: Packages) -> Plan:
     )
     host = hostapply.plan(wanted.packages, wanted.roles, context)
     come = {each.name: each.id for each in entering}
-    files = {
+    files = generation_files(root, wanted, current, come)
+    return Plan(current, wanted, leaving, entering, host, files)
+
+
+def generation_files(
+    root: str, wanted: Generation, current: Generation | None, entering: Mapping[str, str]
+) -> dict[str, bytes]:
+    """What stands at the top of a generation, beside the links: names to contents. Packages that
+    are not `entering` (names to ids) are taken to be in `current`. Raises DataError, OSError."""
+    number = current.number if current is not None else None
+    staying = wanted.names.keys() - entering.keys()
+    return {
         **environment_files(root, wanted.packages),
         hostplan.SERVICES_FILE: hostplan.service_configuration(wanted.packages),
-        **buildinfo.files(
-            root, current.number if current else None, wanted.names.keys() - come.keys(), come
-        ),
+        **buildinfo.files(root, number, staying, entering),
     }
-    return Plan(current, wanted, leaving, entering, host, files)
 
 
 def _wanted_ids(

@@ -11,6 +11,8 @@ The order of the steps makes every interruption harmless, power loss included:
     add      unpack and write the record in staging, sync all; then, under the lock: rename the
              record into manifests/, sync that; rename the tree into packages/, sync that
     remove   under the lock: rename the tree into staging, sync packages/; delete the record
+    repair   as add; then, under the lock: exchange the two trees by one rename, sync both places;
+             the damaged tree goes with the staging directory
 
 So a tree always has its record, and a record without a tree is the remains of an interruption. That
 leaves a directory in staging/ too, always: the next writer finds it, deletes it, and only then
@@ -20,33 +22,28 @@ looks for records without trees. Readers do nothing of this and wait for nobody.
 from __future__ import annotations
 
 import os
-import time
 from contextlib import contextmanager
 
 from packager import durable, lock
-from packager.archive import ArchiveReader
 from packager.compression import NAMED_SUFFIXES
 from packager.durable import opened
-from packager.errors import ConfigError, Conflict, DataError, NotFound, UsageError
+from packager.errors import ConfigError, Conflict, DataError, NotFound
 from packager.ident import parse_id
+from packager.incoming import RECORD, TREE, receive
 from packager.installed import installed_ids
 from packager.limits import Limits
-from packager.manifest import EMBEDDED, Record
+from packager.manifest import Record
 from packager.records import missing, read_record
 from packager.session import Session, move, translated, writing
-from packager.tar import Refused, TarReader
-from packager.unpack import Unpacked, unpack, write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
     from packager.events import Emit
     from packager.verify import Difference
-
-PROGRESS_INTERVAL = 0.1  # seconds between two "unpacking" events
 
 
 class Added:
@@ -113,30 +110,68 @@ class Store:
         """
         wanted = id_of(package_id, name_hint)
         with self._writing() as session:
-            root_fd, mine = session.root_fd, session.mine
-            os.mkdir("tree", 0o755, dir_fd=mine.fd)
-            tree_fd = os.open("tree", durable.ENTER, dir_fd=mine.fd)
-            try:
-                os.fchmod(tree_fd, 0o755)  # whatever the umask is
-                archive = ArchiveReader(source, self._limits)
-                unpacked = self._unpack(archive, tree_fd, wanted, emit)
-            finally:
-                os.close(tree_fd)
-            check_archive(archive, sha256, size)
-            record = make_record(wanted, unpacked, archive)
-            for message in unpacked.warnings:
-                if emit:
-                    emit("warning", message=message)
+            incoming = receive(
+                *(source, session.mine.fd, self._limits, wanted),
+                sha256=sha256,
+                size=size,
+                emit=emit,
+            )
+            record = incoming.record
             if self._is_installed(record):
                 return Added(record, changed=False)
-            mode = 0o600 if private else 0o644
-            write_file("record", mine.fd, record.encode(unpacked.manifest), mode)
-            durable.sync_filesystem(mine.fd)
+            incoming.seal(0o600 if private else 0o644)
             with session.locked():
                 if self._is_installed(record):  # by another command, meanwhile
                     return Added(record, changed=False)
-                publish(record.id, root_fd, mine.fd)
+                publish(record.id, session.root_fd, session.mine.fd)
         return Added(record, changed=True)
+
+    def repair(
+        self,
+        package_id: str,
+        source: BinaryIO,
+        *,
+        sha256: str | None = None,
+        size: int | None = None,
+        emit: Emit | None = None,
+    ) -> None:
+        """Give an installed package the tree that the archive `source` has, in the place of its
+        own, which somebody has changed. What was made of the package stays as it is.
+
+        The archive must have the tree that the record tells of; if the record itself is damaged,
+        `sha256` must vouch for it. Raises NotFound, DataError, as `add` for the archive, and
+        InputOutputError on file systems that can't exchange directories.
+        """
+        name = str(parse_id(package_id))
+        with self._writing(make=False) as session:
+            incoming = receive(
+                *(source, session.mine.fd, self._limits, name),
+                sha256=sha256,
+                size=size,
+                emit=emit,
+            )
+            incoming.seal(_mode(f"{self.root}/manifests/{name}"))
+            with session.locked():
+                if not os.path.lexists(f"{self.root}/packages/{name}"):
+                    raise missing(self.root, name)
+                known = self._intact_record(name)
+                if known is not None and known.tree != incoming.record.tree:
+                    raise DataError(
+                        f"this archive is not the {name} that was added, whose SHA-256 was "
+                        f"{known.archive_sha256}; the package stays as it is"
+                    )
+                if known is None and sha256 is None:
+                    raise DataError(
+                        f"the record of {name} is damaged, so nothing tells that this archive is "
+                        "the one that was added; if you know it is, give its SHA-256"
+                    )
+                renew(name, session.root_fd, session.mine.fd, record=known is None)
+
+    def _intact_record(self, name: str) -> Record | None:
+        try:
+            return read_record(self.root, name)[0]
+        except DataError:
+            return None
 
     def remove(self, package_id: str) -> None:
         """Take the package away. Raises NotFound if it is not there, Conflict if a generation needs
@@ -220,20 +255,6 @@ class Store:
     def _writing(self, *, make: bool = True) -> AbstractContextManager[Session]:
         return writing(self.root, lock_wait=self._lock_wait, make=make)
 
-    def _unpack(
-        self, archive: ArchiveReader, tree_fd: int, wanted: str | None, emit: Emit | None
-    ) -> Unpacked:
-        reader = TarReader(archive.read, self._limits)
-        try:
-            return unpack(reader, tree_fd, self._limits, progress_to(emit, wanted))
-        except Refused as refused:
-            if reader.current is None:
-                raise DataError(f"the archive is refused: {refused}") from None
-            name = reader.current.decode(errors="backslashreplace")
-            raise DataError(f"the archive is refused: {name!r}: {refused}") from None
-        finally:
-            archive.close()
-
     def _is_installed(self, record: Record) -> bool:
         """Whether this very package is there. Raises Conflict if another one has its id."""
         if not os.path.lexists(f"{self.root}/packages/{record.id}"):
@@ -271,59 +292,33 @@ def id_of(package_id: str | None, name_hint: str | None) -> str | None:
     return None
 
 
-def check_archive(archive: ArchiveReader, sha256: str | None, size: int | None) -> None:
-    """Compare the archive that was read with what was promised. Raises DataError."""
-    if size is not None and size != archive.archive_size:
-        raise DataError(f"the archive has {archive.archive_size} bytes, {size} were promised")
-    if sha256 is not None and sha256.lower() != archive.sha256:
-        raise DataError(f"the archive's SHA-256 is {archive.sha256}, {sha256} was promised")
-
-
-def make_record(wanted: str | None, unpacked: Unpacked, archive: ArchiveReader) -> Record:
-    """The record of the package. Raises UsageError if nobody said its id, DataError if the archive
-    says another one."""
-    named = unpacked.named_id
-    if wanted is None:
-        if named is None:
-            raise UsageError("the archive does not say which package it is; give its id: --id")
-        wanted = str(parse_id(named))
-    elif named is not None and named != wanted:
-        raise DataError(f"the archive's {EMBEDDED} says that it is {named!r}, not {wanted}")
-    return Record(
-        id=wanted,
-        archive_sha256=archive.sha256,
-        archive_size=archive.archive_size,
-        tree=unpacked.manifest.tree,
-        files=unpacked.manifest.files,
-        size=unpacked.manifest.size,
-        pkginfo=unpacked.pkginfo,
-    )
-
-
-def progress_to(emit: Emit | None, package_id: str | None) -> Callable[[int, int], None]:
-    """A progress function for `unpack` that tells `emit` now and then."""
-    told = time.monotonic()
-
-    def progress(files: int, size: int) -> None:
-        nonlocal told
-        now = time.monotonic()
-        if emit and now - told >= PROGRESS_INTERVAL:
-            told = now
-            emit("unpacking", id=package_id, files=files, bytes=size)
-
-    return progress
-
-
 def publish(package_id: str, root_fd: int, staging_fd: int) -> None:
     """Make the synced `record` and `tree` in staging the package. The caller holds the lock and
     knows that there is none. Raises OSError."""
     with opened("manifests", root_fd) as manifests, opened("packages", root_fd) as packages:
-        os.rename("record", package_id, src_dir_fd=staging_fd, dst_dir_fd=manifests)
+        os.rename(RECORD, package_id, src_dir_fd=staging_fd, dst_dir_fd=manifests)
         try:
             os.fsync(manifests)
-            move("tree", staging_fd, package_id, packages)
+            move(TREE, staging_fd, package_id, packages)
         except OSError:
             _unlink(package_id, manifests)
+            raise
+
+
+def renew(package_id: str, root_fd: int, staging_fd: int, *, record: bool) -> None:
+    """Put the synced `tree` in staging in the place of the package's, and (record) the `record`
+    there in the place of its own. The caller holds the lock. After an error nothing has changed, or
+    the record alone. Raises OSError."""
+    with opened("manifests", root_fd) as manifests, opened("packages", root_fd) as packages:
+        if record:
+            os.rename(RECORD, package_id, src_dir_fd=staging_fd, dst_dir_fd=manifests)
+            os.fsync(manifests)
+        durable.exchange(TREE, staging_fd, package_id, packages)
+        try:
+            os.fsync(packages)
+            os.fsync(staging_fd)
+        except OSError:
+            durable.exchange(TREE, staging_fd, package_id, packages)
             raise
 
 
@@ -346,13 +341,12 @@ def refuse_needed(root: str, package_id: str) -> None:
     )
 
 
-def write_file(name: str, parent: int, content: bytes, mode: int = 0o644) -> None:
-    """Make the file `name` in the directory `parent`; the caller syncs. Raises OSError."""
-    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode, dir_fd=parent)
+def _mode(path: str) -> int:
+    """The permissions of the file at `path`; those of a record if it is not there."""
     try:
-        write_all(fd, content)
-    finally:
-        os.close(fd)
+        return os.stat(path, follow_symlinks=False).st_mode & 0o777  # noqa: PTH116
+    except FileNotFoundError:
+        return 0o644
 
 
 def _unlink(name: str, parent: int) -> None:

@@ -95,6 +95,23 @@ class Trees:
                     self._discard_unfinished(garbage)
                 raise
 
+    def renew(
+        self, wanted: Generation, files: Mapping[str, bytes], load: Load, garbage: int
+    ) -> None:
+        """Make the tree of `wanted` anew, of the packages alone, and put it in the place of the one
+        that is there, active or not, by one rename; durably. Arguments as of `prepare`."""
+        with opened("generations", self._root_fd) as generations:
+            self._discard_unfinished(garbage)
+            self._build(generations, wanted, files, load)
+            number = str(wanted.number)
+            if self.has(wanted.number):
+                durable.exchange(NEXT, generations, number, generations)
+                os.fsync(generations)
+                self._discard_unfinished(garbage)
+            else:
+                os.rename(NEXT, number, src_dir_fd=generations, dst_dir_fd=generations)
+                os.fsync(generations)
+
     def switch(self, number: int) -> None:
         """Make generation `number`, whose tree is there and synced, the active one; durably.
 
@@ -168,14 +185,9 @@ class Trees:
         touched = self._edited(generations, wanted, load, garbage)
         spare = touched is None and not self._names()
         if touched is None:
-            self._make(generations, NEXT)
-            with opened(NEXT, generations) as tree:
-                packages = [load(each, wanted.roles) for each in wanted.packages]
-                touched = linktree.build(tree, packages)
-        with opened(NEXT, generations) as tree:
-            written = self._write_files(tree, wanted, files)
-            touched |= {name.rpartition("/")[0] for name in written} | {DIRECTORY}
-            linktree.sync(tree, touched, written)
+            self._build(generations, wanted, files, load)
+        else:
+            self._complete(generations, wanted, files, touched)
         if spare:
             made = self._copied(generations, NEXT, NEXT_SPARE)
             with opened(NEXT_SPARE, generations) as tree:
@@ -184,6 +196,29 @@ class Trees:
         if spare:
             os.rename(NEXT_SPARE, SPARE, src_dir_fd=generations, dst_dir_fd=generations)
         os.fsync(generations)
+
+    def _build(
+        self, generations: int, wanted: Generation, files: Mapping[str, bytes], load: Load
+    ) -> None:
+        """Make NEXT of nothing, synced."""
+        self._make(generations, NEXT)
+        with opened(NEXT, generations) as tree:
+            packages = [load(each, wanted.roles) for each in wanted.packages]
+            touched = linktree.build(tree, packages)
+        self._complete(generations, wanted, files, touched)
+
+    def _complete(
+        self,
+        generations: int,
+        wanted: Generation,
+        files: Mapping[str, bytes],
+        touched: set[str],
+    ) -> None:
+        """Give NEXT, whose links are there, its files; sync it and the directories `touched`."""
+        with opened(NEXT, generations) as tree:
+            written = self._write_files(tree, wanted, files)
+            touched |= {name.rpartition("/")[0] for name in written} | {DIRECTORY}
+            linktree.sync(tree, touched, written)
 
     def _edited(
         self, generations: int, wanted: Generation, load: Load, garbage: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from packager import output
@@ -38,16 +38,10 @@ def run(
     store = Store(root)
     with stoppable(), listener(output_format) as emit:
         try:
-            hint = _name(source)
+            hint = name_of(source)
             id_of(package_id, hint)  # a wrong id is refused before anything is fetched
-            if _is_remote(source):
-                from packager.remote import Policy
-
-                policy = Policy(connect_timeout, read_timeout, retries, max_size)
-                opened = _fetched(store, source, sha256, size, policy, emit)
-            else:
-                opened = _opened(source)
-            with opened as archive:
+            policy = (connect_timeout, read_timeout, retries, max_size)
+            with opened(store, source, sha256, size, policy, emit) as archive:
                 added = store.add(
                     archive,
                     package_id=package_id,
@@ -89,7 +83,8 @@ def _is_remote(source: str) -> bool:
     return "://" in source
 
 
-def _name(source: str) -> str | None:
+def name_of(source: str) -> str | None:
+    """The file name in SOURCE, None for standard input. Raises UsageError."""
     if source == STDIN:
         return None
     if _is_remote(source):
@@ -99,6 +94,23 @@ def _name(source: str) -> str | None:
             raise UsageError(f"{remote.redacted(source)}: only http and https URLs can be fetched")
         return remote.file_name(source)
     return os.path.basename(source)  # noqa: PTH119
+
+
+def opened(
+    store: Store,
+    source: str,
+    sha256: str | None,
+    size: int | None,
+    patience: tuple[float, float, int, int],
+    emit: Emit,
+) -> AbstractContextManager[BinaryIO]:
+    """The archive at SOURCE, which is fetched if it is a URL; `patience`: the arguments of Policy.
+    Raises PackagerError."""
+    if not _is_remote(source):
+        return _opened(source)
+    from packager.remote import Policy
+
+    return _fetched(store, source, sha256, size, Policy(*patience), emit)
 
 
 @contextmanager
