@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
 import socket
 import threading
@@ -121,8 +122,8 @@ class Running:
         thread.start()
         return thread
 
-    def await_words(self, words: str, seconds: float | None = None) -> None:
-        """Wait until its log has some words.
+    def await_words(self, words: re.Pattern[str], seconds: float | None = None) -> None:
+        """Wait until its log has some words, as its log comes.
 
         Raises:
             DidNotStart: it ended, or did not say them in time.
@@ -137,7 +138,7 @@ class Running:
         try:
             for data in stream:
                 said += data.decode("utf-8", "replace")
-                if words in said:
+                if words.search(said):
                     return
         except (OSError, ValueError, DockerException):
             pass  # closed by the timer
@@ -146,7 +147,7 @@ class Running:
             stream.close()
         if time.monotonic() < end:
             raise DidNotStart(self.report("ended"))
-        raise DidNotStart(self.report(f"did not say {words!r} within {limit} s"))
+        raise DidNotStart(self.report(f"did not say {words.pattern!r} within {limit} s"))
 
     def await_health(self, seconds: float | None = None) -> None:
         """Wait until its health check says that it is healthy, by the engine's events.

@@ -60,14 +60,10 @@ def unfit(told: dict[str, Any], address: str) -> str:
         told: what the engine says at `/version`.
         address: where it is.
     """
-    spoken, engine = str(told.get("ApiVersion", "")), told.get("Version", "of no version")
-    try:
-        version = tuple(map(int, spoken.split(".")))
-    except ValueError:
-        return f"what answers at {address} is no Docker engine"
-    if version < MINIMUM_API:
+    spoken = str(told["ApiVersion"])
+    if tuple(map(int, spoken.split("."))) < MINIMUM_API:
         return (
-            f"the Docker engine {engine} at {address} is too old (API {spoken}):"
+            f"the Docker engine {told.get('Version')} at {address} is too old (API {spoken}):"
             f" {MINIMUM_ENGINE} or newer is needed"
         )
     system = told.get("Os", "linux")

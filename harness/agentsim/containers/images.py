@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -79,6 +80,7 @@ def build(
         BuildFailed: a step failed.
     """
     lines: list[str] = []
+    before = {each.id for each in client.images.list(name(target))}
     try:
         told = client.api.build(
             path=str(tree),
@@ -100,7 +102,12 @@ def build(
                     say(line)
     except APIError as error:
         raise BuildFailed(str(error.explanation or error)) from None
-    return client.images.get(name(target))
+    image = client.images.get(name(target))
+    for old in before - {image.id}:
+        # Somebody may still use it, or have given it another name.
+        with contextlib.suppress(APIError):
+            client.images.remove(str(old))
+    return image
 
 
 def digest(tree: Path) -> str:

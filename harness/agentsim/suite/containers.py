@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import signal
 import tempfile
 from abc import abstractmethod
@@ -18,7 +19,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from agentsim.suite.client import Connection
-from agentsim.suite.hosts import DidNotStart, Host, Kind, Launch, Simulator, Unsupported, register
+from agentsim.suite.hosts import (
+    DidNotStart,
+    Host,
+    Kind,
+    Launch,
+    ProgramKind,
+    Simulator,
+    Unsupported,
+    register,
+)
+from agentsim.suite.module import agent_options, roomier
 from agentsim.suite.processes import descendants, status
 
 if TYPE_CHECKING:
@@ -27,6 +38,8 @@ if TYPE_CHECKING:
 
 START_SECONDS = 60.0
 IN_IMAGE = Path("/opt/mesos-packager")
+#: Where a host in a container listens.
+ANYWHERE = ("0.0.0.0", 5051)
 _NOBODYS_USER = 54321
 
 
@@ -100,6 +113,8 @@ class ContainerKind(Kind):
     image: ClassVar[str]
     #: Which Python the image has.
     python = "/usr/bin/python3"
+    #: Found in what the host writes once it serves.
+    ready: ClassVar[re.Pattern[str]] = ProgramKind.ready
     _containers: Containers | None = None
 
     def prepare(self) -> None:
@@ -159,7 +174,7 @@ class ContainerKind(Kind):
             raise DidNotStart(str(reason)) from None
 
         try:
-            running.await_words(" on http://", START_SECONDS)
+            running.await_words(self.ready, START_SECONDS)
         except container.DidNotStart as reason:
             running.remove()
             raise DidNotStart(str(reason)) from None
@@ -202,8 +217,9 @@ class DockerSimulator(ContainerKind):
 
     def command(self, launch: Launch, spool: Path) -> list[str]:
         """As of the simulator on this machine, with the image's Python."""
-        _, *words = Simulator(self.deadline).command(replace(launch, port=5051), spool)
-        return [f"{IN_IMAGE}/bin/python", *words, "--host=0.0.0.0"]
+        host, port = ANYWHERE
+        _, *words = Simulator(self.deadline).command(replace(launch, port=port), spool)
+        return [f"{IN_IMAGE}/bin/python", *words, f"--host={host}"]
 
     def check(self, tables: Sequence[Path]) -> list[str]:
         """Ask the image's `agentsim check`."""
@@ -224,4 +240,22 @@ class DockerSimulator(ContainerKind):
         return ["".join(line for line in lines if line.startswith(f"{t}: ")) for t in tables]
 
 
+class DockerAgent(ContainerKind):
+    """A Mesos agent with the module, of the image `agent`; it needs no master to serve it."""
+
+    name = "docker"
+    image = "mesos-packager:agent"
+    ready = re.compile(r"agent started on \(\d+\)@")
+
+    def start(self, launch: Launch) -> Host:
+        """Start a container; limits leave the agent what it needs before any request."""
+        return super().start(roomier(launch))
+
+    def command(self, launch: Launch, spool: Path) -> list[str]:
+        """As of an agent on this machine, with the image's module."""
+        options = agent_options(launch, f"{IN_IMAGE}/libcommand_module.so", spool, ANYWHERE)
+        return ["mesos-agent", *options]
+
+
 register(DockerSimulator)
+register(DockerAgent)

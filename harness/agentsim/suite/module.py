@@ -25,15 +25,8 @@ MODULE_NAME = "org_command_abi_Module"
 
 class _ModuleKind(ProgramKind):
     def start(self, launch: Launch) -> Host:
-        """Start a host; limits leave it what libprocess and the module need before any request."""
-        tables = len(launch.tables or launch.probes.tables)
-        if launch.processes is not None:
-            # A thread for each table; libprocess has eight or more for its actors.
-            threads = max(8, os.cpu_count() or 1) + 6 + tables
-            launch = replace(launch, processes=launch.processes + threads)
-        if launch.open_files is not None and launch.open_files < 100:
-            launch = replace(launch, open_files=launch.open_files + 2 * tables)
-        return super().start(launch)
+        """Start a host; limits leave it what it needs before any request."""
+        return super().start(roomier(launch))
 
     def check(self, tables: Sequence[Path]) -> list[str]:
         """Let the module read tables as it does at the start of an agent."""
@@ -78,43 +71,65 @@ class Agent(_ModuleKind):
 
     def command(self, launch: Launch, spool: Path) -> list[str]:
         """The command line of an agent."""
-        if launch.clock is not None or launch.ballast:
-            raise Unsupported("an agent takes neither ballast nor another clock")
         if launch.processes is not None:
             raise Unsupported("an agent is root's, whom no limit of processes binds")
         program = os.environ.get(AGENT)
         if program is None:
             raise Unsupported(f"{AGENT} does not name a mesos-agent")
-        directory = spool.parent
-        parameters = [("spool_dir", str(spool))]
-        if launch.spool_limit is not None:
-            parameters.append(("spool_limit", f"{launch.spool_limit}MB"))
-        parameters += [("environment", f"{n}={value}") for n, value in launch.environment.items()]
-        parameters += [("routes", str(table)) for table in launch.tables or launch.probes.tables]
-        module = {
-            "name": MODULE_NAME,
-            "parameters": [{"key": key, "value": value} for key, value in parameters],
-        }
-        library = {"file": _built("libcommand_module.so"), "modules": [module]}
-        modules = directory / "modules.json"
-        modules.write_text(json.dumps({"libraries": [library]}), encoding="utf-8")
-        options = [
-            "--ip=127.0.0.1",
-            f"--port={launch.port or _free_port()}",
-            "--master=127.0.0.1:1",
-            f"--work_dir={directory}/work",
-            f"--runtime_dir={directory}/run",
-            f"--modules=file://{modules}",
-            "--launcher=posix",
-            "--isolation=posix/cpu,posix/mem",
-            "--no-systemd_enable_support",
-            "--no-hostname_lookup",
-        ]
-        if launch.guarded:
-            credentials = f"--http_credentials=file://{launch.probes.credentials}"
-            options += ["--authenticate_http_readwrite", "--authenticate_http_readonly"]
-            options.append(credentials)
-        return [program, *options]
+        address = ("127.0.0.1", launch.port or _free_port())
+        library = _built("libcommand_module.so")
+        return [program, *agent_options(launch, library, spool, address)]
+
+
+def roomier(launch: Launch) -> Launch:
+    """A launch with limits that leave libprocess and the module what they need themselves."""
+    tables = len(launch.tables or launch.probes.tables)
+    if launch.processes is not None:
+        # A thread for each table; libprocess has eight or more for its actors.
+        threads = max(8, os.cpu_count() or 1) + 6 + tables
+        launch = replace(launch, processes=launch.processes + threads)
+    if launch.open_files is not None and launch.open_files < 100:
+        launch = replace(launch, open_files=launch.open_files + 2 * tables)
+    return launch
+
+
+def agent_options(launch: Launch, library: str, spool: Path, address: tuple[str, int]) -> list[str]:
+    """Options of a mesos-agent that loads the module; files it needs are written beside the spool.
+
+    Raises:
+        Unsupported: there are none for such a launch.
+    """
+    if launch.clock is not None or launch.ballast:
+        raise Unsupported("an agent takes neither ballast nor another clock")
+    directory = spool.parent
+    parameters = [("spool_dir", str(spool))]
+    if launch.spool_limit is not None:
+        parameters.append(("spool_limit", f"{launch.spool_limit}MB"))
+    parameters += [("environment", f"{n}={value}") for n, value in launch.environment.items()]
+    parameters += [("routes", str(table)) for table in launch.tables or launch.probes.tables]
+    module = {
+        "name": MODULE_NAME,
+        "parameters": [{"key": key, "value": value} for key, value in parameters],
+    }
+    modules = directory / "modules.json"
+    libraries = [{"file": library, "modules": [module]}]
+    modules.write_text(json.dumps({"libraries": libraries}), encoding="utf-8")
+    options = [
+        f"--ip={address[0]}",
+        f"--port={address[1]}",
+        "--master=127.0.0.1:1",
+        f"--work_dir={directory}/work",
+        f"--runtime_dir={directory}/run",
+        f"--modules=file://{modules}",
+        "--launcher=posix",
+        "--isolation=posix/cpu,posix/mem",
+        "--no-systemd_enable_support",
+        "--no-hostname_lookup",
+    ]
+    if launch.guarded:
+        options += ["--authenticate_http_readwrite", "--authenticate_http_readonly"]
+        options.append(f"--http_credentials=file://{launch.probes.credentials}")
+    return options
 
 
 def _free_port() -> int:

@@ -97,6 +97,15 @@ class Reporter:
                 for clause in str(value).split():
                     self._column.add(clause, report.nodeid, report.outcome, _why(report))
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Nothing failed is no success if nothing was tried: the host could not be started, say."""
+        outcomes = {
+            outcome for tests in self._column.tests.values() for outcome, _ in tests.values()
+        }
+        if exitstatus == pytest.ExitCode.OK and outcomes == {"skipped"}:
+            session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if not self._column.tests:
             return
