@@ -3,6 +3,7 @@
 #include "core/statuses.hpp"
 #include "core/text.hpp"
 
+using std::map;
 using std::optional;
 using std::string;
 using std::to_string;
@@ -42,50 +43,34 @@ static string problem(
 
 static string detail(const Route& route, const Outcome& outcome)
 {
-  const string& reason = outcome.reason;
-  if (reason == "start-failed") {
-    return outcome.detail +
-           ". Check the command and its directory on the host.";
-  }
+  const int code = outcome.exitCode.value_or(-1);
+  const string name = exitName(code);
   const string words = outcome.stderr_.empty() ?
                          " It wrote nothing to stderr." :
                          " Its own words are in stderr.";
-  if (reason == "exit") {
-    const int code = outcome.exitCode.value_or(-1);
-    const string name = exitName(code);
-    return "The command exited with status " + to_string(code) +
-           (name.empty() ? "" : " (" + name + ")") + "." + words;
-  }
-  if (reason == "signal") {
-    return "The command was ended by " +
-           signalName(outcome.signal.value_or(0)) + "." + words;
-  }
-  if (reason == "timeout") {
-    return "The command ran for longer than " + shortSeconds(outcome.timeout) +
-           " s and was ended." + words;
-  }
-  if (reason == "idle-timeout") {
-    return "The command wrote nothing for " +
-           shortSeconds(route.idleTimeout.value_or(0)) + " s and was ended." +
-           words;
-  }
-  if (reason == "output-limit") {
-    return "The command wrote more than " + to_string(route.maxBytes) +
-           " bytes and was ended." + words;
-  }
-  if (reason == "client-gone") {
-    return "The client closed the connection, and the command was ended." +
-           words;
-  }
-  if (reason == "shutdown") {
-    return "The host is shutting down, and the command was ended." + words;
-  }
-  if (reason == "spool-full") {
-    return "The output did not fit on the host's disk, and the command was "
-           "ended." +
-           words;
-  }
-  return outcome.detail + ". Try again in a second.";
+  const string ended = " and was ended." + words;
+  const string andEnded = ", and the command was ended." + words;
+
+  const map<string, string> details = {
+    {"exit", "The command exited with status " + to_string(code) +
+               (name.empty() ? "" : " (" + name + ")") + "." + words},
+    {"signal", "The command was ended by " +
+                 signalName(outcome.signal.value_or(0)) + "." + words},
+    {"timeout", "The command ran for longer than " +
+                  shortSeconds(outcome.timeout) + " s" + ended},
+    {"idle-timeout", "The command wrote nothing for " +
+                       shortSeconds(route.idleTimeout.value_or(0)) + " s" +
+                       ended},
+    {"output-limit", "The command wrote more than " +
+                       to_string(route.maxBytes) + " bytes" + ended},
+    {"client-gone", "The client closed the connection" + andEnded},
+    {"shutdown", "The host is shutting down" + andEnded},
+    {"spool-full", "The output did not fit on the host's disk" + andEnded},
+    {"start-failed",
+     outcome.detail + ". Check the command and its directory on the host."},
+    {"exhausted", outcome.detail + ". Try again in a second."},
+  };
+  return details.at(outcome.reason);
 }
 
 

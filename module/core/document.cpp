@@ -1,15 +1,16 @@
 #include "core/document.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 #include <set>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
-#include "core/problem.hpp"
 #include "core/text.hpp"
 
 using std::string;
-using std::vector;
 
 using nlohmann::json;
 
@@ -19,125 +20,58 @@ constexpr size_t MAX_BYTES = 1 << 20;
 constexpr int MAX_DEPTH = 32;
 
 
-const Value* Value::find(const string& name) const
-{
-  for (const Member& field : members) {
-    if (field.name == name) {
-      return &field.value;
-    }
-  }
-  return nullptr;
-}
-
-
-// Builds values from the parser's events. Repeated names are kept, which is
-// what the parser's own documents can't do.
-class Builder : public json::json_sax_t
+// Notes every name that an object has twice while a parser reads it: the
+// parser itself keeps the last.
+class Repeated
 {
 public:
-  Value root;
-  std::string error;
+  std::set<string> places;
 
-  bool null() override { return put({}); }
-
-  bool boolean(bool value) override
+  bool operator()(int, json::parse_event_t event, const json& parsed)
   {
-    Value result;
-    result.kind = Value::BOOLEAN;
-    result.boolean = value;
-    return put(result);
-  }
-
-  bool number_integer(int64_t value) override
-  {
-    Value result;
-    result.kind = Value::INTEGER;
-    result.integer = value;
-    return put(result);
-  }
-
-  bool number_unsigned(uint64_t value) override
-  {
-    return value > INT64_MAX ? number_float(static_cast<double>(value), "") :
-                               number_integer(static_cast<int64_t>(value));
-  }
-
-  bool number_float(double value, const std::string&) override
-  {
-    Value result;
-    result.kind = Value::REAL;
-    result.real = value;
-    return put(result);
-  }
-
-  bool string(std::string& value) override
-  {
-    Value result;
-    result.kind = Value::STRING;
-    result.text = value;
-    return put(result);
-  }
-
-  bool start_object(size_t) override { return open(Value::OBJECT); }
-  bool start_array(size_t) override { return open(Value::LIST); }
-  bool end_object() override { return close(); }
-  bool end_array() override { return close(); }
-
-  bool key(std::string& name) override
-  {
-    path.back()->members.push_back({name, {}});
+    switch (event) {
+      case json::parse_event_t::object_start:
+      case json::parse_event_t::array_start:
+        open.emplace_back();
+        return true;
+      case json::parse_event_t::key:
+        open.back().name = parsed.get<string>();
+        if (!open.back().names.insert(*open.back().name).second) {
+          places.insert(place());
+        }
+        return true;
+      case json::parse_event_t::object_end:
+      case json::parse_event_t::array_end:
+        open.pop_back();
+        break;
+      case json::parse_event_t::value:
+        break;
+    }
+    if (!open.empty()) {
+      ++open.back().index;
+    }
     return true;
-  }
-
-  bool binary(json::binary_t&) override { return false; } // Not in text.
-
-  bool parse_error(
-    size_t, const std::string&, const nlohmann::detail::exception& e) override
-  {
-    // What it says begins with its own name in brackets.
-    const std::string message = e.what();
-    const size_t name = message.find("] ");
-    error = name == std::string::npos ? message : message.substr(name + 2);
-    return false;
   }
 
 private:
-  Value* place()
+  // A list or an object that is being read.
+  struct Open
   {
-    if (path.empty()) {
-      return &root;
+    std::optional<string> name; // Of the last member of an object.
+    std::set<string> names;
+    size_t index = 0; // Of the next element of a list.
+  };
+
+  string place() const
+  {
+    string result;
+    for (const Open& one : open) {
+      result = one.name ? member(result, *one.name) : member(result, one.index);
     }
-    Value* parent = path.back();
-    if (parent->kind == Value::OBJECT) {
-      return &parent->members.back().value;
-    }
-    parent->items.emplace_back();
-    return &parent->items.back();
+    return result;
   }
 
-  bool put(const Value& value)
-  {
-    *place() = value;
-    return true;
-  }
-
-  bool open(Value::Kind kind)
-  {
-    Value* value = place();
-    value->kind = kind;
-    path.push_back(value);
-    return true;
-  }
-
-  bool close()
-  {
-    path.pop_back();
-    return true;
-  }
-
-  // The lists and objects that are open. None of them moves, since only the
-  // last element of each is being added to.
-  vector<Value*> path;
+  std::vector<Open> open;
 };
 
 
@@ -171,28 +105,11 @@ static size_t findDeep(const string& text)
 }
 
 
-static void findRepeated(
-  const Value& value, const string& place, std::set<string>* repeated)
-{
-  for (size_t i = 0; i < value.items.size(); ++i) {
-    findRepeated(value.items[i], member(place, i), repeated);
-  }
-  std::set<string> names;
-  for (const Member& field : value.members) {
-    const string inner = member(place, field.name);
-    if (!names.insert(field.name).second) {
-      repeated->insert(inner);
-    }
-    findRepeated(field.value, inner, repeated);
-  }
-}
-
-
-Value read(const string& text, Findings* findings)
+json read(const string& text, Findings* findings)
 {
   auto refuse = [findings](const string& code, const string& reason) {
     findings->add("", code, reason);
-    return Value();
+    return json();
   };
   if (text.size() > MAX_BYTES) {
     return refuse(
@@ -220,17 +137,20 @@ Value read(const string& text, Findings* findings)
                    ": nested deeper than " + std::to_string(MAX_DEPTH) +
                    " levels");
   }
-  Builder builder;
-  if (!json::sax_parse(text, &builder)) {
-    return refuse("json", "not JSON: " + builder.error);
+  Repeated repeated;
+  json result;
+  try {
+    result = json::parse(text, std::ref(repeated));
+  } catch (const json::exception& error) {
+    // What it says begins with its own name in brackets.
+    const string message = error.what();
+    return refuse("json", "not JSON: " + message.substr(message.find(' ') + 1));
   }
-  std::set<string> repeated;
-  findRepeated(builder.root, "", &repeated);
-  for (const string& place : repeated) {
+  for (const string& place : repeated.places) {
     findings->add(
       place, "duplicate-field", "this field is there twice; keep one of them");
   }
-  return std::move(builder.root);
+  return result;
 }
 
 } // namespace command {

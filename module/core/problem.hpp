@@ -7,18 +7,10 @@
 #ifndef __COMMAND_CORE_PROBLEM_HPP__
 #define __COMMAND_CORE_PROBLEM_HPP__
 
-#include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "core/document.hpp"
-
 namespace command {
-
-// Integers beyond this lose digits in programs that read JSON numbers as
-// doubles (RFC 8259, 6).
-constexpr int64_t MAX_INTEGER = (int64_t(1) << 53) - 1;
 
 struct Problem
 {
@@ -37,8 +29,7 @@ std::string member(const std::string& place, const std::string& key);
 std::string member(const std::string& place, size_t index);
 
 
-// Collects the problems of one file while its values are read. The reading
-// methods return the value, or nothing after having said why it is of no use.
+// Collects the problems of one file.
 class Findings
 {
 public:
@@ -54,49 +45,7 @@ public:
 
   size_t count() const { return problems.size(); }
 
-  // An object that has the `required` fields and, with `known`, no others.
-  const Value* object(
-    const std::string& place,
-    const Value* value,
-    const std::vector<std::string>* known = nullptr,
-    const std::vector<std::string>& required = {});
-
-  // A list of `minimum` to `maximum` elements.
-  const Value* list(
-    const std::string& place,
-    const Value* value,
-    size_t minimum,
-    size_t maximum);
-
-  // A string without NUL, which no argument, path or variable can hold.
-  const std::string* string(const std::string& place, const Value* value);
-
-  // One of a few strings.
-  const std::string* choice(
-    const std::string& place,
-    const Value* value,
-    const std::vector<std::string>& choices);
-
-  std::optional<bool> boolean(const std::string& place, const Value* value);
-
-  // A number written without fraction or exponent.
-  std::optional<int64_t> integer(
-    const std::string& place,
-    const Value* value,
-    int64_t minimum,
-    int64_t maximum);
-
-  // A time in seconds: 0.001 to `maximum`, or 0 where `zero` allows it.
-  std::optional<double> seconds(
-    const std::string& place,
-    const Value* value,
-    int maximum,
-    bool zero = false);
-
 private:
-  void wrongType(
-    const std::string& place, const Value* value, const std::string& wanted);
-
   std::string file;
   std::vector<Problem> problems;
 };

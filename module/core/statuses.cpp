@@ -29,48 +29,10 @@ const map<string, Reason> REASONS = {
 const set<string> RETRY_REASONS = {"busy", "exhausted", "spool-full"};
 
 
-const map<int, string> REASON_PHRASES = {
-  {100, "Continue"},
-  {101, "Switching Protocols"},
-  {200, "OK"},
-  {201, "Created"},
-  {202, "Accepted"},
-  {203, "Non-Authoritative Information"},
-  {204, "No Content"},
-  {205, "Reset Content"},
-  {206, "Partial Content"},
-  {300, "Multiple Choices"},
-  {301, "Moved Permanently"},
-  {302, "Found"},
-  {303, "See Other"},
-  {304, "Not Modified"},
-  {305, "Use Proxy"},
-  {307, "Temporary Redirect"},
-  {400, "Bad Request"},
-  {401, "Unauthorized"},
-  {402, "Payment Required"},
-  {403, "Forbidden"},
-  {404, "Not Found"},
-  {405, "Method Not Allowed"},
-  {406, "Not Acceptable"},
-  {407, "Proxy Authentication Required"},
-  {408, "Request Time-out"},
-  {409, "Conflict"},
-  {410, "Gone"},
-  {411, "Length Required"},
-  {412, "Precondition Failed"},
-  {413, "Request Entity Too Large"},
-  {414, "Request-URI Too Large"},
-  {415, "Unsupported Media Type"},
-  {416, "Requested range not satisfiable"},
-  {417, "Expectation Failed"},
-  {500, "Internal Server Error"},
-  {501, "Not Implemented"},
-  {502, "Bad Gateway"},
-  {503, "Service Unavailable"},
-  {504, "Gateway Time-out"},
-  {505, "HTTP Version not supported"},
-};
+bool isNamedError(int64_t status)
+{
+  return (status >= 400 && status <= 417) || (status >= 500 && status <= 505);
+}
 
 
 const set<string> METHODS = {
@@ -85,28 +47,12 @@ const set<string> METHODS = {
 
 int httpStatus(int exitCode)
 {
-  switch (exitCode) {
-    case 0:
-      return 200;
-    case 64:
-      return 400;
-    case 65:
-      return 400;
-    case 66:
-      return 404;
-    case 69:
-      return 503;
-    case 73:
-      return 409;
-    case EX_TEMPORARY:
-      return 503;
-    case 76:
-      return 502;
-    case 77:
-      return 403;
-    default:
-      return 500;
-  }
+  static const map<int, int> STATUSES = {
+    {0, 200},  {64, 400},           {65, 400}, {66, 404}, {69, 503},
+    {73, 409}, {EX_TEMPORARY, 503}, {76, 502}, {77, 403},
+  };
+  const auto found = STATUSES.find(exitCode);
+  return found == STATUSES.end() ? 500 : found->second;
 }
 
 

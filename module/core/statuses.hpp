@@ -4,6 +4,7 @@
 #ifndef __COMMAND_CORE_STATUSES_HPP__
 #define __COMMAND_CORE_STATUSES_HPP__
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -25,8 +26,9 @@ extern const std::map<std::string, Reason> REASONS;
 // Reasons that the same request may well not meet a second later.
 extern const std::set<std::string> RETRY_REASONS;
 
-// libprocess, src/http.cpp, `statuses`: the only ones that it can name.
-extern const std::map<int, std::string> REASON_PHRASES;
+// Whether libprocess has a name for an error's status (src/http.cpp,
+// `statuses`); it can't answer with others.
+bool isNamedError(int64_t status);
 
 // http-parser 2.6.2, HTTP_METHOD_MAP, without CONNECT: after it the parser
 // reads no more requests.

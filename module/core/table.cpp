@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <set>
 
+#include <nlohmann/json.hpp>
+
+#include "core/document.hpp"
 #include "core/statuses.hpp"
 #include "core/text.hpp"
 
@@ -31,95 +34,68 @@ static const set<string> RESERVED = {
 };
 
 
-static void readVersion(Findings* findings, const Value& value)
+static string readProcess(const Node& node)
 {
-  if (value.kind != Value::INTEGER && value.kind != Value::REAL) {
-    findings->integer("/abi", &value, ABI_VERSION, ABI_VERSION);
-  } else if (value.kind == Value::REAL || value.integer != ABI_VERSION) {
-    findings->add(
-      "/abi", "range", "this host speaks version 1 of the ABI only");
-  }
-}
-
-
-static string readProcess(Findings* findings, const Value& value)
-{
-  const string* name = findings->string("/process", &value);
-  if (name == nullptr) {
+  const optional<string> name = node.string();
+  if (!name) {
     return "";
   }
   if (
     name->empty() || name->size() > 64 ||
     !consistsOf(*name, string(ALPHANUMERIC) + "_-")) {
-    findings->add(
-      "/process", "value", "a process id has 1 to 64 letters, digits, _ or -");
+    node.add("value", "a process id has 1 to 64 letters, digits, _ or -");
   } else if (RESERVED.count(*name) > 0 || startsWith(*name, "__")) {
-    findings->add(
-      "/process", "reserved",
-      "the agent answers \"/" + *name + "\" itself; take another");
+    node.add(
+      "reserved", "the agent answers \"/" + *name + "\" itself; take another");
   }
   return *name;
 }
 
 
-static vector<string> readCommand(Findings* findings, const Value& value)
+static vector<string> readCommand(const Node& node)
 {
   vector<string> words;
-  const Value* list = findings->list("/command", &value, 1, 64);
-  for (size_t i = 0; list != nullptr && i < list->items.size(); ++i) {
-    const string place = member("/command", i);
-    const string* word = findings->string(place, &list->items[i]);
-    if (word == nullptr) {
-      continue;
-    }
+  for (const Node& item : node.list(1, 64)) {
+    const string word = item.string().value_or("/");
+    const size_t slash = word.find('/');
     if (
-      i == 0 && (word->empty() ||
-                 (word->find('/') != string::npos && (*word)[0] != '/'))) {
-      findings->add(
-        place, "value",
+      words.empty() && (word.empty() || (slash > 0 && slash != string::npos))) {
+      item.add(
+        "value",
         "a program is an absolute path, or a name to be found in PATH");
     }
-    words.push_back(*word);
+    words.push_back(word);
   }
   return words;
 }
 
 
-static map<string, string> readEnvironment(
-  Findings* findings, const Value& value)
+static map<string, string> readEnvironment(const Node& node)
 {
   map<string, string> environment;
-  if (findings->object("/environment", &value) == nullptr) {
+  if (!node.object()) {
     return environment;
   }
-  for (const Member& field : value.members) {
-    const string& name = field.name;
-    const string place = member("/environment", name);
+  for (const auto& [name, field] : node.fields()) {
     if (
       name.empty() || !consistsOf(name, string(ALPHANUMERIC) + "_") ||
       consistsOf(name.substr(0, 1), DIGITS)) {
-      findings->add(
-        place, "value",
-        "a variable's name has letters, digits and _, no digit first");
+      field.add(
+        "value", "a variable's name has letters, digits and _, no digit first");
     } else if (startsWith(name, "ABI_")) {
-      findings->add(
-        place, "reserved",
-        "variables that start with ABI_ are set by the host");
+      field.add(
+        "reserved", "variables that start with ABI_ are set by the host");
     }
-    const string* text = findings->string(place, &field.value);
-    if (text != nullptr) {
-      environment[name] = *text;
-    }
+    assign(&environment[name], field.string());
   }
   return environment;
 }
 
 
-static string readPath(
-  Findings* findings, const string& place, const Value& value)
+static string readPath(const Node& node)
 {
-  const string* path = findings->string(place, &value);
-  if (path == nullptr) {
+  const optional<string> path = node.string();
+  if (!path) {
     return "";
   }
   const vector<string> segments = split(*path, '/');
@@ -132,8 +108,8 @@ static string readPath(
             consistsOf(segments[i], string(ALPHANUMERIC) + "._~-");
   }
   if (!valid) {
-    findings->add(
-      place, "value",
+    node.add(
+      "value",
       "a path is \"/\" and a segment, once or more often; segments have "
       "letters, digits, and . _ ~ -, are not \".\" and do not start with "
       "\"..\"");
@@ -143,31 +119,21 @@ static string readPath(
 }
 
 
-static vector<string> readMethods(
-  Findings* findings, const string& place, const Value& value)
+static vector<string> readMethods(const Node& node)
 {
   vector<string> methods;
-  auto take = [&](const string& inner, const Value& item) {
-    const string* method = findings->string(inner, &item);
-    if (method == nullptr) {
-      return;
+  for (const Node& item :
+       node.isList() ? node.list(1, METHODS.size()) : vector<Node>{node}) {
+    const optional<string> method = item.string();
+    if (!method) {
+      continue;
     }
     if (METHODS.count(*method) == 0) {
-      findings->add(inner, "value", "no such method is routed by libprocess");
+      item.add("value", "no such method is routed by libprocess");
     } else if (std::count(methods.begin(), methods.end(), *method) > 0) {
-      findings->add(inner, "duplicate-value", "this method is there twice");
+      item.add("duplicate-value", "this method is there twice");
     } else {
       methods.push_back(*method);
-    }
-  };
-  if (value.kind == Value::STRING) {
-    take(place, value);
-  } else if (value.kind != Value::LIST) {
-    findings->add(
-      place, "type", "this must be a method such as \"GET\", or a list");
-  } else if (findings->list(place, &value, 1, METHODS.size()) != nullptr) {
-    for (size_t i = 0; i < value.items.size(); ++i) {
-      take(member(place, i), value.items[i]);
     }
   }
   return methods;
@@ -199,27 +165,24 @@ static optional<Element> readTemplate(const string& text)
 // No table that lets a value become an option is valid: a value stands alone
 // only after a literal `--`, or is tied to an option's name by `=`.
 static void checkPosition(
-  Findings* findings,
-  const string& place,
+  const Node& node,
   const Element& element,
   const Parameter& parameter,
   bool guarded)
 {
   const string name = "{" + element.parameter + "}";
+  const bool boolean = parameter.type.kind == Type::BOOLEAN;
   const bool option = !element.prefix.empty();
-  if (parameter.type.kind == Type::BOOLEAN && option) {
-    findings->add(
-      place, "boolean-value",
+  if (boolean && option) {
+    node.add(
+      "boolean-value",
       "a boolean has no value to write; use " + name + " alone");
-  } else if (parameter.type.kind == Type::BOOLEAN || option) {
-    if (guarded) {
-      findings->add(
-        place, "after-end-of-options",
-        "after -- this is no option; move it before --");
-    }
-  } else if (!guarded) {
-    findings->add(
-      place, "unguarded-value",
+  } else if ((boolean || option) && guarded) {
+    node.add(
+      "after-end-of-options", "after -- this is no option; move it before --");
+  } else if (!boolean && !option && !guarded) {
+    node.add(
+      "unguarded-value",
       "a value here could become an option; put \"--\" before it, or "
       "--option=" +
         name);
@@ -228,24 +191,16 @@ static void checkPosition(
 
 
 static vector<Element> readArgv(
-  Findings* findings,
-  const string& route,
-  const Value& value,
+  const Node& node,
   const map<string, Parameter>& parameters,
-  const Value* declared) // Null if nobody can tell what is declared.
+  const optional<map<string, Node>>& declared) // None if nobody can tell.
 {
   vector<Element> elements;
-  const string place = member(route, "argv");
-  const Value* list = findings->list(place, &value, 0, MAX_ARGUMENTS);
-  if (list == nullptr) {
-    return elements;
-  }
   set<string> used;
   bool guarded = false;
-  for (size_t i = 0; i < list->items.size(); ++i) {
-    const string inner = member(place, i);
-    const string* text = findings->string(inner, &list->items[i]);
-    if (text == nullptr) {
+  for (const Node& item : node.list(0, MAX_ARGUMENTS)) {
+    const optional<string> text = item.string();
+    if (!text) {
       continue;
     }
     if (text->find_first_of("{}") == string::npos) {
@@ -255,30 +210,28 @@ static vector<Element> readArgv(
     }
     const optional<Element> element = readTemplate(*text);
     if (!element) {
-      findings->add(
-        inner, "template",
+      item.add(
+        "template",
         "this must be a literal without braces, {name}, or --option={name}");
       continue;
     }
     const string& name = element->parameter;
-    if (declared != nullptr && declared->find(name) == nullptr) {
-      findings->add(
-        inner, "undeclared-parameter",
-        "no parameter \"" + name + "\" is declared");
+    if (declared && declared->count(name) == 0) {
+      item.add(
+        "undeclared-parameter", "no parameter \"" + name + "\" is declared");
       continue;
     }
     used.insert(name);
     elements.push_back(*element);
     const auto parameter = parameters.find(name);
     if (parameter != parameters.end()) {
-      checkPosition(findings, inner, *element, parameter->second, guarded);
+      checkPosition(item, *element, parameter->second, guarded);
     }
   }
-  for (size_t i = 0; declared != nullptr && i < declared->members.size(); ++i) {
-    const string& name = declared->members[i].name;
-    if (used.count(name) == 0) {
-      findings->add(
-        member(member(route, "parameters"), name), "unused-parameter",
+  for (const auto& [name, parameter] : declared.value_or(map<string, Node>())) {
+    if (node.isList(MAX_ARGUMENTS) && used.count(name) == 0) {
+      parameter.add(
+        "unused-parameter",
         "argv does not use it; add {" + name + "} there or remove it here");
     }
   }
@@ -286,142 +239,106 @@ static vector<Element> readArgv(
 }
 
 
-// Reads the routes of one table, in order; knows what earlier ones have taken.
-class RouteReader
+static Route readRoute(
+  const Node& node, const Policy& defaults, const Findings& findings)
 {
-public:
-  RouteReader(Findings* _findings, const Policy& _defaults)
-    : findings(_findings), defaults(_defaults)
-  {
-  }
-
-  Route read(size_t index, const Value& value)
-  {
-    static const vector<string> KNOWN = [] {
-      vector<string> known = {"path", "method", "argv", "parameters", "help"};
-      known.insert(known.end(), POLICY_FIELDS.begin(), POLICY_FIELDS.end());
-      return known;
-    }();
-    const string place = member("/routes", index);
-    Route route;
-    if (
-      findings->object(place, &value, &KNOWN, {"path", "method", "argv"}) ==
-      nullptr) {
-      return route;
-    }
-    if (const Value* path = value.find("path")) {
-      route.path = readPath(findings, member(place, "path"), *path);
-    }
-    if (const Value* method = value.find("method")) {
-      route.methods = readMethods(findings, member(place, "method"), *method);
-    }
-    Value none;
-    none.kind = Value::OBJECT;
-    const Value* given = value.find("parameters");
-    const string inner = member(place, "parameters");
-    const Value* declared =
-      findings->object(inner, given == nullptr ? &none : given);
-    if (declared != nullptr) {
-      route.parameters = readParameters(findings, inner, *declared);
-    }
-    if (const Value* argv = value.find("argv")) {
-      route.argv = readArgv(findings, place, *argv, route.parameters, declared);
-    }
-    static_cast<Policy&>(route) = defaults;
-    readPolicy(findings, place, value, &route);
-    resolve(findings, place, value, &route);
-    route.help = readHelp(findings, place, value);
-    if (!route.path.empty()) {
-      take(index, place, route);
-    }
+  static const Names KNOWN = [] {
+    Names known = {"path", "method", "argv", "parameters", "help"};
+    known.insert(known.end(), POLICY_FIELDS.begin(), POLICY_FIELDS.end());
+    return known;
+  }();
+  Route route;
+  if (!node.object(KNOWN, {"path", "method", "argv"})) {
     return route;
   }
+  static_cast<Policy&>(route) = defaults;
+  route.path = readPath(node["path"]);
+  route.methods = readMethods(node["method"]);
+  const Node parameters = node["parameters"];
+  optional<map<string, Node>> declared;
+  if (!parameters.exists()) {
+    declared.emplace();
+  } else if (parameters.object()) {
+    declared = parameters.fields();
+    route.parameters = readParameters(*declared, findings);
+  }
+  route.argv = readArgv(node["argv"], route.parameters, declared);
+  readPolicy(node, &route);
+  resolve(node, &route);
+  route.help = readHelp(node["help"]);
+  return route;
+}
 
-private:
-  // Reports where a route contradicts an earlier one of the same path.
-  void take(size_t index, const string& place, const Route& route)
-  {
+
+// Reports where routes contradict an earlier one of the same path.
+static void compare(const vector<Route>& routes, const vector<Node>& nodes)
+{
+  map<pair<string, string>, size_t> methods;
+  map<string, size_t> paths;
+  for (size_t i = 0; i < routes.size(); ++i) {
+    const Route& route = routes[i];
+    if (route.path.empty()) {
+      continue;
+    }
     bool reported = false;
     for (const string& method : route.methods) {
       const size_t earlier =
-        methods.emplace(std::make_pair(route.path, method), index)
-          .first->second;
-      if (earlier != index && !reported) {
+        methods.emplace(std::make_pair(route.path, method), i).first->second;
+      if (earlier != i && !reported) {
         reported = true;
-        findings->add(
-          place, "duplicate-route",
-          method + " " + route.path + " is route " + std::to_string(earlier) +
-            " already; remove one of them");
+        nodes[i].add(
+          "duplicate-route", method + " " + route.path + " is route " +
+                               std::to_string(earlier) +
+                               " already; remove one of them");
       }
     }
-    const auto& [earlier, realm] =
-      realms.emplace(route.path, std::make_pair(index, route.realm))
-        .first->second;
-    if (realm != route.realm) {
-      // libprocess authenticates by path, before it looks at the method.
-      findings->add(
-        place, "conflict",
-        "route " + std::to_string(earlier) +
-          " has the same path in another "
-          "realm; a path has one realm");
+    // libprocess authenticates by path, before it looks at the method.
+    const size_t earlier = paths.emplace(route.path, i).first->second;
+    if (routes[earlier].realm != route.realm) {
+      nodes[i].add(
+        "conflict", "route " + std::to_string(earlier) +
+                      " has the same path in another realm; a path has one "
+                      "realm");
     }
   }
-
-  Findings* findings;
-  const Policy& defaults;
-  map<pair<string, string>, size_t> methods;
-  map<string, pair<size_t, optional<string>>> realms;
-};
+}
 
 
 variant<Table, vector<Problem>> parse(const string& text, const string& file)
 {
-  static const vector<string> KNOWN = {"abi",         "process",  "command",
-                                       "environment", "defaults", "routes"};
-
   Findings findings(file);
-  const Value top = read(text, &findings);
-  if (
-    findings.count() == 0 && findings.object("", &top) != nullptr &&
-    top.find("abi") != nullptr) {
-    readVersion(&findings, *top.find("abi"));
+  const nlohmann::json json = read(text, &findings);
+  const Node top(&findings, &json);
+  if (findings.count() == 0 && top.object()) {
+    top["abi"].integer(ABI_VERSION, ABI_VERSION);
   }
   // A table of another version, or no table at all: every further word would
   // mislead.
   if (findings.count() > 0) {
     return findings.sorted();
   }
-  findings.object("", &top, &KNOWN, {"abi", "process", "command", "routes"});
+  top.object(
+    {"abi", "process", "command", "environment", "defaults", "routes"},
+    {"abi", "process", "command", "routes"});
   Table table;
-  if (const Value* value = top.find("process")) {
-    table.process = readProcess(&findings, *value);
-  }
-  if (const Value* value = top.find("command")) {
-    table.command = readCommand(&findings, *value);
-  }
-  if (const Value* value = top.find("environment")) {
-    table.environment = readEnvironment(&findings, *value);
-  }
+  table.process = readProcess(top["process"]);
+  table.command = readCommand(top["command"]);
+  table.environment = readEnvironment(top["environment"]);
   Policy defaults;
-  if (const Value* value = top.find("defaults")) {
-    if (findings.object("/defaults", value, &POLICY_FIELDS) != nullptr) {
-      readPolicy(&findings, "/defaults", *value, &defaults);
-    }
+  if (top["defaults"].object(POLICY_FIELDS)) {
+    readPolicy(top["defaults"], &defaults);
   }
-  const Value* routes = top.find("routes");
-  if (routes != nullptr) {
-    routes = findings.list("/routes", routes, 1, MAX_ROUTES);
-  }
-  RouteReader reader(&findings, defaults);
-  for (size_t i = 0; routes != nullptr && i < routes->items.size(); ++i) {
-    Route route = reader.read(i, routes->items[i]);
-    route.process = table.process;
+  const vector<Node> routes = top["routes"].list(1, MAX_ROUTES);
+  for (const Node& node : routes) {
+    const Route route = readRoute(node, defaults, findings);
     for (const string& method : route.methods) {
       table.paths[route.path.empty() ? "" : route.path.substr(1)].emplace_back(
-        method, i);
+        method, table.routes.size());
     }
-    table.routes.push_back(std::move(route));
+    table.routes.push_back(route);
+    table.routes.back().process = table.process;
   }
+  compare(table.routes, routes);
   if (findings.count() > 0) {
     return findings.sorted();
   }

@@ -16,6 +16,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/node.hpp"
 #include "core/problem.hpp"
 
 namespace command {
@@ -116,32 +117,23 @@ std::variant<Table, std::vector<Problem>> parse(
 
 // The parts of `parse`, one file each.
 
-extern const std::vector<std::string> POLICY_FIELDS;
+extern const Names POLICY_FIELDS;
 
-// The declarations of the object at `place`; a broken one is left out.
+// The declarations of some parameters; a broken one is left out.
 std::map<std::string, Parameter> readParameters(
-  Findings* findings, const std::string& place, const Value& declared);
+  const std::map<std::string, Node>& declared, const Findings& findings);
 
-// The field `help` of the object at `place`, empty if there is none.
-std::string readHelp(
-  Findings* findings, const std::string& place, const Value& object);
+// A field `help`, empty if there is none.
+std::string readHelp(const Node& node);
 
 // Whether `text` is what may stand between `--` and `=`.
 bool isOptionName(const std::string& text);
 
-// Sets what the policy fields of the object at `place` say.
-void readPolicy(
-  Findings* findings,
-  const std::string& place,
-  const Value& object,
-  Policy* policy);
+// Sets what the policy fields of an object say.
+void readPolicy(const Node& node, Policy* policy);
 
-// Sets what depends on other fields of the route at `place`.
-void resolve(
-  Findings* findings,
-  const std::string& place,
-  const Value& object,
-  Policy* policy);
+// Sets what depends on other fields of a route.
+void resolve(const Node& route, Policy* policy);
 
 } // namespace command {
 

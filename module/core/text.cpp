@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <cstdio>
 
+#include <nlohmann/json.hpp>
+
 using std::string;
 using std::vector;
 
@@ -85,44 +87,7 @@ size_t findInvalid(const string& text)
 }
 
 
-string quoteJson(const string& text)
-{
-  string result = "\"";
-  for (const char c : text) {
-    switch (c) {
-      case '"':
-        result += "\\\"";
-        break;
-      case '\\':
-        result += "\\\\";
-        break;
-      case '\b':
-        result += "\\b";
-        break;
-      case '\f':
-        result += "\\f";
-        break;
-      case '\n':
-        result += "\\n";
-        break;
-      case '\r':
-        result += "\\r";
-        break;
-      case '\t':
-        result += "\\t";
-        break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          char buffer[8];
-          snprintf(buffer, sizeof(buffer), "\\u%04x", c);
-          result += buffer;
-        } else {
-          result += c;
-        }
-    }
-  }
-  return result + '"';
-}
+string quoteJson(const string& text) { return nlohmann::json(text).dump(); }
 
 
 string secondsText(double seconds)

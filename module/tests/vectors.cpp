@@ -256,8 +256,10 @@ static json runAnswer(const Tables& tables, const json& item)
       result["statuses"].push_back(statusOf(route, outcome));
     }
   } else if (kind == "reason-phrases") {
-    for (const auto& [status, phrase] : REASON_PHRASES) {
-      result["phrases"][std::to_string(status)] = phrase;
+    for (int status = 100; status < 1000; ++status) {
+      if (isNamedError(status)) {
+        result["errors"].push_back(status);
+      }
     }
   } else if (kind == "outcome") {
     const json& output = item["stdout"];
