@@ -27,3 +27,9 @@ def installed_ids(root: str) -> list[str]:
         raise from_os_error(error, root) from error
     ids.sort()
     return ids
+
+
+def has_tree(root: str, package_id: str) -> bool:
+    """Whether the package's directory is there, and is one."""
+    place = f"{root}/packages/{package_id}"
+    return os.path.isdir(place) and not os.path.islink(place)  # noqa: PTH112, PTH114

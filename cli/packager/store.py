@@ -136,7 +136,7 @@ class Store:
         emit: Emit | None = None,
     ) -> None:
         """Give an installed package the tree that the archive `source` has, in the place of its
-        own, which somebody has changed. What was made of the package stays as it is.
+        own, which somebody has changed or taken away. What leads to the package stays as it is.
 
         The archive must have the tree that the record tells of; if the record itself is damaged,
         `sha256` must vouch for it. Raises NotFound, DataError, as `add` for the archive, and
@@ -152,7 +152,8 @@ class Store:
             )
             incoming.seal(_mode(f"{self.root}/manifests/{name}"))
             with session.locked():
-                if not os.path.lexists(f"{self.root}/packages/{name}"):
+                places = (f"{self.root}/packages/{name}", f"{self.root}/manifests/{name}")
+                if not any(map(os.path.lexists, places)):
                     raise missing(self.root, name)
                 known = self._intact_record(name)
                 if known is not None and known.tree != incoming.record.tree:
@@ -216,9 +217,12 @@ class Store:
                 emit("verified", id=verified.id, ok=not count, differences=count)
         return results
 
-    def verify_package(self, name: str, part: int = 0, parts: int = 1) -> Verified:
+    def verify_package(
+        self, name: str, part: int = 0, parts: int = 1, *, quick: bool = False
+    ) -> Verified:
         """Compare the installed package `name`, an id, with what was added; or one of the `parts`
-        parts in which this can be done at the same time. Raises NotFound."""
+        parts in which this can be done at the same time. quick: files that were not touched since
+        the record was written are not read. Raises NotFound."""
         from packager.verify import Difference, differences
 
         path = f"{self.root}/packages/{name}"
@@ -229,7 +233,8 @@ class Store:
                 raise missing(self.root, name) from None
             try:
                 record, entries = read_record(self.root, name)
-                found = list(differences(record, entries, top, part, parts))
+                since = _written(f"{self.root}/manifests/{name}") if quick else None
+                found = list(differences(record, entries, top, part, parts, since=since))
                 replaced = found and not is_at(path, top)
             except DataError as error:
                 record, found = None, [Difference("", str(error))] if part == 0 else []
@@ -237,7 +242,7 @@ class Store:
             finally:
                 os.close(top)
         if replaced:
-            return self.verify_package(name, part, parts)
+            return self.verify_package(name, part, parts, quick=quick)
         return Verified(name, record, found)
 
     def recover(self) -> None:
@@ -313,7 +318,15 @@ def renew(package_id: str, root_fd: int, staging_fd: int, *, record: bool) -> No
         if record:
             os.rename(RECORD, package_id, src_dir_fd=staging_fd, dst_dir_fd=manifests)
             os.fsync(manifests)
-        durable.exchange(TREE, staging_fd, package_id, packages)
+        try:
+            durable.exchange(TREE, staging_fd, package_id, packages)
+        except FileNotFoundError:  # somebody has taken the whole tree away
+            move(TREE, staging_fd, package_id, packages)
+            return
+        if not record:  # the record is as old as the tree, for who asks what was touched since
+            written = os.stat(RECORD, dir_fd=staging_fd)
+            times = (written.st_atime_ns, written.st_mtime_ns)
+            os.utime(package_id, ns=times, dir_fd=manifests, follow_symlinks=False)
         try:
             os.fsync(packages)
             os.fsync(staging_fd)
@@ -339,6 +352,11 @@ def refuse_needed(root: str, package_id: str) -> None:
         f"{package_id} is needed to go back to generation{'s'[: len(needed) - 1]} {numbers}; "
         "'packager gc' forgets old generations"
     )
+
+
+def _written(path: str) -> int:
+    """When the file at `path` was written, in ns since 1970."""
+    return os.stat(path, follow_symlinks=False).st_mtime_ns  # noqa: PTH116
 
 
 def _mode(path: str) -> int:

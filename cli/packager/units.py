@@ -89,6 +89,15 @@ def remove(units_dir: str, name: str) -> None:
             continue
 
 
+def sweep(units_dir: str) -> None:
+    """Take away what killed activations have left unfinished. Raises OSError."""
+    for directory in (units_dir, f"{units_dir}/{WANTS}"):
+        for name in os.listdir(directory):  # noqa: PTH208
+            if name.endswith(TEMPORARY):
+                with suppress(FileNotFoundError):
+                    os.unlink(f"{directory}/{name}")  # noqa: PTH108
+
+
 def sync(units_dir: str) -> None:
     """Make what was placed and removed durable. Raises OSError."""
     for path in (f"{units_dir}/{WANTS}", units_dir):
@@ -155,6 +164,56 @@ def failures(names: Sequence[str], said: str) -> list[Failure]:
                 words = str(state.get("LoadState"))
             found.append(Failure(name, words, last_log(name)))
     return found
+
+
+class Standing:
+    """A unit that does not run though it should: `state` is "failed" or "stopped"; `words` are
+    systemd's."""
+
+    __slots__ = ("state", "unit", "words")
+
+    def __init__(self, unit: str, state: str, words: str) -> None:
+        self.unit = unit
+        self.state = state
+        self.words = words
+
+
+def not_running(names: Iterable[str]) -> list[Standing]:
+    """Those of these units of the active set that have failed, or that somebody has stopped.
+
+    A unit that is done (a one-shot service), that waits for its trigger (a timer, a socket), or
+    whose conditions do not hold, is as it should be; so are templates. Raises InputOutputError if
+    systemd can't tell.
+    """
+    real = [name for name in names if not is_template(name)]
+    if not real:
+        return []
+    asked = (
+        *("Id", "LoadState", "ActiveState", "SubState", "Result"),
+        *("Type", "RemainAfterExit", "ConditionResult", "TriggeredBy"),
+    )
+    code, shown = systemctl("show", f"--property={','.join(asked)}", *real)
+    if code:
+        raise InputOutputError(f"systemctl show: {shown or code}; without systemd, --no-systemd")
+    states = _states(shown)
+    found = []
+    for name in real:
+        state = states.get(name, {})
+        if _has_failed(state):
+            words = f"{state.get('ActiveState')} ({state.get('Result')})"
+            if state.get("LoadState") not in ("loaded", None):
+                words = str(state.get("LoadState"))
+            found.append(Standing(name, "failed", words))
+        elif state.get("ActiveState") == "inactive" and not _is_at_rest(state):
+            found.append(Standing(name, "stopped", "inactive"))
+    return found
+
+
+def _is_at_rest(state: dict[str, str]) -> bool:
+    """Whether an inactive unit is one that need not be active."""
+    if state.get("TriggeredBy") or state.get("ConditionResult") == "no":
+        return True
+    return state.get("Type") == "oneshot" and state.get("RemainAfterExit") != "yes"
 
 
 def last_log(unit: str) -> str:

@@ -45,8 +45,19 @@ class Task:
         self.parts = parts
 
 
-def verify(root: str, asked: Sequence[str], emit: Emit, processors: int | None = None) -> None:
+def verify(
+    root: str,
+    asked: Sequence[str],
+    emit: Emit,
+    processors: int | None = None,
+    *,
+    active: bool = False,
+    quick: bool = False,
+) -> None:
     """Verify these packages; without one, all of them and the active generation.
+
+    active: the active generation, too. quick: files of packages that were not touched since they
+    were added are not read.
 
     Events, in the order of the ids, those of the generation (with `generation` in place of `id`)
     last: `difference` (id, path, kind, reason), and `verified` (id, ok, differences) when all is
@@ -59,24 +70,26 @@ def verify(root: str, asked: Sequence[str], emit: Emit, processors: int | None =
             raise missing(root, each)
     processors = processors or len(os.sched_getaffinity(0))
     tasks = _tasks(root, ids, processors)
-    if not asked:
+    if active or not asked:
         tasks.append(Task(GENERATION, SECONDS_A_FILE))
     results = _Results(root, tasks, emit, named=bool(asked))
     if processors == 1 or sum(task.seconds for task in tasks) < WORTH:
         for task in tasks:
-            _do(root, task, results.hear)
+            _do(root, task, results.hear, quick=quick)
     else:
-        _side_by_side(root, tasks, processors, results)
+        _side_by_side(root, tasks, processors, results, quick=quick)
 
 
-def _side_by_side(root: str, tasks: list[Task], processors: int, results: _Results) -> None:
+def _side_by_side(
+    root: str, tasks: list[Task], processors: int, results: _Results, *, quick: bool
+) -> None:
     from packager import parallel
 
     bins = dealt(tasks, processors * BINS)
 
     def work(number: int, emit: Emit) -> dict[str, Field]:
         for task in bins[number]:
-            _do(root, task, emit)
+            _do(root, task, emit, quick=quick)
         return {}
 
     def hear(_: str, document: dict[str, Field]) -> None:
@@ -123,7 +136,7 @@ def _totals(root: str, package_id: str) -> tuple[int, int]:
         return 0, 0
 
 
-def _do(root: str, task: Task, emit: Emit) -> None:
+def _do(root: str, task: Task, emit: Emit, *, quick: bool) -> None:
     """Do a task. Events: `found` (key, path, kind, reason), and at its end `part` (key, generation,
     gone: whether there is nothing to verify any more)."""
     number: int | None = None
@@ -136,7 +149,8 @@ def _do(root: str, task: Task, emit: Emit) -> None:
             number, found = checked
     else:
         with suppress(NotFound):  # it was removed since the ids were listed
-            found = Store(root).verify_package(task.key, task.part, task.parts).differences
+            verified = Store(root).verify_package(task.key, task.part, task.parts, quick=quick)
+            found = verified.differences
     for each in found or ():
         emit("found", key=task.key, path=each.path, kind=each.kind, reason=each.reason)
     emit("part", key=task.key, generation=number, gone=found is None)
@@ -175,7 +189,7 @@ class _Results:
     def _tell(self, key: str) -> None:
         found = sorted(self._found.pop(key, ()), key=lambda each: str(each["path"]))
         if key in self._gone:
-            if self._named:
+            if self._named and key != GENERATION:
                 raise missing(self._root, key)
             return
         subject: dict[str, Field] = {"id": key}

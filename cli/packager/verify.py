@@ -35,13 +35,21 @@ class Difference:
 
 
 def differences(
-    record: Record, entries_text: bytes, top: int, part: int = 0, parts: int = 1
+    record: Record,
+    entries_text: bytes,
+    top: int,
+    part: int = 0,
+    parts: int = 1,
+    *,
+    since: int | None = None,
 ) -> Iterator[Difference]:
     """What differs between the directory `top` and its record, in the order it is found.
 
     Content, mode, missing, extra, link target and type of every path are compared; whoever may
     write the tree may do so without being seen only while this runs. Of `parts` parts together
-    each reads its share of the files, and `part` 0 looks at all the rest. Raises OSError.
+    each reads its share of the files, and `part` 0 looks at all the rest. since: believe the
+    content of files of the right size that have not been touched since (their ctime, ns since
+    1970); only who sets the clock back can make that wrong. Raises OSError.
     """
     try:
         entries = decode_entries(entries_text, "the record")
@@ -50,9 +58,9 @@ def differences(
             yield Difference("", str(error))
         return
     if part:
-        yield from _contents(entries, top, _share(entries, part, parts))
+        yield from _contents(entries, top, _share(entries, part, parts), since)
         return
-    manifest = Manifest(entries)
+    manifest = Manifest(entries) if since is None else record
     if (manifest.tree, manifest.files, manifest.size) != (record.tree, record.files, record.size):
         yield Difference("", "the record's totals are not those of its entries")
     if os.fstat(top).st_mode & 0o7777 != 0o755:
@@ -66,7 +74,8 @@ def differences(
             yield Difference(path, f"a {found.kind} that was not added", FOREIGN)
             continue
         try:
-            reason = _compare(entry, found, read=own is None or found.path in own)
+            read = (own is None or found.path in own) and not _untouched(found, since)
+            reason = _compare(entry, found, read=read)
         except FileNotFoundError:
             reason = "it vanished while it was read"
         if reason:
@@ -79,7 +88,13 @@ def differences(
         yield Difference(path, f"the {entry.kind} is missing", MISSING)
 
 
-def _contents(entries: list[Entry], top: int, share: set[str]) -> Iterator[Difference]:
+def _untouched(found: Found, since: int | None) -> bool:
+    return since is not None and found.status.st_ctime_ns <= since
+
+
+def _contents(
+    entries: list[Entry], top: int, share: set[str], since: int | None
+) -> Iterator[Difference]:
     """What differs in the content of these files alone."""
     expected = {entry.path: entry for entry in entries}
     for found in walk(top):
@@ -87,7 +102,7 @@ def _contents(entries: list[Entry], top: int, share: set[str]) -> Iterator[Diffe
         if found.path not in share or entry is None or _differs_outside(entry, found):
             continue
         try:
-            reason = _compare(entry, found)
+            reason = _compare(entry, found, read=not _untouched(found, since))
         except FileNotFoundError:
             reason = "it vanished while it was read"
         if reason:

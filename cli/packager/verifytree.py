@@ -16,6 +16,7 @@ from packager.durable import ENTER, opened
 from packager.errors import DataError, NotFound, PackagerError
 from packager.facts import sha256
 from packager.generation import DOCUMENT, Generation, active_number, decode, is_whole
+from packager.installed import has_tree
 from packager.linktree import MODE, link_text, owner
 from packager.published import SOURCES, publish
 from packager.records import read_record
@@ -84,6 +85,9 @@ def _tree(root: str, number: int, tree: int) -> Iterator[Difference]:
             kind = MISSING if isinstance(error, NotFound) else CHANGED
             yield Difference(name, str(error), kind)
             lost.add(name)
+            continue
+        if not has_tree(root, package_id):
+            yield Difference(name, f"{root}/packages/{package_id} is no directory", MISSING)
     yield from _Walk(generation, packages, content, lost).differences(tree)
 
 

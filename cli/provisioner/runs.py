@@ -203,6 +203,25 @@ class Writer:
             _sweep(runs)
 
 
+def is_busy(root: str) -> bool:
+    """Whether somebody holds the lock now. Raises PackagerError for errno."""
+    import fcntl
+
+    try:
+        fd = os.open(f"{_top(root)}/{lock.NAME}", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise from_os_error(error, _top(root)) from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
 @contextmanager
 def writing(root: str, *, lock_wait: float = lock.DEFAULT_WAIT) -> Iterator[Writer]:
     """Hold the lock of the store at `root`, which is made if it is not there, inside the block.

@@ -137,7 +137,10 @@ class Recording:
         elif call.startswith("rename"):
             target, new = self._place(paths[1])
             node = parent.entries[name]
-            if target is None or target.entries is None:  # out of the store
+            if "RENAME_EXCHANGE" in arguments:
+                assert target is not None
+                self._record(lambda: _exchange(parent, name, target, new), [parent, target], line)
+            elif target is None or target.entries is None:  # out of the store
                 self._record(lambda: _take(parent, name), [parent], line)
             else:
                 self._record(lambda: _move(parent, name, target, new, node), [parent, target], line)
@@ -240,6 +243,12 @@ def _move(parent: Node, name: str, target: Node, new: str, node: Node) -> None:
     if parent.entries.get(name) is node:
         del parent.entries[name]
     target.entries[new] = node
+
+
+def _exchange(parent: Node, name: str, target: Node, new: str) -> None:
+    assert parent.entries is not None
+    assert target.entries is not None
+    parent.entries[name], target.entries[new] = target.entries[new], parent.entries[name]
 
 
 def _paths(words: list[tuple[str, str, str]]) -> list[str]:

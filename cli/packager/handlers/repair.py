@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
 from packager import activation, config, hostapply, output, repair
-from packager.errors import PackagerError, UsageError
+from packager.errors import DataError, PackagerError, UsageError
 from packager.events import Emit, Field
 from packager.generation import active_generation
 from packager.handlers.add import name_of, opened
+from packager.installed import has_tree, installed_ids
 from packager.planning import Request
 from packager.progress import Events, listener
+from packager.records import missing
 from packager.session import translated
 from packager.stopping import stoppable
 from packager.store import Store
@@ -92,8 +95,13 @@ def run(
 
 def _differing(root: str, ids: tuple[str, ...]) -> tuple[list[str], list[Difference]]:
     """The packages that differ, and the differences of the active set and of the unit files."""
-    damaged: list[str] = []
     active: list[Difference] = []
+    wanted = ids or _all(root)
+    there = [each for each in wanted if has_tree(root, each)]
+    damaged = [each for each in wanted if each not in there]
+    for each in damaged:
+        if not os.path.lexists(f"{root}/manifests/{each}"):
+            raise missing(root, each)
 
     def hear(event: str, /, **fields: Field) -> None:
         if event == "verified" and "id" in fields and not fields["ok"]:
@@ -102,8 +110,20 @@ def _differing(root: str, ids: tuple[str, ...]) -> tuple[list[str], list[Differe
             words = (str(fields[name]) for name in ("path", "reason", "kind"))
             active.append(Difference(*words))
 
-    verify(root, ids, hear)
-    return damaged, active
+    if there or not ids:
+        verify(root, there, hear, active=not ids)
+    return sorted(damaged), active
+
+
+def _all(root: str) -> list[str]:
+    """The packages of the store, and those of the active set even if they are gone."""
+    try:
+        with translated(root):
+            generation = active_generation(root)
+    except DataError:  # to be repaired, too
+        generation = None
+    active = generation.packages if generation is not None else {}
+    return sorted({*installed_ids(root), *active})
 
 
 def _from_repositories(

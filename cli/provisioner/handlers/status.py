@@ -1,0 +1,106 @@
+"""`provisioner status`: whether the host is as the applied profile says."""
+
+from __future__ import annotations
+
+import os
+
+from packager import output
+from packager.errors import Denied, NotFound
+from packager.progress import listener
+
+from provisioner import drift, runs
+from provisioner.drift import Difference
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from packager.events import Emit
+
+    from provisioner.runs import Run
+
+DIFFERENT = 65
+INPUT = "input"  # of the configuration: a fact or a secret file that it was rendered with
+
+
+def run(*, root: str, quick: bool, output_format: str, **options: object) -> int:
+    """Tell; 65 if something differs. Raises NotFound if nothing was applied yet, PackagerError,
+    OutputFailed."""
+    root = os.path.abspath(root)  # noqa: PTH100
+    with listener(output_format) as emit:
+        applied, pending = runs.applied(root), runs.pending(root)
+        if applied is None and pending is None:
+            raise NotFound(f"no profile was applied to {root} yet; 'provisioner apply' does it")
+        found = []
+        if pending is not None:
+            how = "under way" if runs.is_busy(root) else "interrupted"
+            found.append(Difference("run", str(pending.number), "ended", f"its apply is {how}"))
+        if applied is not None:
+            found += _profile(root, applied, options, emit)
+            found += drift.differences(root, applied, options, quick=quick)
+    _tell(applied, found, output_format)
+    if found:
+        count = output.plural(len(found), "difference")
+        output.complain(f"{count}; 'provisioner apply' without a profile repairs what it can")
+    return DIFFERENT if found else 0
+
+
+def _profile(root: str, applied: Run, options: dict[str, object], emit: Emit) -> list[Difference]:
+    """What of the run itself is not as it should be, and what went into it that has changed."""
+    found = []
+    name = str(applied.record["profile"]["name"])
+    if applied.outcome != runs.DONE:
+        reason = str(applied.record["reason"] or "its apply has not ended")
+        found.append(Difference(drift.PROFILE, name, "well", reason))
+    try:
+        profile, key = applied.profile(), runs.key(root)
+    except Denied:
+        words = "the profile can't be read, so roles, facts and secrets are not compared"
+        emit("warning", message=f"{words}: run as its owner")
+        return found
+    if profile.roles is None:
+        found += drift.host_roles(applied, options)
+    if key is not None:
+        from provisioner import intent, sealed
+
+        known = applied.record["inputs"]
+        facts: dict[str, object] = {}
+        if known["facts"]:
+            from provisioner.facts import for_templates
+
+            all_facts = for_templates()
+            facts = {each: all_facts.get(each) for each in known["facts"]}
+        secrets = sealed.read(profile.secrets, emit)
+        if intent.inputs(profile, secrets, facts, key) != known:
+            used = ", ".join([*known["facts"], *(["secrets"] if secrets else [])])
+            found.append(Difference(INPUT, used, "as it was when it was rendered", "another value"))
+    return found
+
+
+def _tell(applied: Run | None, found: list[Difference], output_format: str) -> None:
+    name = str(applied.record["profile"]["name"]) if applied is not None else None
+    number = applied.number if applied is not None else None
+    if output_format == "ndjson":
+        for each in found:
+            output.json_line({"event": "difference", **each.document()})
+        output.json_line(
+            {
+                "event": "status",
+                "in_sync": not found,
+                "profile": name,
+                "run": number,
+                "differences": len(found),
+            }
+        )
+    elif output_format == "json":
+        output.json_line(
+            {
+                "in_sync": not found,
+                "profile": name,
+                "run": number,
+                "differences": [each.document() for each in found],
+            }
+        )
+    elif found:
+        rows = [(each.kind, each.subject, each.package or "", each.reason) for each in found]
+        output.table(("kind", "subject", "package", "difference"), rows)
+    else:
+        output.line(f"the host is as {name} says (run {number})")
