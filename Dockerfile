@@ -42,8 +42,8 @@ RUN harness/images/commands.sh project
 # -- simulator: the simulated agent and the commands ----------------------------------------------
 
 FROM python AS simulator
-RUN groupadd --system --gid=5051 agent && \
-    useradd --system --uid=5051 --gid=agent --home-dir=/ --no-create-home agent && \
+RUN groupadd --gid=5051 agent && \
+    useradd --uid=5051 --gid=agent --home-dir=/ --no-create-home agent && \
     mkdir -p /opt/packager /var/spool/agent && \
     chown agent:agent /opt/packager /var/spool/agent && \
     for command in agentsim packager provisioner; do \
@@ -78,4 +78,74 @@ COPY --from=commands /opt/mesos-packager /opt/mesos-packager
 ARG SOURCE=""
 LABEL org.opencontainers.image.title="mesos-packager systemd" \
       org.opencontainers.image.description="packager under a systemd of its own" \
+      mesos-packager.source="${SOURCE}"
+
+# -- agent: a Mesos agent with the module and the commands -----------------------------------------
+
+FROM ${MESOS_IMAGE} AS mesos
+USER root
+RUN { command -v python3 && command -v tini && command -v update-ca-certificates; } || { \
+        apt-get update && \
+        apt-get install --yes --no-install-recommends ca-certificates python3 tini && \
+        rm -rf /var/lib/apt/lists/*; \
+    }
+
+FROM mesos AS module
+ARG MESOS_PREFIX=""
+ARG MODULE_PACKAGES="libapr1-dev libcurl4-openssl-dev libprotobuf-dev libsvn-dev zlib1g-dev"
+WORKDIR /source
+COPY harness/images/module.sh harness/images/
+COPY module module
+RUN harness/images/module.sh
+
+# The same as above, for the Python of that image.
+FROM mesos AS agent-commands
+ARG CA_CERTIFICATES=""
+ARG PIP_INDEX_URL=""
+ARG PIP_EXTRA_INDEX_URL=""
+ARG PIP_TRUSTED_HOST=""
+WORKDIR /source
+COPY harness/images/commands.sh harness/images/
+RUN harness/images/commands.sh tools
+COPY pyproject.toml ./
+RUN harness/images/commands.sh dependencies
+COPY README.md ./
+COPY docs docs
+COPY fixtures fixtures
+COPY module/routes module/routes
+COPY harness/agentsim harness/agentsim
+COPY cli cli
+RUN harness/images/commands.sh project
+
+FROM mesos AS agent
+RUN groupadd --gid=5051 agent && \
+    useradd --uid=5051 --gid=agent --home-dir=/ --no-create-home agent && \
+    mkdir -p /opt/packager /var/spool/agent /var/lib/mesos-agent /run/mesos-agent && \
+    chown agent:agent /opt/packager /var/spool/agent /var/lib/mesos-agent /run/mesos-agent && \
+    for command in agentsim packager provisioner; do \
+        ln -s /opt/mesos-packager/bin/$command /usr/local/bin/; \
+    done
+# An agent reads its options from here, too; those of its command line come before.
+ENV MESOS_IP=0.0.0.0 \
+    MESOS_HOSTNAME_LOOKUP=false \
+    MESOS_MASTER=127.0.0.1:5050 \
+    MESOS_WORK_DIR=/var/lib/mesos-agent \
+    MESOS_RUNTIME_DIR=/run/mesos-agent \
+    MESOS_LAUNCHER=posix \
+    MESOS_ISOLATION=posix/cpu,posix/mem \
+    MESOS_SWITCH_USER=false \
+    MESOS_SYSTEMD_ENABLE_SUPPORT=false \
+    MESOS_MODULES=file:///etc/mesos-agent/modules.json
+USER 5051:5051
+EXPOSE 5051
+ENTRYPOINT ["tini", "--", "mesos-agent"]
+CMD []
+HEALTHCHECK --start-period=30s CMD ["agentsim", "call", "GET", "http://127.0.0.1:5051/help/packager"]
+COPY harness/images/modules.json /etc/mesos-agent/
+COPY module/routes /etc/mesos-agent/routes
+COPY --from=module /opt/mesos-packager/libcommand_module.so /opt/mesos-packager/
+COPY --from=agent-commands /opt/mesos-packager /opt/mesos-packager
+ARG SOURCE=""
+LABEL org.opencontainers.image.title="mesos-packager agent" \
+      org.opencontainers.image.description="A Mesos agent that serves packager's routes" \
       mesos-packager.source="${SOURCE}"

@@ -160,7 +160,7 @@ class Running:
             if action == "health_status: healthy":
                 return
             if action == "die":
-                break
+                raise DidNotStart(self.report("ended"))
         raise DidNotStart(self.report(f"was not healthy within {limit} s"))
 
     def _events(self, seconds: float) -> Iterator[str]:
