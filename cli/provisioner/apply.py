@@ -16,7 +16,7 @@ What a kill (or a power loss) leaves, and what the next apply does about it:
 
     pending  active         killed in     the next apply of the same profile, or of another one
     -        as before      1             begins anew
-    run n    as before      2, 3, back    begins anew; goes back, if it must, to n's "before"
+    run n    as n found it  2, 3, back    begins anew; goes back, if it must, to n's "before"
     run n    as in run n    3, 4, 5       finds the set active; restarts what n had to restart, too;
                                           goes through the gate; goes back to n's "before"
     run n    something else               somebody has used packager meanwhile: what is active now
@@ -34,6 +34,7 @@ from contextlib import contextmanager
 from packager.activation import activate, user
 from packager.errors import DataError, NotFound, PackagerError
 from packager.generation import active_generation
+from packager.installed import has_tree
 from packager.planning import Request
 from packager.session import translated
 from packager.store import Store
@@ -134,6 +135,8 @@ def apply(root: str, wish: Wish, writer: Writer, settings: Settings, emit: Emit)
     Raises PackagerError: what is refused before anything has changed; NotMet; UnitsFailed.
     """
     store = Store(root)
+    held = runs.applied(root)
+    lost = held is not None and not all(has_tree(root, each) for each in held.packages)
     with store.staging() as scratch:
         key = writer.key()
         finder = Finder(root, wish.profile, settings, key=key, emit=emit, scratch=scratch)
@@ -145,7 +148,8 @@ def apply(root: str, wish: Wish, writer: Writer, settings: Settings, emit: Emit)
         pending = runs.pending(root)
         run = writer.begin(wish.profile, _record(root, wish, intent, pending, before, damaged, key))
         emit("run", run=run.number)
-        return _Change(root, intent, run, writer, settings, emit, finder, store).carry_out(pending)
+        change = _Change(root, intent, run, writer, settings, emit, finder, store, lost=lost)
+        return change.carry_out(pending)
 
 
 class _Change:
@@ -161,7 +165,10 @@ class _Change:
         emit: Emit,
         finder: Finder,
         store: Store,
+        *,
+        lost: bool,
     ) -> None:
+        self._lost = lost  # whether packages of the set were gone and have been fetched again
         self._root = root
         self._intent = intent
         self._run = run
@@ -206,12 +213,13 @@ class _Change:
             root, intent.all_ids, self._obtain, self._emit, quick=settings.quick
         )
         plan = activate(root, planning.request(intent, settings), self._emit)
-        after = {"before": self._run.before, "after": plan.wanted.number}
-        self._writer.update(self._run, generation=after)
+        known = self._run.record["generation"]
+        self._writer.update(self._run, generation={**known, "after": plan.wanted.number})
         restart = self._run.record["restart"]
         self._restarter.restart(restart, settings)
-        repair.units(root, settings.host, self._emit)
-        return bool(plan.changed or repaired or self._restarter.touched)
+        placed = repair.units(root, settings.host, self._emit)
+        done = (plan.changed, repaired, placed, self._restarter.touched, self._lost)
+        return any(done)
 
     def _failed(self, error: PackagerError) -> PackagerError:
         """The set is active and not well: go back or not; the error that says which."""
@@ -325,10 +333,12 @@ def _record(
     if damaged:
         restart.update(unit for each in made.files for unit in each.restart)
     active = _active(root)
-    back = active.number if active is not None else None
+    found = active.number if active is not None else None
+    back = found
     if pending is not None:
         restart.update(pending.record["restart"])
-        if active is not None and tuple(active.packages) == pending.packages:
+        switched = active is not None and tuple(active.packages) == pending.packages
+        if switched or found == pending.found:
             back = pending.before
     return {
         "command": wish.command,
@@ -340,7 +350,7 @@ def _record(
         "packages": intent.all_ids,
         "configuration": made.id,
         "roles": list(intent.roles),
-        "generation": {"before": back, "after": None},
+        "generation": {"before": back, "found": found, "after": None},
         "restart": sorted(restart),
         "inputs": inputs(wish.profile, intent.secrets, made.facts, key),
     }

@@ -83,21 +83,21 @@ def _damaged(root: str, ids: Sequence[str], *, quick: bool) -> tuple[list[str], 
     return damaged, links
 
 
-def units(root: str, options: Mapping[str, object], emit: Emit) -> None:
+def units(root: str, options: Mapping[str, object], emit: Emit) -> bool:
     """Place the unit files again that have been changed, and start the units of the active set that
-    should run and do not: by an activation of the same set. Events: `warning` for each, and those
-    of the activation. Raises UnitsFailed, PackagerError."""
+    should run and do not: by an activation of the same set; whether there were any. Events:
+    `warning` for each, and those of the activation. Raises UnitsFailed, PackagerError."""
     from packager.activation import activate
     from packager.planning import Request
 
     with translated(root):
         active = active_generation(root)
     if active is None:
-        return
+        return False
     context = hostapply.Context(root, active.number, active.number, options)
     wanted = hostplan.wanted(active.packages, active.roles, context.state_root)["units"]
     if not wanted:
-        return
+        return False
     changed = _unit_files(root, context.units_dir)
     stopped = []
     if context.systemd:
@@ -105,7 +105,7 @@ def units(root: str, options: Mapping[str, object], emit: Emit) -> None:
 
         stopped = not_running(sorted(wanted))
     if not changed and not stopped:
-        return
+        return False
     for each in changed:
         emit("warning", message=f"{each.path}: {each.reason}; it is placed again")
     for unit in stopped:
@@ -113,6 +113,7 @@ def units(root: str, options: Mapping[str, object], emit: Emit) -> None:
     _forget(root, context.units_dir, changed, [unit.unit for unit in stopped])
     request = Request("activate", list(active.packages), roles=active.roles, options=dict(options))
     activate(root, request, emit)
+    return True
 
 
 def _unit_files(root: str, units_dir: str) -> list[Difference]:
