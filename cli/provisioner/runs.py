@@ -86,6 +86,13 @@ class Run:
         return None if found is None else int(found)
 
     @property
+    def found(self) -> int | None:
+        """The number of the generation that was active when it began: `before`, or that of an
+        interrupted run, which has not been through the gate."""
+        found = self.record["generation"]["found"]
+        return None if found is None else int(found)
+
+    @property
     def after(self) -> int | None:
         """The number of the generation that it made active, once it has."""
         found = self.record["generation"]["after"]
@@ -152,7 +159,7 @@ class Writer:
         """Write a new run and make it the pending one. `record` has what is to be remembered:
 
         command, profile {name, digest}, time, who, request_id, packages, configuration, roles,
-        generation {before, after}, restart, inputs; outcome, reason and finished are null yet.
+        generation {before, found, after}, restart, inputs. outcome, reason and finished are null.
         """
         found = numbers(self._root)
         number = found[-1] + 1 if found else 1
@@ -188,7 +195,7 @@ class Writer:
         os.fsync(self._fd)
 
     def _point(self, name: str, number: int) -> None:
-        temporary = f"{name}.new"
+        temporary = f".{name}.new"
         linktree.place_link(temporary, f"{RUNS}/{number}", self._fd)
         os.rename(temporary, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
         os.fsync(self._fd)
@@ -234,6 +241,7 @@ def writing(root: str, *, lock_wait: float = lock.DEFAULT_WAIT) -> Iterator[Writ
         with _opened_top(root) as top, lock.exclusive(top, _top(root), lock_wait):
             with opened(RUNS, top) as runs:
                 _sweep(runs)
+            _sweep(top)
             yield Writer(root, top)
     except OSError as error:
         raise from_os_error(error, _top(root)) from error
@@ -256,11 +264,11 @@ def _opened_top(root: str) -> Iterator[int]:
         os.close(root_fd)
 
 
-def _sweep(runs: int) -> None:
+def _sweep(directory: int) -> None:
     """Delete what killed ones have left, and what is forgotten."""
-    for name in os.listdir(runs):
+    for name in os.listdir(directory):
         if name.startswith("."):
-            durable.remove_tree(name, runs)
+            durable.remove_tree(name, directory)
 
 
 def _linked(root: str, name: str) -> Run | None:
