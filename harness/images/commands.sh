@@ -24,7 +24,9 @@ tools)
 dependencies)
     python3 -c 'import tomllib
 project = tomllib.load(open("pyproject.toml", "rb"))["project"]
-print(*project["dependencies"], sep="\n")' >requirements.txt
+extras = project["optional-dependencies"]
+print(*project["dependencies"], *extras["provisioner"], *extras["signed"], sep="\n")
+' >requirements.txt
     pip --python /opt/mesos-packager/bin/python install --requirement requirements.txt
     ;;
 project)
