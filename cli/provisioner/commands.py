@@ -187,6 +187,28 @@ COMMANDS: tuple[Command, ...] = (
                 metavar="DIR",
                 help="Where pkgpanda has its packages. Default: SOURCE/packages.",
             ),
+            Option(
+                "--name",
+                "name",
+                kind="path",
+                metavar="NAME",
+                help="The name of the profile. Default: that of this host.",
+            ),
+            Option(
+                "--secrets",
+                "secrets",
+                kind="path",
+                metavar="NAME,…",
+                help="Which of the late-bound values are secrets.",
+            ),
+            Option(
+                "--late-package",
+                "late_package",
+                kind="path",
+                metavar="FILE",
+                help="The template of the late-bound package (ID.dcos_config of the repository): "
+                "its files are then rendered by the profile, in place of that package.",
+            ),
             *_HOST_PLACES,
         ),
         arguments=(Argument("SOURCE", "source", kind="path", complete="directories"),),
