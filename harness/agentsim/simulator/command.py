@@ -138,7 +138,7 @@ class CommandExchange(Exchange):
         self.request_id = self._agent.claim(self.request_id)
         stdin = self._stdin()
         # Asked now: to look at a file rewinds it, and the command reads from the same place.
-        piped = stdin != _DEV_NULL and self._body is not None and self._body.file is None
+        own = stdin != _DEV_NULL and self._body is not None and self._body.file is None
         plan = Plan(
             command=self._served.table.command,
             arguments=line.arguments,
@@ -166,7 +166,7 @@ class CommandExchange(Exchange):
         self._invocation = Invocation(self._agent.loop, plan, output, self._on_finished)
         self._agent.running.add(self)
         self._invocation.start()
-        if piped:
+        if own:
             os.close(stdin)
         self._forget_body()
 
@@ -176,11 +176,11 @@ class CommandExchange(Exchange):
             return _DEV_NULL
         if body.file is not None:
             return body.file.fileno()
-        # A pipe holds 64 KiB, as much as a body in memory has: this write can't block.
-        read_end, write_end = os.pipe2(os.O_CLOEXEC)
-        os.write(write_end, body.read())
-        os.close(write_end)
-        return read_end
+        # A pipe may hold less than this, and nobody waits here to fill it.
+        fd = os.memfd_create("body", os.MFD_CLOEXEC)
+        os.write(fd, body.read())
+        os.lseek(fd, 0, os.SEEK_SET)
+        return fd
 
     @property
     def pid(self) -> int:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from agentsim.suite.client import Connection
 from agentsim.suite.hosts import (
+    NOBODYS_USER,
     DidNotStart,
     Host,
     Kind,
@@ -40,7 +41,6 @@ START_SECONDS = 60.0
 IN_IMAGE = Path("/opt/mesos-packager")
 #: Where a host in a container listens.
 ANYWHERE = ("0.0.0.0", 5051)
-_NOBODYS_USER = 54321
 
 
 class ContainerHost(Host):
@@ -200,7 +200,7 @@ def _limits(launch: Launch) -> Limits:
 def _user(launch: Launch) -> str | None:
     # Limits on the number of processes count all of a user's.
     if launch.processes is not None and os.getuid() == 0:
-        return f"{_NOBODYS_USER}:{_NOBODYS_USER}"
+        return f"{NOBODYS_USER}:{NOBODYS_USER}"
     return _user_of_tests()
 
 

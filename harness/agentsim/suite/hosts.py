@@ -31,7 +31,7 @@ from agentsim.suite.processes import wait_until
 START_SECONDS = 60.0
 # A user that has no processes, not even those of another run of the suite at the same time: limits
 # on their number count per user, and not for root.
-_NOBODYS_USER = 20000 + os.getpid() % 40000
+NOBODYS_USER = 20000 + os.getpid() % 40000
 
 
 class Unsupported(Exception):
@@ -286,7 +286,7 @@ def _limited(launch: Launch) -> list[str]:
         if os.getuid() != 0:
             raise Unsupported("only root can give a host a user of its own, with few processes")
         words += ["prlimit", f"--nproc={launch.processes}:{launch.processes}"]
-        user = f"{_NOBODYS_USER}"
+        user = f"{NOBODYS_USER}"
         words += ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"]
         # It may still read what only root may, such as this installation.
         kept = "-all,+dac_override,+dac_read_search"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 import threading
 import zlib
+from collections.abc import Callable
 
 import pytest
 
 from agentsim.suite.client import Connection, request_bytes
-from agentsim.suite.hosts import Host
+from agentsim.suite.hosts import NOBODYS_USER, Host
 from agentsim.suite.meeting import Meeting
 from agentsim.suite.memory import GRANTED, MIB, bounded
 
@@ -46,6 +49,31 @@ def test_a_body_arrives_as_it_is(host: Host, body: bytes) -> None:
         middle = len(body) // 2 or 1
         connection.send(chunked("/probe/echo", *filter(None, (body[:middle], body[middle:]))))
         assert connection.response().body == body
+
+
+# Each user may have so many pages in pipes before each further pipe gets but one or two (pipe(7)).
+HOARD = """
+import os
+pages = int(open("/proc/sys/fs/pipe-user-pages-soft").read())
+kept = [os.pipe() for _ in range(pages // 16 + 8)]
+print("full", flush=True)
+input()
+"""
+
+
+@clause("ABI-STDIN-2", "ABI-LOAD-4")
+def test_a_body_passes_when_pipes_are_small(own_host: Callable[..., Host]) -> None:
+    host = own_host(processes=200)  # as a user of its own, without rights
+    user = f"{NOBODYS_USER}"
+    words = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", sys.executable]
+    with subprocess.Popen(
+        [*words, "-c", HOARD], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as hoard:
+        assert hoard.stdout
+        if hoard.stdout.readline() != b"full\n":
+            pytest.skip("another user can't run this Python, or have so many pipes")
+        assert host.post("/probe/count", b"x" * 65536).body.strip() == b"65536"
+        assert host.get("/load/say").body == b"said"
 
 
 @clause("ABI-STDIN-3")
