@@ -20,7 +20,7 @@ from packager.facts import sha256
 from packager.generation import DOCUMENT, Generation, decode, is_whole
 from packager.ident import flaw
 from packager.planning import Packages, generation_files
-from packager.session import Session, writing
+from packager.session import Session, translated, writing
 from packager.units import WANTS
 from packager.verify import CHANGED
 
@@ -168,21 +168,22 @@ def forget_units(
     lock_wait: float = lock.DEFAULT_WAIT,
 ) -> list[str]:
     """Of the unit files in `units_dir` that are not as they were placed, write down that they are
-    not in place; their units. The next activation, also one of the same set, places them, and
-    restarts those whose file was changed. Raises PackagerError."""
+    not in place; the units of all that are not. The next activation, also one of the same set,
+    places them, and restarts those whose file was changed. Raises PackagerError."""
     found: dict[str, bool] = {}
     for each in differences:
         directory, _, name = each.path.rpartition("/")
         if directory in (units_dir, f"{units_dir}/{WANTS}"):
             found[name] = found.get(name, False) or each.kind == CHANGED
-    if not found:
-        return []
-    with writing(root, lock_wait=lock_wait, make=False) as session, session.locked(LOCK):
-        state = hoststate.load(root)
-        placed = state["units"].get(units_dir, {})
-        for name in found.keys() & placed.keys():
-            placed[name]["sha256"] = ""
-            if found[name] and placed[name].get("started"):
-                placed[name]["started"][1] = ""  # with another file than the package's
-        hoststate.save(root, state)
-    return sorted(found.keys() & placed.keys())
+    if found:
+        with writing(root, lock_wait=lock_wait, make=False) as session, session.locked(LOCK):
+            state = hoststate.load(root)
+            placed = state["units"].get(units_dir, {})
+            for name in found.keys() & placed.keys():
+                placed[name]["sha256"] = ""
+                if found[name] and placed[name].get("started"):
+                    placed[name]["started"][1] = ""  # with another file than the package's
+            hoststate.save(root, state)
+    with translated(root):
+        placed = hoststate.load(root)["units"].get(units_dir, {})
+    return sorted(name for name, told in placed.items() if not told.get("sha256"))

@@ -306,7 +306,7 @@ SCENES = {
 def readable(root: Path) -> dict[str, str | None]:
     """Every path that the sound set has, as a reader finds it now: its content, or nothing."""
     found: dict[str, str | None] = {}
-    for path in (*A, "bin/b"):
+    for path in (*A, "bin/b", f"{root.parent}/system/b.service"):
         try:
             found[path] = content(root / "active" / path)
         except OSError:
@@ -319,14 +319,12 @@ class Scene:
 
     def __init__(self, top: Path, name: str) -> None:
         self._top = top
-        model = top / "model"
-        model.mkdir()
-        build(model / "store")
-        self.well = readable(model / "store")
-        root = self.fresh()
-        self.words = SCENES[name](root)
-        shutil.rmtree(model)
-        (top / "run").rename(model)
+        place = top / "run"  # where it is always run: host.json has absolute paths
+        place.mkdir()
+        build(place / "store")
+        self.well = readable(place / "store")
+        self.words = SCENES[name](place / "store")
+        place.rename(top / "model")
         root = self.fresh()
         self.harmed = readable(root)
         log = top / "log"

@@ -84,6 +84,7 @@ def run(
                 done.generation = repair.renew_active(store.root, hostapply.roles(options))
                 if done.generation is not None:
                     emit("renewed", generation=done.generation)
+            if not package_ids:
                 _host(store.root, active, options, emit, done)
         except PackagerError as error:
             if isinstance(emit, Events):
