@@ -39,8 +39,9 @@ from packager.planning import Request
 from packager.session import translated
 from packager.store import Store
 
-from provisioner import configuration, planning, runs, sealed
-from provisioner.intent import Finder, inputs
+from provisioner import configuration, planning, runs
+from provisioner.held import Applied, inputs
+from provisioner.intent import Finder
 from provisioner.plandocument import entries_of, restarts
 from provisioner.profile import KEEP
 from provisioner.restarting import Restarter
@@ -60,19 +61,6 @@ if TYPE_CHECKING:
     from provisioner.settings import Settings
 
 MOST_ROUNDS = 8  # of finding out what fetched packages require, where no index tells it
-
-
-class Applied:
-    """What came of an apply. changed: whether anything was done to the host."""
-
-    __slots__ = ("changed", "generation", "packages", "profile", "run")
-
-    def __init__(self, run: Run, changed: bool) -> None:
-        self.run = run.number
-        self.profile = str(run.record["profile"]["name"])
-        self.generation = run.after
-        self.packages = run.packages
-        self.changed = changed
 
 
 class NotMet(DataError):
@@ -99,33 +87,6 @@ class Wish:
         self.command = command
         self.only = only
         self.previous = previous  # the run that was applied before the one that is gone back to
-
-
-def is_held(root: str, run: Run, key: bytes, settings: Settings, emit: Emit) -> bool:
-    """Whether the host is as `run`, the applied one, has left it, and what went into it is the same
-    still. Raises PackagerError."""
-    from provisioner import drift
-
-    if run.outcome != runs.DONE:
-        return False
-    profile = run.profile()
-    known = run.record["inputs"]
-    facts: dict[str, object] = {}
-    if known["facts"]:
-        from provisioner.facts import for_templates
-
-        found = for_templates()
-        facts = {name: found.get(name) for name in known["facts"]}
-    secrets = sealed.read(profile.secrets, emit)
-    if inputs(profile, secrets, facts, key) != known:
-        return False
-    if profile.roles is None:
-        from packager.hostapply import roles
-
-        with translated(root):
-            if roles(settings.host) != run.roles:
-                return False
-    return not drift.differences(root, run, settings.host, quick=settings.quick)
 
 
 def apply(root: str, wish: Wish, writer: Writer, settings: Settings, emit: Emit) -> Applied:

@@ -138,12 +138,3 @@ class Finder:
         if self._profile.repositories is not None:
             return config.repositories(self._profile.repositories, "the profile")
         return config.load(self._settings.config_path)
-
-
-def inputs(
-    profile: Profile, secrets: Mapping[str, str], facts: Mapping[str, Any], key: bytes
-) -> dict[str, object]:
-    """What of the host went into the configuration, to be told whether it is still the same: the
-    names of the facts, and a keyed digest of their values and of the secrets that are in files."""
-    in_files = {n: secrets[n] for n, each in profile.secrets.items() if isinstance(each, dict)}
-    return {"facts": sorted(facts), "digest": sealed.digest(key, in_files, dict(facts))}

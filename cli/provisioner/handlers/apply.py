@@ -9,9 +9,9 @@ from packager.errors import PackagerError
 from packager.progress import Events, Quiet
 from packager.stopping import stoppable
 
-from provisioner import apply, runs
-from provisioner.apply import Applied, Wish
+from provisioner import runs
 from provisioner.given import Given, given
+from provisioner.held import Applied, is_held
 from provisioner.settings import Settings
 from provisioner.telling import listener
 
@@ -79,10 +79,12 @@ def _applied(root: str, wanted: Given, writer: Writer, settings: Settings, emit:
         and held.record["profile"]["digest"] == wanted.digest(key)
         and not settings.upgrade
         and runs.pending(root) is None
-        and apply.is_held(root, held, key, settings, emit)
+        and is_held(root, held, key, settings, emit)
     ):
         return Applied(held, changed=False)
-    return apply.apply(root, Wish(wanted.profile, wanted.digest(key)), writer, settings, emit)
+    from provisioner.apply import Wish, apply
+
+    return apply(root, Wish(wanted.profile, wanted.digest(key)), writer, settings, emit)
 
 
 def _report(done: Applied, output_format: str, emit: Quiet) -> None:

@@ -6,9 +6,10 @@ import os
 
 from packager.errors import NotFound, UsageError
 
-from provisioner import apply, runs
-from provisioner.apply import Applied, Wish
+from provisioner import runs
+from provisioner.apply import Wish, apply
 from provisioner.handlers.apply import carry_out
+from provisioner.held import Applied
 from provisioner.settings import Settings
 
 TYPE_CHECKING = False
@@ -57,7 +58,7 @@ def run(
                 only=[each for each in target.packages if each != target.configuration],
                 previous=target.record["previous"],
             )
-            return apply.apply(root, wish, writer, settings, emit)
+            return apply(root, wish, writer, settings, emit)
 
     return carry_out(work, output_format)
 

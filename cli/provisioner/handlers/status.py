@@ -59,18 +59,11 @@ def _profile(root: str, applied: Run, options: dict[str, object], emit: Emit) ->
     if profile.roles is None:
         found += drift.host_roles(applied, options)
     if key is not None:
-        from provisioner import intent, sealed
+        from provisioner.held import same_inputs
 
-        known = applied.record["inputs"]
-        facts: dict[str, object] = {}
-        if known["facts"]:
-            from provisioner.facts import for_templates
-
-            all_facts = for_templates()
-            facts = {each: all_facts.get(each) for each in known["facts"]}
-        secrets = sealed.read(profile.secrets, emit)
-        if intent.inputs(profile, secrets, facts, key) != known:
-            used = ", ".join([*known["facts"], *(["secrets"] if secrets else [])])
+        if not same_inputs(applied, profile, key, emit):
+            facts = applied.record["inputs"]["facts"]
+            used = ", ".join([*facts, *(["secrets"] if profile.secrets else [])])
             found.append(Difference(INPUT, used, "as it was when it was rendered", "another value"))
     return found
 
