@@ -134,18 +134,25 @@ def docker(session: nox.Session) -> None:
 
 
 @nox.session
+def cluster(session: nox.Session) -> None:
+    """A Mesos master and agents with the module, in containers, until Ctrl-C (--once: only try)."""
+    install(session)
+    session.run(
+        *("python", "harness/cluster.py"),
+        *session.posargs,
+        interrupt_timeout=PATIENCE,
+        external=True,
+    )
+
+
+@nox.session
 def peers(session: nox.Session) -> None:
     """docs/peers.md anew: this project's contract, held against what Debian has of its kind."""
     install(session)
-    wanted = {
-        "lighttpd": ["lighttpd"],
-        "nginx-fcgiwrap": ["nginx", "fcgiwrap"],
-        "webhook": ["webhook"],
-    }
     with tempfile.TemporaryDirectory() as folder:
-        for peer, programs in {"simulator": [], **wanted, "naive": []}.items():
-            if not all(map(shutil.which, programs)):
-                session.log(f"{peer} is left out: {' and '.join(programs)} are not installed")
+        for peer in ("simulator", "lighttpd", "webhook", "naive"):
+            if peer in ("lighttpd", "webhook") and not shutil.which(peer):
+                session.log(f"{peer} is left out: it is not installed")
                 continue
             session.run(
                 *("python", "-m", "agentsim", "suite", "-p", "naive_host", "-p", "peers", "-n2"),

@@ -6,6 +6,6 @@ docs/peers.md. As a pytest plugin, `peers` makes the kinds known: `-p peers --ab
 """
 
 from peers.applying import pytest_collection_modifyitems
-from peers.kinds import Lighttpd, NginxFcgiwrap, Webhook
+from peers.kinds import Lighttpd, Webhook
 
-__all__ = ["Lighttpd", "NginxFcgiwrap", "Webhook", "pytest_collection_modifyitems"]
+__all__ = ["Lighttpd", "Webhook", "pytest_collection_modifyitems"]

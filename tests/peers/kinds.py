@@ -94,49 +94,6 @@ cgi.assign = ("" => "")
         return ["lighttpd", "-D", "-f", str(file)]
 
 
-class NginxFcgiwrap(Peer):
-    """nginx in front of fcgiwrap, answers not buffered; with 32 processes."""
-
-    name = "nginx-fcgiwrap"
-    program = "nginx"
-
-    def configured(self, folder: Path, port: int, tables: Sequence[Path]) -> list[str]:
-        """A document root of programs, and the socket between the two."""
-        file, wrapper = folder / "nginx.conf", folder / "fcgiwrap"
-        file.write_text(
-            f"""
-daemon off; master_process off; pid {folder / "pid"}; error_log stderr;
-worker_rlimit_nofile 8192;
-events {{ worker_connections 4096; }}
-http {{
-    access_log off; client_max_body_size 0;
-    client_body_temp_path {folder / "spool"}; fastcgi_temp_path {folder / "spool"};
-    proxy_temp_path {folder / "spool"}; uwsgi_temp_path {folder / "spool"};
-    scgi_temp_path {folder / "spool"};
-    server {{
-        listen 127.0.0.1:{port} backlog=4096;
-        location / {{
-            fastcgi_split_path_info ^(/[^/]+)(/.*)$;
-            fastcgi_param SCRIPT_FILENAME {_programs(folder, tables)}$fastcgi_script_name;
-            fastcgi_param SCRIPT_NAME $fastcgi_script_name;
-            fastcgi_param PATH_INFO $fastcgi_path_info;
-            fastcgi_param QUERY_STRING $query_string;
-            fastcgi_param REQUEST_METHOD $request_method;
-            fastcgi_param CONTENT_TYPE $content_type;
-            fastcgi_param CONTENT_LENGTH $content_length;
-            fastcgi_param SERVER_PROTOCOL $server_protocol;
-            fastcgi_buffering off;
-            fastcgi_read_timeout 1h;
-            fastcgi_pass unix:{wrapper};
-        }}
-    }}
-}}
-"""
-        )
-        both = f"fcgiwrap -f -c 32 -s unix:{wrapper} & exec nginx -c {file} -p {folder}"
-        return ["sh", "-c", both]
-
-
 class Webhook(Peer):
     """webhook: a hook for every route, output in the response."""
 
@@ -222,5 +179,5 @@ def _free_port() -> int:
     return port
 
 
-for kind in (Lighttpd, NginxFcgiwrap, Webhook):
+for kind in (Lighttpd, Webhook):
     register(kind)

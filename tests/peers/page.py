@@ -24,7 +24,6 @@ pipes, bodies, signals and clients. Written by `nox -s peers`, which runs the
 |---|---|
 | simulator | `agentsim serve`, this project's |
 | lighttpd | lighttpd 1.4 with mod_cgi, answers passed on as they come |
-| nginx-fcgiwrap | nginx 1.22 in front of fcgiwrap 1.1 with 32 processes, answers not buffered |
 | webhook | webhook 2.8, the output in the response |
 | naive | a host as one writes it in an afternoon, `tests/naive_host.py` |
 
