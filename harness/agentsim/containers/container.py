@@ -53,7 +53,7 @@ class Running:
         The container's own address, if this machine reaches that: between a published port and the
         container stands a proxy, which hides how connections end.
         """
-        settings = self._settings("NetworkSettings")
+        settings = self.settings("NetworkSettings")
         own = [network["IPAddress"] for network in settings["Networks"].values()]
         for ip in filter(None, own):
             if _reached(ip):
@@ -81,7 +81,8 @@ class Running:
 
     # -- how it is ----------------------------------------------------------------------------
 
-    def _settings(self, part: str) -> dict[str, Any]:
+    def settings(self, part: str) -> dict[str, Any]:
+        """A part of the engine's record of it, as it is now: State, NetworkSettings, Config …"""
         self.container.reload()
         found: dict[str, Any] = self.container.attrs[part]
         return found
@@ -89,7 +90,7 @@ class Running:
     @property
     def state(self) -> dict[str, Any]:
         """The engine's record of its state: Status, ExitCode, OOMKilled, Health, Pid …"""
-        return self._settings("State")
+        return self.settings("State")
 
     @property
     def pid(self) -> int | None:

@@ -47,7 +47,7 @@ class ContainerHost(Host):
     """A host that runs in a container of this suite."""
 
     def __init__(self, running: Running, deadline: float, log_file: Path, spool: Path) -> None:
-        init = running.pid
+        self._init = init = running.pid
         super().__init__(
             running.address,
             deadline,
@@ -84,7 +84,7 @@ class ContainerHost(Host):
     def process(self, told: str) -> int:
         """The process id on this machine of one that has another in the container."""
         inner = int(told)
-        for pid in descendants(self.pid or 0):
+        for pid in (self._init or 0, *descendants(self._init or 0)):
             with contextlib.suppress(OSError):
                 if status(pid, "NSpid").split()[-1] == str(inner):
                     return pid
