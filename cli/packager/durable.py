@@ -70,6 +70,30 @@ def exchange(name: str, parent: int, other: str, other_parent: int) -> None:
         raise OSError(number, os.strerror(number), other)
 
 
+def make_directories(path: str, mode: int) -> None:
+    """Make the directory at `path`, and its parents, durably where they are not there. Raises
+    OSError."""
+    parent = os.path.dirname(path) or "."  # noqa: PTH120
+    try:
+        os.mkdir(path, mode)  # noqa: PTH102
+    except FileExistsError:
+        if not os.path.isdir(path):  # noqa: PTH112
+            raise
+        return
+    except FileNotFoundError:
+        if parent == path:
+            raise
+        make_directories(parent, mode)
+        with suppress(FileExistsError):
+            os.mkdir(path, mode)  # noqa: PTH102
+    with suppress(PermissionError):  # who may write to it need not be allowed to read it
+        fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
 @contextmanager
 def opened(name: str, parent: int) -> Iterator[int]:
     """A descriptor of the directory `name` in the directory `parent`. Raises OSError."""

@@ -31,7 +31,7 @@ def save(root: str, name: str, now: trust.Seen) -> None:
     """Remember `now`, unless something newer has been seen meanwhile. Raises PackagerError."""
     place = f"{root}/{DIRECTORY}/{name}"
     try:
-        os.makedirs(place, 0o755, exist_ok=True)  # noqa: PTH103
+        durable.make_directories(place, 0o755)
         root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
         try:
             with (

@@ -120,7 +120,7 @@ def move(name: str, source: int, new_name: str, target: int) -> None:
 @contextmanager
 def _open_root(root: str, make: bool) -> Iterator[int]:
     if make:
-        os.makedirs(root, 0o755, exist_ok=True)  # noqa: PTH103
+        durable.make_directories(root, 0o755)
     try:
         root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     except FileNotFoundError:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import stat
 
+from packager import durable
 from packager.errors import Denied, InputOutputError, PackagerError, from_os_error
 
 TYPE_CHECKING = False
@@ -114,7 +115,7 @@ def remove_user(name: str) -> None:
 def make_directory(path: str, user: str | None) -> None:
     """Make the state directory at `path`, and its parents, owned by `user`. Durable; raises
     OSError, Denied."""
-    os.makedirs(os.path.dirname(path), DIRECTORY_MODE, exist_ok=True)  # noqa: PTH103, PTH120
+    durable.make_directories(os.path.dirname(path), DIRECTORY_MODE)  # noqa: PTH120
     parent = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)  # noqa: PTH120
     try:
         name = os.path.basename(path)  # noqa: PTH119

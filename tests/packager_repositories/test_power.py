@@ -1,0 +1,104 @@
+"""After a power loss while a host remembers what it has seen of a signed repository.
+
+Nothing older is believed than before, and what was said to be remembered is.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from packager import indexing, seen
+from packager.errors import DataError
+from packager_activation.power import OPTIONS, Recording
+from packager_site import put, site
+from packager_store.test_crash import why_no_strace
+
+from .test_trust import World
+
+REMEMBER = """
+import sys
+from packager import seen
+here, there = sys.argv[1:]
+seen.save(here, "main", seen.load(there, "main"))
+print("remembered")
+"""
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    if why_no_strace():
+        pytest.skip(why_no_strace())
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setattr(indexing, "SETTLED", -10.0)  # only what is new is read
+    put(tmp_path / "repo", "hello--1.0")
+    with site(tmp_path / "repo") as served:
+        made = World(tmp_path, served)
+        made.sign("own")
+        yield made
+
+
+def nothing(world: World) -> None:
+    """A store that has not seen the repository."""
+    (world.path / "here").mkdir()
+
+
+def older(world: World) -> None:
+    """A store that has seen the version before."""
+    world.read()
+    shutil.copytree(world.path / "root", world.path / "here")
+
+
+def interrupted(world: World) -> None:
+    """The same, and what a killed command has left."""
+    older(world)
+    for name in (".trusted.json.new", ".index.json.new"):
+        (world.path / "here/repositories/main" / name).write_text("{")
+
+
+@pytest.mark.parametrize("prepare", [nothing, older, interrupted])
+def test_cut_at_every_call(
+    world: World,
+    prepare: Callable[[World], None],
+    record_property: Callable[[str, object], None],
+) -> None:
+    prepare(world)
+    here, before, log = world.path / "here", world.path / "before", world.path / "log"
+    put(world.repo, "hello--2.0")
+    world.sign("own")
+    world.read()
+    new = seen.load(str(world.path / "root"), "main")
+    old = seen.load(str(here), "main")
+    assert new is not None and (old is None or new.age > old.age)
+    shutil.copytree(here, before)
+    command = ["strace", *OPTIONS, "-o", str(log), sys.executable, "-c", REMEMBER]
+    subprocess.run([*command, here, world.path / "root"], check=True, capture_output=True)
+    recording = Recording(before, here, log.read_text())
+    assert 0 < recording.reported <= len(recording.changes)
+    tried = 0
+    lost = []
+    for cut, words, write in recording.images():
+        image = world.path / "image"
+        write(image)
+        tried += 1
+        try:
+            found = seen.load(str(image), "main")
+            age = None if found is None else found.age
+            seen.save(str(image), "main", new)  # the next command, which sees it again
+            again = seen.load(str(image), "main")
+            assert again is not None and again.same(new)
+            assert not list(image.rglob("*.new"))
+            allowed = [new.age] if cut >= recording.reported else [old and old.age, new.age]
+            assert age in allowed, f"version {age} is known"
+        except (AssertionError, DataError, OSError) as error:
+            lost.append(f"after {cut} changes, without {words}: {error}")
+        shutil.rmtree(image)
+    told = f"remembering, {prepare.__name__}: {tried} tried, {len(lost)} lost"
+    record_property("power losses", told)
+    print(f"power losses in {told}")
+    assert not lost, "\n".join(lost[:10])
+    assert tried
