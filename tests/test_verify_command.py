@@ -112,6 +112,42 @@ def test_packager_keeps_every_clause_with_a_body(tmp_path: Path) -> None:
     assert (status, _broken(findings)) == (0, {})
 
 
+@pytest.mark.parametrize(
+    "routes",
+    [
+        ("/status.json", "/history.json", "/facts.json", "/schema.json"),
+        ("/plan.json", "/repair"),
+        ("/apply", "/rollback"),
+    ],
+)
+def test_provisioner_keeps_every_clause(tmp_path: Path, routes: tuple[str, ...]) -> None:
+    body = tmp_path / "profile.json"
+    files = [{"path": "etc/hello.conf", "template": "{{ values.word }}"}]
+    profile = {"profile": 1, "name": "web", "health": {"checks": False}}
+    body.write_text(
+        json.dumps({**profile, "configuration": {"values": {"word": "hello"}, "files": files}})
+    )
+    places = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PACKAGER_ROOT": str(tmp_path / "store"),
+        "PACKAGER_CONFIG": str(tmp_path / "config.toml"),
+        "PACKAGER_UNITS_DIR": str(tmp_path / "units"),
+        "PACKAGER_STATE_DIR": str(tmp_path / "state"),
+        "PACKAGER_CONFIG_DIR": str(tmp_path / "etc"),
+    }
+    (tmp_path / "config.toml").touch()
+    command = [sys.executable, "-m", "provisioner", "apply", str(body)]
+    subprocess.run(command, env={**os.environ, **places}, check=True, capture_output=True)
+    status, findings = _verify(
+        ROOT / "module" / "routes" / "provisioner.json",
+        *(f"--environment={name}={value}" for name, value in places.items()),
+        *(f"--only={route}" for route in routes),
+        f"--stdin={body}",
+    )
+    assert (status, _broken(findings)) == (0, {})
+    assert {finding["clause"] for finding in findings} == {f"ABI-CMD-{n}" for n in range(1, 11)}
+
+
 def test_a_command_that_chats(tmp_path: Path) -> None:
     status, findings = _verify(_table(tmp_path, "bad_chatty.sh"))
     assert status == 65
