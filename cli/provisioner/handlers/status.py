@@ -8,7 +8,7 @@ from packager import output
 from packager.errors import Denied, NotFound
 from packager.progress import listener
 
-from provisioner import drift, runs
+from provisioner import drift, held, runs
 from provisioner.drift import Difference
 
 TYPE_CHECKING = False
@@ -58,13 +58,10 @@ def _profile(root: str, applied: Run, options: dict[str, object], emit: Emit) ->
         return found
     if profile.roles is None:
         found += drift.host_roles(applied, options)
-    if key is not None:
-        from provisioner.held import same_inputs
-
-        if not same_inputs(applied, profile, key, emit):
-            facts = applied.record["inputs"]["facts"]
-            used = ", ".join([*facts, *(["secrets"] if profile.secrets else [])])
-            found.append(Difference(INPUT, used, "as it was when it was rendered", "another value"))
+    if key is not None and not held.same_inputs(applied, profile, key, emit):
+        used = [*applied.record["inputs"]["facts"], *(["secrets"] if profile.secrets else [])]
+        expected = "as it was when it was rendered"
+        found.append(Difference(INPUT, ", ".join(used), expected, "another value"))
     return found
 
 
