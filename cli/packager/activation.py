@@ -16,7 +16,7 @@ import os
 import time
 from contextlib import suppress
 
-from packager import hostapply, lock
+from packager import hostapply, hoststate, lock
 from packager.errors import PackagerError
 from packager.facts import sha256
 from packager.generation import Generation, active_number
@@ -58,6 +58,7 @@ def activate(
 def _activate(session: Session, request: Request, emit: Emit) -> Plan:
     packages = Packages(session.root)
     with session.locked():
+        hoststate.sweep(session.root)
         plan = make_plan(session.root, request, packages)
         if not plan.changed:
             return plan
@@ -82,7 +83,7 @@ def _activate(session: Session, request: Request, emit: Emit) -> Plan:
                 _switch(session, plan, packages)
         except BaseException:
             if not plan.switches or active_number(session.root) != plan.wanted.number:
-                hostapply.undo(plan.host, context, emit)
+                hostapply.undo(context, emit)
             raise
     if plan.switches:
         emit("switched", generation=plan.wanted.number)

@@ -14,10 +14,10 @@ of its own for the host, and calls `plan` also when the set of packages stays th
 from __future__ import annotations
 
 import os
-import time
 
 from packager import hostplan, hoststate, units, users
-from packager.errors import ConfigError, Conflict, Denied, PackagerError, from_os_error
+from packager.errors import ConfigError, Conflict, Denied, from_os_error
+from packager.hostwork import UnitsFailed, Work
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from packager.events import Emit
     from packager.hostplan import Facts, HostPlan, State
+
+__all__ = ["Context", "UnitsFailed", "after", "before", "config_dirs", "plan", "roles", "undo"]
 
 UNITS_DIR = "/etc/systemd/system"
 STATE_ROOT = "/var/lib/dcos"
@@ -76,23 +78,6 @@ class Context:
         )
 
 
-class UnitsFailed(PackagerError):
-    """Units did not start, or systemctl failed; everything else was done (EX_IOERR).
-
-    `failures` has the units; the message has their states and last log lines.
-    """
-
-    exit_code = 74
-
-    def __init__(self, failures: Sequence[units.Failure], said: Sequence[str]) -> None:
-        words = [*said]
-        for failure in failures:
-            log = "".join(f"\n    {line}" for line in failure.log.splitlines())
-            words.append(f"{failure.unit}: {failure.state}{log}")
-        super().__init__("not all services are as they should be: " + "\n".join(words))
-        self.failures = tuple(failures)
-
-
 def config_dirs(options: Mapping[str, object]) -> tuple[str, ...]:
     """The directories with what is set for this host, the deciding one first."""
     given = options.get("config_dir")
@@ -132,7 +117,12 @@ def before(plan: HostPlan, context: Context, emit: Emit) -> None:
         if "withdraw" in plan:
             _take_back(plan["withdraw"], emit)
         if made or "withdraw" in plan:
-            _record(context, pending=made)
+            state = hoststate.load(context.root)
+            # What a killed activation has made and this one wants is this one's from now on.
+            earlier = _pending(state, context.previous)
+            made = hostplan.inherited(earlier, plan.get("withdraw", {}), made)
+            state["pending"] = {**made, "generation": context.generation}
+            hoststate.save(context.root, state)
         for user in plan.get("users", ()):
             users.make_user(user["name"], user["group"], context.root)
             emit("user", name=user["name"], action="made")
@@ -143,12 +133,12 @@ def before(plan: HostPlan, context: Context, emit: Emit) -> None:
         raise from_os_error(error, context.root) from error
 
 
-def undo(plan: HostPlan, context: Context, emit: Emit) -> None:
-    """Take back what `before` has made for this generation, and nothing else."""
+def undo(context: Context, emit: Emit) -> None:
+    """Take back what was made for this generation, which does not become active."""
     try:
         state = hoststate.load(context.root)
-        pending = state.pop("pending", None)
-        if pending and pending == _made(plan):
+        pending = state.pop("pending", {})
+        if pending.get("generation") == context.generation:
             _take_back(pending, emit)
             hoststate.save(context.root, state)
     except OSError as error:
@@ -165,161 +155,9 @@ def after(plan: HostPlan, context: Context, emit: Emit) -> None:
     if not plan:
         return
     try:
-        _Work(plan, context, emit).carry_out()
+        Work(plan, context, emit).carry_out()
     except OSError as error:
         raise from_os_error(error, context.root) from error
-
-
-class _Work:
-    """One `after`. Whatever fails, the rest is done; the failures are raised at the end."""
-
-    def __init__(self, plan: HostPlan, context: Context, emit: Emit) -> None:
-        self._plan = plan
-        self._context = context
-        self._emit = emit
-        self._dir = context.units_dir
-        self._reasons: dict[str, str] = plan.get("reasons", {})
-        self._state = hoststate.load(context.root)
-        self._units: dict[str, State] = self._state["units"].setdefault(self._dir, {})
-        self._said: list[str] = []  # by systemctl, where it failed as a whole
-        self._failures: list[units.Failure] = []
-
-    def carry_out(self) -> None:
-        self._stop()
-        self._files()
-        self._owners()
-        self._settings()
-        if "place" in self._plan or "remove" in self._plan:
-            self._reload()
-        self._start()
-        self._state.pop("pending", None)
-        for path in self._plan.get("forget", ()):
-            self._state["directories"].pop(path, None)
-        hoststate.save(self._context.root, self._state)
-        if self._failures or self._said:
-            raise UnitsFailed(self._failures, self._said)
-
-    def _stop(self) -> None:
-        names = self._plan.get("stop", [])
-        if not names:
-            return
-        self._systemctl("stop", *self._block(), *units.addressed(names), fine=units.NOT_LOADED)
-        for name in names:
-            self._tell(name, "stopped")
-
-    def _files(self) -> None:
-        """Place and remove unit files; what is about to be done is written down first."""
-        place, remove = self._plan.get("place", []), self._plan.get("remove", [])
-        if not place and not remove:
-            return
-        for entry in place:
-            self._units.setdefault(entry["unit"], {"started": None})["sha256"] = ""
-        hoststate.save(self._context.root, self._state)
-        units.make_directories(self._dir)
-        if "target" in self._plan:
-            units.place_target(self._dir)
-        for entry in place:
-            units.place(self._dir, self._context.root, entry)
-            self._units[entry["unit"]]["sha256"] = entry["sha256"]
-            self._tell(entry["unit"], "placed")
-        for name in remove:
-            units.remove(self._dir, name)
-            self._units.pop(name, None)
-            self._tell(name, "removed")
-        units.sync(self._dir)
-
-    def _owners(self) -> None:
-        for entry in self._plan.get("owners", ()):
-            changed = users.own_tree(entry["path"], entry["user"], self._emit)
-            if changed:
-                self._emit("owner", path=entry["path"], user=entry["user"], changed=changed)
-        for entry in (*self._plan.get("owners", ()), *self._plan.get("directories", ())):
-            done = {"package": entry["package"], "user": entry["user"]}
-            self._state["directories"][entry["path"]] = done
-
-    def _settings(self) -> None:
-        """Set kernel settings in one call; one that can't be set is a warning, as in pkgpanda."""
-        settings: dict[str, str] = self._plan.get("sysctl", {})
-        if not settings:
-            return
-        import subprocess
-
-        words = [f"{name}={value}" for name, value in settings.items()]
-        try:
-            done = subprocess.run(
-                ["sysctl", "-q", "-w", *words],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                check=False,
-            )
-        except OSError as error:
-            self._emit("warning", message=f"no kernel setting was set: {error.strerror}: sysctl")
-            return
-        if done.returncode:
-            said = done.stderr.decode(errors="replace").strip()
-            self._emit("warning", message=f"not every kernel setting could be set: {said}")
-        for name, value in settings.items():
-            self._state["sysctl"][name] = value
-            self._state["boot"] = boot_id()
-            self._emit("setting", name=name, value=value)
-
-    def _reload(self) -> None:
-        if not self._context.systemd:
-            return
-        self._systemctl("daemon-reload")
-        if "target" in self._plan:
-            self._systemctl("enable", "--no-reload", hostplan.TARGET)
-
-    def _start(self) -> None:
-        """Restart and start, one call each, then look once at how all of them are."""
-        restart, start = self._plan.get("restart", []), self._plan.get("start", [])
-        said = []
-        if restart:
-            said.append(self._move("restart", units.addressed(restart)))
-        begun = [name for name in start if not units.is_template(name)]
-        if begun and "target" in self._plan:
-            begun.append(hostplan.TARGET)
-        if begun:
-            said.append(self._move("start", begun))
-        moved = [*restart, *start]
-        failed: list[units.Failure] = []
-        if moved and not self._context.options.get("no_block_systemd"):
-            if not any(said):  # a simple service counts as started before it has done anything
-                time.sleep(float(str(self._context.options.get("settle") or 0)))
-            failed = units.failures(moved, "\n".join(said))
-        wrong = [each for each in said if each]
-        if not failed:
-            self._said += wrong
-        self._failures += failed
-        without = {failure.unit: failure for failure in failed}
-        for name in moved:
-            entry = self._units[name]
-            entry["started"] = self._plan["wanted"][name]
-            if name in without:
-                entry["started"] = None
-                self._tell(name, "failed", without[name])
-            elif wrong and not failed:
-                entry["started"] = None  # systemctl failed and can't tell at what
-            else:
-                self._tell(name, "restarted" if name in restart else "started")
-
-    def _move(self, verb: str, names: list[str]) -> str:
-        code, said = units.systemctl(verb, *self._block(), *names)
-        return f"systemctl {verb}: {said or f'it ended with {code}'}" if code else ""
-
-    def _systemctl(self, *words: str, fine: int = 0) -> None:
-        code, said = units.systemctl(*words)
-        if code not in (0, fine):
-            self._said.append(f"systemctl {words[0]}: {said or f'it ended with {code}'}")
-
-    def _block(self) -> list[str]:
-        return ["--no-block"] if self._context.options.get("no_block_systemd") else []
-
-    def _tell(self, name: str, action: str, failure: units.Failure | None = None) -> None:
-        more = {} if failure is None else {"state": failure.state, "log": failure.log}
-        reason = self._reasons.get(name, "")
-        self._emit("unit", name=name, action=action, reason=reason, **more)
 
 
 def _plan(facts_by_id: Mapping[str, Facts], roles: Sequence[str], context: Context) -> HostPlan:
@@ -331,15 +169,17 @@ def _plan(facts_by_id: Mapping[str, Facts], roles: Sequence[str], context: Conte
     )
     observed["directories"] = {path: users.owner_of(path) for path in wanted["directories"]}
     observed["target"] = os.path.lexists(f"{units_dir}/{hostplan.TARGET}")
+    # It was made, but not enabled: because of a kill, or for want of a systemd.
+    observed["enabling"] = bool(state.get("enabling")) and context.systemd
     reasons = hostplan.problems(wanted, observed, make_users=context.make_users)
     if reasons:
         raise Conflict("; ".join(reasons))
     applied = {**state, "units": state["units"].get(units_dir, {})}
-    if wanted["sysctl"] and state.get("boot") != boot_id():
+    if wanted["sysctl"] and state.get("boot") != hoststate.boot_id():
         applied["sysctl"] = {}  # what was set then is gone
     found = hostplan.difference(wanted, applied, observed, systemd=context.systemd)
     if "pending" in state:  # also with nothing to take back: it has to be forgotten
-        found["withdraw"] = hostplan.withdrawn(state["pending"], wanted)
+        found["withdraw"] = hostplan.withdrawn(_pending(state, context.previous), wanted)
     for entry in found.get("place", ()):
         units.check_place(units_dir, entry, ours=entry["unit"] in applied["units"])
     if any(step in found for step in ("stop", "restart", "start")) and not _on_path("systemctl"):
@@ -377,19 +217,10 @@ def _take_back(made: HostPlan, emit: Emit) -> None:
         emit("user", name=user["name"], action="removed")
 
 
-def _record(context: Context, *, pending: HostPlan) -> None:
-    state = hoststate.load(context.root)
-    state["pending"] = pending
-    hoststate.save(context.root, state)
-
-
-def boot_id() -> str:
-    """What differs between two boots; proc(5)."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123
-            return file.read().strip()
-    except OSError:
-        return ""
+def _pending(state: State, active: int | None) -> HostPlan:
+    """What was made for a generation that did not become active."""
+    pending: HostPlan = state.get("pending", {})
+    return {} if active is not None and pending.get("generation") == active else pending
 
 
 def _on_path(program: str) -> bool:

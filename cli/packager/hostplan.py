@@ -104,7 +104,7 @@ def difference(wanted: State, applied: State, observed: State, *, systemd: bool 
     owners     [{"path", "user", "was", "package"}]: state directories whose owner may be wrong
     sysctl     {name: value} to set
     wanted     {unit: [package, sha256]} of what is restarted or started
-    target     true: dcos.target itself has to be made
+    target     true: dcos.target itself has to be made, enabled and started
     forget     state directories that no package has any more; they stay where they are
     """
     plan: HostPlan = {}
@@ -117,11 +117,15 @@ def difference(wanted: State, applied: State, observed: State, *, systemd: bool 
             place.append({"unit": name, **unit})
             reasons[name] = "its file has changed" if before else f"new in {unit['package']}"
         started = before.get("started")
-        if started == [unit["package"], unit["sha256"]]:
+        mine = [unit["package"], unit["sha256"]]
+        # It may have been started so, by an activation that was killed.
+        starting = before.get("starting", mine)
+        if started == starting == mine:
             continue
-        if started:
-            if started[0] != unit["package"]:
-                reasons[name] = f"{started[0]} became {unit['package']}"
+        if started or starting != mine:
+            runs = started if starting == mine else starting
+            if runs[0] != unit["package"]:
+                reasons[name] = f"{runs[0]} became {unit['package']}"
             reasons.setdefault(name, "its file has changed")
             restart.append(name)
         else:
@@ -130,7 +134,7 @@ def difference(wanted: State, applied: State, observed: State, *, systemd: bool 
     remove = sorted(name for name in old if name not in new)
     for name in remove:
         reasons[name] = "no active package has it any more"
-        if old[name].get("started"):
+        if old[name].get("started") or old[name].get("starting"):
             stop.append(name)
     plan["place"], plan["remove"] = place, remove
     if systemd:
@@ -145,7 +149,8 @@ def difference(wanted: State, applied: State, observed: State, *, systemd: bool 
         }
     moved = (*plan.get("restart", ()), *plan.get("start", ()))
     plan["wanted"] = {name: [new[name]["package"], new[name]["sha256"]] for name in moved}
-    plan["target"] = bool(place) and not observed["target"]
+    lacking = bool(place) and not observed["target"]
+    plan["target"] = lacking or (bool(new) and observed.get("enabling", False))
     touched = {*remove, *(each["unit"] for each in place)}
     touched.update(*(plan.get(step, ()) for step in ("stop", "restart", "start")))
     plan["reasons"] = {name: reason for name, reason in reasons.items() if name in touched}
@@ -167,6 +172,17 @@ def withdrawn(pending: HostPlan, wanted: State) -> HostPlan:
             d for d in pending.get("directories", ()) if d["path"] not in wanted["directories"]
         ],
     }
+    return {key: value for key, value in found.items() if value}
+
+
+def inherited(pending: HostPlan, withdrawn: HostPlan, made: HostPlan) -> HostPlan:
+    """Of `pending` what is not withdrawn, and what is made now: {"users", "directories"}."""
+    found = {}
+    for key, name in (("users", "name"), ("directories", "path")):
+        gone = {each[name] for each in withdrawn.get(key, ())}
+        kept = {each[name]: each for each in pending.get(key, ()) if each[name] not in gone}
+        kept.update((each[name], each) for each in made.get(key, ()))
+        found[key] = list(kept.values())
     return {key: value for key, value in found.items() if value}
 
 

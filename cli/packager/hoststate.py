@@ -4,12 +4,14 @@
      "units": {"/etc/systemd/system": {"web.service": {"sha256": …, "started": [ID, SHA-256]}}},
      "sysctl": {"vm.max_map_count": "262144"},
      "boot": …, "directories": {"/var/lib/dcos/web": {"package": ID, "user": "dcos_web"}},
-     "pending": {"users": […], "directories": […]}}
+     "pending": {"generation": N, "users": […], "directories": […]}}
 
 `sha256` is of the unit file that was put in place, "" while that is being done; `started` is null
-for a unit that was not started, or failed. `boot` tells in which boot the kernel settings were set.
-`pending` is what an activation has begun to make and not finished. It is all written before a unit
-file is touched and again when all is done, whole and durably, so no file of ours is ever forgotten.
+for a unit that was not started, or failed; `starting`, beside it, is what it is being started with.
+`enabling` is there while dcos.target was made and not enabled. `boot` tells in which boot the
+kernel settings were set. `pending` is what an activation has begun to make before it becomes
+active. It is all written before anything of it is done and again when all is done, whole and
+durably, so nothing of ours is ever forgotten.
 """
 
 from __future__ import annotations
@@ -59,6 +61,22 @@ def save(root: str, state: State) -> None:
     document = {"format": FORMAT, **state}
     content = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
     replace(root, NAME, NEW, content)
+
+
+def boot_id() -> str:
+    """What differs between two boots; proc(5)."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def sweep(root: str) -> None:
+    """Take away what a killed activation has left of a state. The caller holds the lock of
+    activations. Raises OSError."""
+    if os.path.lexists(f"{root}/{NEW}"):
+        os.unlink(f"{root}/{NEW}")  # noqa: PTH108
 
 
 def replace(directory: str, name: str, temporary: str, content: bytes, mode: int = 0o644) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import time
 
-from packager import facts, hostapply, hostplan, hoststate
+from packager import facts, hostplan, hoststate
 from packager.build import bare_archive, survey
 from packager.errors import Conflict, DataError, NotFound, PackagerError, from_os_error
 from packager.ident import flaw
@@ -126,7 +126,7 @@ def take_over(
     state = hoststate.load(store.root)
     state["units"][context.units_dir] = _units(wanted, context.units_dir, emit)
     state["sysctl"] = wanted["sysctl"]
-    state["boot"] = hostapply.boot_id()
+    state["boot"] = hoststate.boot_id()
     state["directories"] = {
         path: asked
         for path, asked in wanted["directories"].items()

@@ -212,7 +212,11 @@ def test_without_systemd_a_later_activation_completes_it(root: Path, tools: Tool
     activate(root, "web--1")
     done = on_host(root, tools, "activate", "web--1")
     assert b"the host was brought to it" in done.stdout
-    assert tools.calls() == [["systemctl", "start", "web.service"]]
+    assert tools.calls() == [
+        ["systemctl", "daemon-reload"],
+        ["systemctl", "enable", "--no-reload", "dcos.target"],
+        ["systemctl", "start", "web.service", "dcos.target"],
+    ]
 
 
 def test_names_and_ranges_bring_what_they_require(root: Path, tools: Tools) -> None:

@@ -122,7 +122,11 @@ def test_no_systemd_places_and_a_later_activation_starts(host: Host, tools: Tool
     assert tools.calls(asking=True) == []
     assert host.plan(packages, no_systemd=True) == {}
     assert host.activate(packages)["start"] == ["web.service"]
-    assert tools.calls() == [["systemctl", "start", "web.service"]]
+    assert tools.calls() == [
+        ["systemctl", "daemon-reload"],
+        ["systemctl", "enable", "--no-reload", "dcos.target"],
+        ["systemctl", "start", "web.service", "dcos.target"],
+    ]
 
 
 def test_no_block(host: Host, tools: Tools) -> None:

@@ -59,9 +59,9 @@ def test_a_failed_activation_takes_its_directory_back(host: Host) -> None:
     plan = host.plan(packages)
     hostapply.before(plan, host.context(), host.emit)
     assert (host.state / "new").is_dir()
-    hostapply.undo(plan, host.context(), host.emit)
+    hostapply.undo(host.context(), host.emit)
     assert [each.name for each in host.state.iterdir()] == ["old"]
-    hostapply.undo(plan, host.context(), host.emit)  # twice is as good as once
+    hostapply.undo(host.context(), host.emit)  # twice is as good as once
     assert host.plan(packages) == plan
 
 
@@ -69,7 +69,7 @@ def test_undo_leaves_a_directory_that_is_in_use(host: Host) -> None:
     plan = host.plan({"web--1": host.package("web--1", {"state_directory": True})})
     hostapply.before(plan, host.context(), host.emit)
     (host.state / "web/data").touch()
-    hostapply.undo(plan, host.context(), host.emit)
+    hostapply.undo(host.context(), host.emit)
     assert (host.state / "web/data").exists()
 
 
