@@ -192,6 +192,8 @@ class Kind(ABC):
     name: ClassVar[str]
     #: Whether a test can have a host of its own, in the state that it needs.
     starts: ClassVar[bool] = True
+    #: Beginnings of paths that it answers itself, besides those of every libprocess.
+    own_paths: ClassVar[tuple[str, ...]] = ()
     #: A Python that the host's commands can run.
     python: ClassVar[str] = sys.executable
 

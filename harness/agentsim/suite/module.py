@@ -68,6 +68,7 @@ class Agent(_ModuleKind):
 
     name = "agent"
     ready = re.compile(r"agent started on \(\d+\)@([^:/\s]+):(\d+)")
+    own_paths = ("/flags", "/health", "/monitor", "/slave(1)", "/state", "/version")
 
     def command(self, launch: Launch, spool: Path) -> list[str]:
         """The command line of an agent."""

@@ -336,10 +336,19 @@ def _known_to_a_command(body: bytes) -> Any:
     }
 
 
+def paths(exchange: Recorded) -> list[str]:
+    """The paths that an exchange asks for."""
+    return [target.partition("?")[0] for target in _targets(exchange)]
+
+
+def _targets(exchange: Recorded) -> list[str]:
+    sent = b"".join(piece_bytes(piece) for piece in exchange.send).decode("latin-1")
+    return re.findall(r"^[A-Z-]+ (\S*)", sent, re.MULTILINE)
+
+
 def applies(exchange: Recorded) -> str:
     """Why an exchange can't be played against a host of commands; empty if it can."""
-    sent = b"".join(piece_bytes(piece) for piece in exchange.send).decode("latin-1")
-    for target in re.findall(r"^[A-Z-]+ (\S*)", sent, re.MULTILINE):
+    for target in _targets(exchange):
         path = target.partition("?")[0]
         for start in OF_THE_HOST:
             if path.startswith(start):
@@ -353,6 +362,6 @@ def applies(exchange: Recorded) -> str:
         recorded_answers(exchange.answers[0].data)
     except NotAnHttpAnswer:
         return ON_PURPOSE["within"]
-    if re.search("^CONNECT ", sent, re.MULTILINE):
+    if any(piece_bytes(piece).startswith(b"CONNECT ") for piece in exchange.send):
         return ON_PURPOSE["CONNECT"]
     return ""
