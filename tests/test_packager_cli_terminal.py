@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,33 +137,52 @@ def test_no_bar_in_a_pipe(root: Path, slow: Web) -> None:
     assert result.stderr == b""
 
 
+# How each shell is started without anybody's settings, and what makes it say its words back: then
+# what was completed is seen without the escapes of an editor of lines.
+SHELLS = {
+    "bash": (["--norc", "--noprofile"], 'packager() { echo "<$*>"; }'),
+    "zsh": (["-f"], 'packager() { print -r -- "<$*>" }'),
+    "fish": (["--no-config"], "function packager; echo '<'\"$argv\"'>'; end"),
+}
+LOAD = {
+    "bash": 'eval "$(packager completion bash)"',
+    "zsh": 'autoload -U compinit; compinit -u -D; eval "$(packager completion zsh)"',
+    "fish": "packager completion fish | source",
+}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize(
     ("typed", "completed"),
     [
-        ("packager sho", "packager show"),
-        ("packager show --form", "packager show --format"),
-        ("packager show a-r", "packager show a-rather-long-name--2026.11.23"),
+        ("packager sho", "show"),
+        ("packager show --form", "show --format"),
+        ("packager show a-r", "show a-rather-long-name--2026.11.23"),
         ("packager --root {root} remove a-r", "remove a-rather-long-name--2026.11.23"),
-        ("packager verify hello--1.0 hello--2", "hello--1.0 hello--2.0"),
-        ("packager list --format nd", "packager list --format ndjson"),
+        ("packager verify hello--1.0 hello--2", "verify hello--1.0 hello--2.0"),
+        ("packager list --format nd", "list --format ndjson"),
     ],
 )
-def test_completion_in_bash(root: Path, typed: str, completed: str) -> None:
+def test_completion_in_a_shell(root: Path, shell: str, typed: str, completed: str) -> None:
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"{shell} is not installed")
+    options, echo = SHELLS[shell]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     child = pexpect.spawn(
-        "/bin/bash",
-        ["--norc", "--noprofile"],
+        program,
+        options,
         env=environment(root, PATH=path, TERM="dumb", PS1="> "),  # type: ignore[arg-type]
         dimensions=(24, 200),
         encoding="utf-8",
-        timeout=10,
+        timeout=20,
     )
-    child.expect_exact("> ")
-    child.sendline('eval "$(packager completion bash)"; echo rea""dy')
+    child.sendline(f'{LOAD[shell]}; {echo}; echo rea""dy')
     child.expect_exact("ready")
-    child.expect_exact("> ")
     child.send(typed.format(root=root) + "\t")
-    child.expect_exact(completed)
+    child.expect_exact(completed.rsplit(maxsplit=1)[-1])
+    child.send("\r")  # it is there: it need not be looked for any more
+    child.expect(rf"<(--root \S+ )?{re.escape(completed)} ?>")
     child.close(force=True)
 
 
