@@ -64,11 +64,12 @@ def _judge(probe: Document, response: requests.Response, deadline: float) -> str
     if text is None:
         return None
     body = bytearray()
-    for piece in response.iter_content(PIECE):
+    while len(body) < MOST_READ:
+        piece = response.raw.read1(PIECE, decode_content=True)
         body += piece
         if text.encode() in body[:MOST_READ]:
             return None
-        if len(body) >= MOST_READ:
+        if not piece:
             break
         if time.monotonic() > deadline:
             return "the answer takes too long"
