@@ -56,7 +56,7 @@ def test_once_tells_the_story_and_ends(scratch: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "\x1b" not in done.stdout
     steps = re.findall(r"^ ?(\d+)  (\w+)", done.stdout, re.MULTILINE)
-    assert [int(number) for number, _ in steps] == list(range(1, 9))
+    assert [int(number) for number, _ in steps] == list(range(1, 10))
     story = [
         r"It answers on http://127\.0\.0\.1:\d+",
         r"fetching .* of \d+\.\d MB",
@@ -72,6 +72,13 @@ def test_once_tells_the_story_and_ends(scratch: Path) -> None:
         r"404 Not Found .*\n(.*\n)*?.*is not installed",
         r"exit record +exit_code 73",
         r"exit record +exit_code 65",
+        r'\{"packages": \[\]\}',
+        r"applied +profile lint, run 1, generation 1, changed true",
+        r"\$ sed -i s/88/120/ ",
+        r'"in_sync": false',
+        r'"subject": "etc/ruff.toml"',
+        r"applied +profile lint, run 2, generation 1, changed true",
+        r'"in_sync": true',
         r'\{"packages": \[\]\}',
         r"\nGood-bye: .*\n\Z",
     ]

@@ -55,6 +55,8 @@ def _run(entries: list[Entry], scratch: Path) -> list[str]:
         port = str(free.getsockname()[1])
     (table,) = [text for kind, text in BLOCK.findall(README) if kind == "json"]
     (scratch / "accounts.json").write_text(table)
+    (profile,) = [text for kind, text in BLOCK.findall(README) if kind == "yaml"]
+    (scratch / "web.yaml").write_text(profile)
     answering = f"(exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null"
     script = ["exec 2>&1", "trap 'kill $(jobs -p) 2>/dev/null' EXIT"]
     for entry in entries:

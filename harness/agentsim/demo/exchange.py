@@ -8,6 +8,7 @@ import json
 import shlex
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -49,31 +50,50 @@ class Asker:
         self._url = url
         self._user = user
 
-    def curl(self, method: str, path: str, known: bool = True, **query: str) -> list[str]:
+    def curl(
+        self,
+        method: str,
+        path: str,
+        known: bool = True,
+        body: Path | None = None,
+        **query: str,
+    ) -> list[str]:
         """The pieces of the curl line that asks the same; -i shows status and headers."""
         pieces = ["curl -iN" if method == "POST" else "curl -i"]
         if known:
             pieces[0] += f" -u {self._user}"
         if method != "GET":
             pieces[0] += f" -X {method}"
+        if body is not None:
+            pieces.append(f"--data-binary @{shlex.quote(str(body))}")
         return [*pieces, shlex.quote(self._url + target(path, query))]
 
     def ask(
-        self, expected: int, method: str, path: str, *, known: bool = True, **query: str
+        self,
+        expected: int,
+        method: str,
+        path: str,
+        *,
+        known: bool = True,
+        body: Path | None = None,
+        **query: str,
     ) -> Answer:
         """Show the curl line, ask, show the answer.
 
-        `known` sends the credentials.
+        `known` sends the credentials, `body` the content of a file.
 
         Raises:
             Surprise: the status is not the expected one, or the agent went away.
         """
-        self._screen.command(*self.curl(method, path, known, **query))
+        self._screen.command(*self.curl(method, path, known, body, **query))
         headers = {"Authorization": "Basic " + base64.b64encode(self._user.encode()).decode()}
         connection = http.client.HTTPConnection(urlsplit(self._url).netloc, timeout=120)
         try:
             began = time.monotonic()
-            connection.request(method, target(path, query), headers=headers if known else {})
+            connection.request(
+                *(method, target(path, query), body.read_bytes() if body else None),
+                headers=headers if known else {},
+            )
             response = connection.getresponse()
             self._screen.status(
                 response.status,
@@ -119,7 +139,7 @@ class Asker:
 
 def target(path: str, query: dict[str, str]) -> str:
     """A request target; what the query's syntax does not need escaped stays readable."""
-    joined = "&".join(f"{name}={quote(value, safe='/:')}" for name, value in query.items())
+    joined = "&".join(f"{name}={quote(value, safe='/:,')}" for name, value in query.items())
     return f"{path}?{joined}" if joined else path
 
 

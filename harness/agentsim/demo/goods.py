@@ -97,8 +97,8 @@ def lay_out_other(software: Software, directory: Path) -> Path:
     return tree
 
 
-def build(command: list[str], path: str) -> None:
-    """Run a `packager build` command line with `path` as PATH.
+def packager(command: list[str], path: str) -> None:
+    """Run a command line of packager's with `path` as PATH.
 
     Raises:
         NoGoods: it failed.
@@ -107,7 +107,8 @@ def build(command: list[str], path: str) -> None:
         command, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise NoGoods(f"packager build failed ({done.returncode}): {done.stderr.strip()}")
+        failed = f"{' '.join(command[:2])} failed ({done.returncode})"
+        raise NoGoods(f"{failed}: {done.stderr.strip()}")
 
 
 def measure(file: Path) -> Archive:

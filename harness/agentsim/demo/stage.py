@@ -38,15 +38,15 @@ def directory() -> Iterator[Path]:
         shutil.rmtree(path)
 
 
-def route_table() -> Path:
-    """The packager's route table: of this checkout, or as the distribution installed it.
+def route_table(name: str) -> Path:
+    """A command's route table: of this checkout, or as the distribution installed it.
 
     Raises:
         NoStage: there is neither.
     """
     places = [
-        Path(__file__).parents[3] / "module" / "routes" / "packager.json",
-        Path(sys.prefix, "share", "mesos-packager", "routes", "packager.json"),
+        Path(__file__).parents[3] / "module" / "routes" / f"{name}.json",
+        Path(sys.prefix, "share", "mesos-packager", "routes", f"{name}.json"),
     ]
     for place in places:
         if place.is_file():

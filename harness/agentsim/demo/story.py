@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
@@ -81,7 +82,7 @@ class Story:
         self.stack = stack
         self.port = port
         self.software = goods.find()
-        self.table = stage.route_table()
+        self.tables = [stage.route_table(name) for name in ("packager", "provisioner")]
         self.path = stage.search_path()
         self.home = stack.enter_context(stage.directory())
         self.store = self.home / "store"
@@ -100,16 +101,17 @@ class Story:
         self.use()
         self.refusals(asker, url, archive)
         self.remove(asker)
+        self.provision(asker, url)
         self.farewell(asker, url, archive, once)
 
     def start_agent(self) -> Asker:
         """The agent, with credentials: its routes ask for them."""
-        self.screen.step("Start a simulated agent that serves the packager's routes")
+        self.screen.step("Start a simulated agent that serves the routes of both commands")
         file = self.home / "credentials.json"
         secret = stage.credentials(file)
         self.shelf.mkdir()
         self.store.mkdir()
-        serve = ["serve", shown(self.table), f"--credentials={file}"]
+        serve = ["serve", *map(shown, self.tables), f"--credentials={file}"]
         serve.append(f"--environment=PACKAGER_ROOT={self.store}")
         agentsim = [sys.executable, "-m", "agentsim"]
         environment = f"--environment=PATH={self.path}"
@@ -119,8 +121,8 @@ class Story:
         if self.agent.port_taken:
             self.screen.say(f"Port {self.port} is in use here, so it takes a free one.")
         port = self.agent.url.rpartition(":")[2]
-        pieces = [*map(shlex.quote, serve[2:]), '--environment="PATH=$PATH"', f"--port={port}"]
-        self.screen.command(f"agentsim serve {shlex.quote(serve[1])}", *pieces)
+        pieces = [*map(shlex.quote, serve[1:]), '--environment="PATH=$PATH"', f"--port={port}"]
+        self.screen.command("agentsim serve", *pieces)
         self.screen.say(f"It answers on {self.agent.url}, to {stage.PRINCIPAL} with {secret}.")
         return Asker(self.screen, self.agent.url, f"{stage.PRINCIPAL}:{secret}")
 
@@ -139,7 +141,7 @@ class Story:
         file = self.shelf / f"{self.software.package_id}{suffix}.tar"
         command = ["packager", "build", "--compression=none", f"--output={file}", str(tree)]
         self.screen.command("packager build --compression=none", *map(shlex.quote, command[3:]))
-        goods.build(command, self.path)
+        goods.packager(command, self.path)
         archive = goods.measure(file)
         self.screen.say(f"{file.name}: {size(archive.size)}, SHA-256 {archive.sha256}")
         return archive
@@ -147,6 +149,8 @@ class Story:
     def open_repository(self, archive: goods.Archive) -> str:
         """The repository that the agent fetches from."""
         self.screen.step("Put it into a repository: any HTTP server with files will do")
+        self.screen.command(f"packager index {shlex.quote(str(self.shelf))}")
+        goods.packager(["packager", "index", str(self.shelf)], self.path)
         place = self.stack.enter_context(stage.repository(self.shelf))
         url = f"{place}/{archive.file.name}"
         self.screen.say(url)
@@ -215,6 +219,47 @@ class Story:
         answer = asker.ask(200, "GET", "/packager/list.json")
         if answer.document["packages"]:
             raise Surprise("the package is still listed")
+
+    def provision(self, asker: Asker, url: str) -> None:
+        """The other command: a whole host, described by one document, and held to it."""
+        name = self.software.name
+        self.screen.step(
+            "Describe the host instead: a profile with the package and its configuration"
+        )
+        repository = {"name": "demo", "url": url.rpartition("/")[0] + "/", "trust": "off"}
+        path = f"etc/{name}.toml"
+        template = "line-length = {{ values.width }}\n# made for {{ facts.hostname }}\n"
+        profile = {
+            "profile": 1,
+            "name": "lint",
+            "roles": [],
+            "repositories": [repository],
+            "packages": [name],
+            "configuration": {
+                "values": {"width": 88},
+                "files": [{"path": path, "template": template}],
+            },
+        }
+        self.screen.document(profile)
+        file = self.home / "profile.json"
+        file.write_text(json.dumps(profile))
+        self.expect_exit(asker.ask(200, "POST", "/provisioner/apply", body=file), 0)
+        self.screen.say("Somebody edits the configuration by hand:")
+        edited = str(self.store / "active" / path)
+        self.screen.command("sed -i s/88/120/", shlex.quote(edited))
+        subprocess.run(["sed", "-i", "s/88/120/", edited], check=True)
+        answer = asker.ask(200, "GET", "/provisioner/status.json")
+        if [each["subject"] for each in answer.document["differences"]] != [path]:
+            raise Surprise(f"status.json does not tell of {path}")
+        self.screen.say("The profile, applied again, repairs that and nothing else:")
+        self.expect_exit(asker.ask(200, "POST", "/provisioner/repair"), 0)
+        if not asker.ask(200, "GET", "/provisioner/status.json").document["in_sync"]:
+            raise Surprise("the host is not as the profile says")
+        self.screen.say("And gone again: out of the active set, then whatever nothing needs.")
+        asker.ask(200, "POST", "/packager/deactivate", ids=f"{name},lint-config")
+        asker.ask(200, "POST", "/packager/gc", keep="1")
+        if asker.ask(200, "GET", "/packager/list.json").document["packages"]:
+            raise Surprise("packages are left")
 
     def farewell(self, asker: Asker, url: str, archive: goods.Archive, once: bool) -> None:
         """The end of the story; without `once` the person's turn, with the agent's log to see."""
