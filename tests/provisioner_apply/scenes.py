@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from packager.errors import PackagerError
+from packager.generation import active_generation
 from packager.store import Store
 from packager_activation.sets import check, look, tidy
 from packager_activation.test_crash import changes_something
@@ -98,6 +100,7 @@ class Scene:
         prepare, document, between, after, self.code = SCENES[name]
         self.between = [shown(each) for each in between]
         self.after = shown(after)
+        self.modes_hold = True  # false where the disk's content is only a model of one
         self._top = top
         self._forks = forks
         self.host = Host(top)
@@ -128,6 +131,9 @@ class Scene:
 
     def trace(self, calls: str, log: Path, *options: str) -> subprocess.CompletedProcess[str]:
         tracer = ["strace", "-f", "-s", "60", "-o", str(log), "-e", f"trace={calls}", *options]
+        return self.trace_with(tracer)
+
+    def trace_with(self, tracer: list[str]) -> subprocess.CompletedProcess[str]:
         return self.apply(self._profile, tracer)
 
     def kill(self, point: Point) -> bool:
@@ -138,9 +144,7 @@ class Scene:
     def wrong(self, number: int) -> Iterator[str]:
         """What is wrong after a kill, or a power loss, in words; the next apply is of the same
         profile, or (every third) of the first one."""
-        if look(self.root) not in self.between:
-            yield "neither the old nor the new set"
-        runs.applied(str(self.root)), runs.pending(str(self.root))
+        yield from self.unreadable()
         first = number % 3 == 0
         done = self.apply(self._first if first else self._profile, [])
         if done.returncode != (0 if first else self.code):
@@ -151,10 +155,24 @@ class Scene:
         except AssertionError as error:
             yield f"the next apply left: {error}"
 
+    def unreadable(self) -> Iterator[str]:
+        """What is wrong for readers, at any moment."""
+        if look(self.root) not in self.between:
+            yield "neither the old nor the new set"
+        try:
+            applied, pending = runs.applied(str(self.root)), runs.pending(str(self.root))
+            active = active_generation(str(self.root))
+        except PackagerError as error:
+            yield str(error)
+            return
+        held = applied.packages if applied is not None else ()
+        if pending is None and tuple(active.packages if active is not None else ()) != held:
+            yield "a set is active that has not been through the gate, and nothing says so"
+
     def settled(self, first: bool, said: str) -> None:
         """The host is as the last apply, of the first profile or of this one, should leave it."""
         assert look(self.root) == (shown(1) if first else self.after), "another set"
-        check(self.root)
+        check(self.root, content=self.modes_hold)
         if "nothing was changed" in said:  # then it has not cleaned up in the store either
             Store(str(self.root)).recover()
         tidy(self.root)
