@@ -21,6 +21,6 @@ for library in "$prefix"/lib*/libprocess*.so "$prefix"/lib*/libmesos*.so; do
 done
 cmake -S module -B /build/module -DCMAKE_BUILD_TYPE=Release \
     -DMESOS_PREFIX="$prefix" -DMESOS_SSL="$ssl"
-cmake --build /build/module --parallel --target command_module
+cmake --build /build/module --parallel "$(nproc)" --target command_module
 mkdir -p /opt/mesos-packager
 strip -o /opt/mesos-packager/libcommand_module.so /build/module/libcommand_module.so
