@@ -36,10 +36,12 @@ Answer = Callable[[socket.socket, Request, Web], None]
 
 
 @contextmanager
-def serve(*answers: Answer, tls: ssl.SSLContext | None = None) -> Iterator[Web]:
+def serve(
+    *answers: Answer, tls: ssl.SSLContext | None = None, address: tuple[str, int] = ("127.0.0.1", 0)
+) -> Iterator[Web]:
     """Answer the first request with the first answer and so on; the last one is for all others."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    web = Web("127.0.0.1", listener.getsockname()[1])
+    listener = socket.create_server(address)
+    web = Web(*listener.getsockname())
     threads: list[threading.Thread] = []
 
     def accept() -> None:
