@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import pytest
 from packager_store.archives import snapshot
+from packager_store.test_crash import why_no_strace
 from packager_web import serve, status
+from provisioner_state.command import PROVISIONER
 
 from .host import UNIT, Host, configuration, profile, template
 
@@ -309,3 +312,32 @@ def test_a_path_that_a_package_has(host: Host) -> None:
     assert done.returncode == 73
     assert b"etc/x" in done.stderr and b"site--1" in done.stderr and b"web-config--" in done.stderr
     assert host.active == [] and host.history() == []
+
+
+@pytest.mark.parametrize("call", ["renameat"])
+def test_a_restart_that_a_kill_has_kept_from_is_made_up_for(host: Host, call: str) -> None:
+    """Whatever the moment of the kill: if the new configuration is active, its unit was restarted
+    when the next apply has ended. (The unit itself stays the same: packager has nothing to do.)"""
+    if why_no_strace():
+        pytest.skip(why_no_strace())
+    host.applied(WEB)
+    model = host.top / "model"
+    host.root.rename(model)
+    document = json.dumps(changed(81)).encode()
+    between = 0
+    for number in range(1, 60):
+        shutil.rmtree(host.root, ignore_errors=True)
+        subprocess.run(["cp", "-a", model, host.root], check=True)
+        host.tools.calls()
+        rule = f"inject={call}:signal=KILL:when={number}"
+        traced = ["strace", "-o", "/dev/null", "-e", f"trace={call}", "-e", rule]
+        killed = host.run("apply", "-", stdin=document, program=[*traced, *PROVISIONER])
+        if killed.returncode == 0:
+            break
+        missed = host.read("etc/web.conf") == "port=81\n" and not host.tools.calls()
+        between += missed
+        host.applied(changed(81))
+        assert host.read("etc/web.conf") == "port=81\n"
+        if missed:
+            assert ["systemctl", "restart", "web.service"] in host.tools.calls()
+    assert between, "no kill was between the switch and the restart"
