@@ -45,7 +45,7 @@ def start(made: Containers, image: str, count: int) -> tuple[str, list[Running]]
         entrypoint=["tini", "--", "mesos-master"],
         command=[
             *("--ip=0.0.0.0", f"--port={MASTER_PORT}", "--work_dir=/var/lib/mesos-agent"),
-            "--no-hostname_lookup",
+            "--hostname_lookup=false",
         ],
         network=network,
         name=f"mesos-master-{os.getpid()}",

@@ -124,8 +124,8 @@ def agent_options(launch: Launch, library: str, spool: Path, address: tuple[str,
         f"--modules=file://{modules}",
         "--launcher=posix",
         "--isolation=posix/cpu,posix/mem",
-        "--no-systemd_enable_support",
-        "--no-hostname_lookup",
+        "--systemd_enable_support=false",
+        "--hostname_lookup=false",
     ]
     if launch.guarded:
         options += ["--authenticate_http_readwrite", "--authenticate_http_readonly"]
