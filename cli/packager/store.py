@@ -301,12 +301,13 @@ def publish(package_id: str, root_fd: int, staging_fd: int) -> None:
     """Make the synced `record` and `tree` in staging the package. The caller holds the lock and
     knows that there is none. Raises OSError."""
     with opened("manifests", root_fd) as manifests, opened("packages", root_fd) as packages:
-        os.rename(RECORD, package_id, src_dir_fd=staging_fd, dst_dir_fd=manifests)
         try:
+            os.rename(RECORD, package_id, src_dir_fd=staging_fd, dst_dir_fd=manifests)
             os.fsync(manifests)
             move(TREE, staging_fd, package_id, packages)
-        except OSError:
-            _unlink(package_id, manifests)
+        except BaseException:  # a signal may come between any two of these
+            if not _is_there(package_id, packages):
+                _unlink(package_id, manifests)
             raise
 
 
@@ -365,6 +366,14 @@ def _mode(path: str) -> int:
         return os.stat(path, follow_symlinks=False).st_mode & 0o777  # noqa: PTH116
     except FileNotFoundError:
         return 0o644
+
+
+def _is_there(name: str, parent: int) -> bool:
+    try:
+        os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _unlink(name: str, parent: int) -> None:
