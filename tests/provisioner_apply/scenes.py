@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -136,10 +137,10 @@ class Scene:
     def trace_with(self, tracer: list[str]) -> subprocess.CompletedProcess[str]:
         return self.apply(self._profile, tracer)
 
-    def kill(self, point: Point) -> bool:
-        """Kill the apply at this call; whether that came about."""
-        rule = f"inject={point.call}:signal=KILL:when={point.index}"
-        return self.trace(point.call, self._top / "killed", "-e", rule).returncode == -9
+    def send(self, point: Point, number: signal.Signals) -> int:
+        """Send the apply a signal at this call; how it ended."""
+        rule = f"inject={point.call}:signal={number.name}:when={point.index}"
+        return self.trace(point.call, self._top / "killed", "-e", rule).returncode
 
     def wrong(self, number: int) -> Iterator[str]:
         """What is wrong after a kill, or a power loss, in words; the next apply is of the same
@@ -151,7 +152,7 @@ class Scene:
             yield f"the next apply ended with {done.returncode}: {done.stderr}"
             return
         try:
-            self.settled(first, done.stdout)
+            self.settled(first, done.stdout, again=number % 4 == 0)
         except AssertionError as error:
             yield f"the next apply left: {error}"
 
@@ -169,8 +170,9 @@ class Scene:
         if pending is None and tuple(active.packages if active is not None else ()) != held:
             yield "a set is active that has not been through the gate, and nothing says so"
 
-    def settled(self, first: bool, said: str) -> None:
-        """The host is as the last apply, of the first profile or of this one, should leave it."""
+    def settled(self, first: bool, said: str, *, again: bool) -> None:
+        """The host is as the last apply, of the first profile or of this one, should leave it; and
+        (again) it finds so itself."""
         assert look(self.root) == (shown(1) if first else self.after), "another set"
         check(self.root, content=self.modes_hold)
         if "nothing was changed" in said:  # then it has not cleaned up in the store either
@@ -180,6 +182,6 @@ class Scene:
         left = {each.name for each in top.iterdir()} - {"applied", "key", "lock", "runs"}
         assert not left, f"{left} in provisioner"
         assert all(each.name.isdigit() for each in (top / "runs").iterdir())
-        if first or not self.code:
+        if again and (first or not self.code):
             done = self.apply(self._first if first else self._profile, [])
             assert "nothing was changed" in done.stdout, done.stderr
