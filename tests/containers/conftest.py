@@ -18,6 +18,14 @@ ROOT = Path(__file__).parents[2]
 USER = 5051
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Tell the figures of the kills."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            for line in dict(report.user_properties).get("kills", []):
+                terminalreporter.write_line(line)
+
+
 def containers_of(target: str) -> Iterator[Any]:
     """What makes containers, if there are an engine and an image of this tree; all end with it."""
     try:

@@ -23,7 +23,6 @@ APPLY = ("--format=ndjson", "--no-systemd", "--no-users")
 def test_killed_at_random_moments(
     agents: Agents, table: Any, volume: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    print(f"CONTAINER_KILLS={KILLS} CONTAINER_SEED={SEED}")
     root = volume / "root"
     places = [f"--{name}-dir={volume}/{name}" for name in ("units", "state", "config")]
     for name in ("units", "state", "config"):
@@ -57,10 +56,11 @@ def test_killed_at_random_moments(
                     break
     finally:
         life.close()
-        told = [*life.table(), f"{len(life.lost)} lost, {time.monotonic() - started:.0f} s"]
-        print("\n".join(told))
-    record_property("kills", "; ".join(told))
+        seconds = time.monotonic() - started
+        last = f"{len(life.lost)} of {killed} lost, CONTAINER_SEED={SEED}, {seconds:.0f} s"
+        record_property("kills", [*life.table(), last])
     assert not life.lost, "\n".join(life.lost)
     inside = sum(each["in"] for each in life.kills.values())
     # Of a handful of kills, most may miss on a busy machine.
-    assert inside * 2 > KILLS or (inside and KILLS < 50), f"only {inside} of {KILLS} kills fell into the work"
+    enough = KILLS // 2 if KILLS >= 50 else 1
+    assert inside >= enough, f"only {inside} of {KILLS} kills fell into the work"
