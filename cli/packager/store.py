@@ -234,6 +234,8 @@ class Store:
             try:
                 record, entries = read_record(self.root, name)
                 since = _written(f"{self.root}/manifests/{name}") if quick else None
+                if since is not None and _is_untouched(entries, top, since):
+                    return Verified(name, record, [])
                 found = list(differences(record, entries, top, part, parts, since=since))
                 replaced = found and not is_at(path, top)
             except DataError as error:
@@ -358,6 +360,12 @@ def refuse_needed(root: str, package_id: str) -> None:
 def _written(path: str) -> int:
     """When the file at `path` was written, in ns since 1970."""
     return os.stat(path, follow_symlinks=False).st_mtime_ns  # noqa: PTH116
+
+
+def _is_untouched(entries: bytes, top: int, since: int) -> bool:
+    from packager.untouched import is_package_untouched
+
+    return is_package_untouched(entries, top, since)
 
 
 def _mode(path: str) -> int:

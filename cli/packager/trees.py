@@ -291,6 +291,10 @@ class Trees:
             linktree.place_link(name, None, tree)
             durable.write_new_file(name, tree, content)
             written.append(name)
+        if (
+            DOCUMENT not in contents
+        ):  # it is as old as the tree, for who asks what was touched since
+            os.utime(DOCUMENT, dir_fd=tree, follow_symlinks=False)
         return written
 
     def _make(self, generations: int, name: str) -> None:

@@ -103,6 +103,9 @@ def differences(
         if each not in there
     ]
     found += _contents(root, run, there, quick=quick)
+    # That a package is lost is told once, and not again by what leads to it.
+    lost = {split_id(each.subject)[0] for each in found if each.kind == PACKAGE}
+    found = [each for each in found if each.kind != LINK or each.subject not in lost]
     if active is not None:
         found += _host(root, active, options)
     return found

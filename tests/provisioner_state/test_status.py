@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from packager_activation.sets import archive
 from packager_site import configuration, site
+from packager_store.test_crash import why_no_strace
 
-from .command import Machine, profile
+from .command import PROVISIONER, Machine, profile
 
 SERVICE = "[Service]\nExecStart=/bin/true\n"
 RUNNING = "Id=hello.service\nLoadState=loaded\nActiveState=active\nSubState=running\n"
@@ -113,11 +116,11 @@ HARMS: dict[str, tuple[Callable[[Machine], object], set[tuple[str, str]]]] = {
     ),
     "a package is gone": (
         lambda m: shutil.rmtree(tree(m)),
-        {("package", "hello--1"), ("link", "hello")},
+        {("package", "hello--1")},
     ),
     "a record is damaged": (
         lambda m: append(m.root / "manifests/hello--1"),
-        {("package", "hello--1"), ("link", "hello")},
+        {("package", "hello--1")},
     ),
     "the configuration was edited": (
         lambda m: append(active(m) / "etc/hello.conf"),
@@ -321,6 +324,23 @@ def test_nothing_is_written_and_no_lock_is_waited_for(machine: Machine) -> None:
         before = everything(machine.root)
         assert machine.run("status").returncode == 0
     assert everything(machine.root) == before
+
+
+def test_quick_reads_only_what_was_touched(machine: Machine, tmp_path: Path) -> None:
+    if why_no_strace():
+        pytest.skip(why_no_strace())
+
+    def opened() -> list[str]:
+        log = tmp_path / "log"
+        words = ["strace", "-f", "-y", "-o", str(log), "-e", "trace=openat", *PROVISIONER]
+        command = [*words, "status", "--quick"]
+        subprocess.run(command, check=True, capture_output=True, env=machine.environment)
+        calls = re.findall(r"packages/hello--1/([\w/]+)>(?:\n|$)", log.read_text())
+        return sorted(each for each in calls if (tree(machine) / each).is_file())
+
+    assert opened() == []
+    (tree(machine) / "bin/hello").touch()
+    assert "bin/hello" in opened()
 
 
 def everything(top: Path) -> dict[str, tuple[int, int]]:
