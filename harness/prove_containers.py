@@ -134,7 +134,8 @@ def prove(outcomes: Sequence[Outcome], words: Sequence[str]) -> int:
         kind = TARGETS[outcome.target]
         if kind is None or outcome.reason:
             continue
-        told = [f"--abi-host={kind}", f"--abi-report={REPORT}"]
+        # Programs start slowly from the storage of some engines.
+        told = [f"--abi-host={kind}", f"--abi-report={REPORT}", "--abi-deadline=120"]
         suite = str(TREE / "harness/agentsim/suite")
         statuses.append(_pytest(suite, "-n2", *told, *words))
     statuses.append(_pytest(*map(str, sorted(TREE.glob("tests/test_container*"))), *words))

@@ -13,7 +13,7 @@ import re
 import signal
 import tempfile
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -30,7 +30,7 @@ from agentsim.suite.hosts import (
     Unsupported,
     register,
 )
-from agentsim.suite.module import agent_options, roomier
+from agentsim.suite.module import Agent, agent_options, modules_option, roomier
 from agentsim.suite.processes import descendants, status
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 START_SECONDS = 60.0
 IN_IMAGE = Path("/opt/mesos-packager")
+MODULE = f"{IN_IMAGE}/libcommand_module.so"
 #: Where a host in a container listens.
 ANYWHERE = ("0.0.0.0", 5051)
 
@@ -180,6 +181,24 @@ class ContainerKind(Kind):
             raise DidNotStart(str(reason)) from None
         return ContainerHost(running, self.deadline, directory / "log", spool)
 
+    def _say(self, words: Sequence[str], directories: Iterable[Path]) -> list[str]:
+        """What a command of the image says that sees some directories of this machine."""
+        from agentsim.containers.run import Limits
+
+        assert self._containers is not None
+        asked = self._containers.run(
+            self.image,
+            Limits(mounts=sorted(directories)),
+            entrypoint=list(words),
+            command=[],
+            user=_user_of_tests(),
+            health_seconds=None,
+        )
+        asked.wait()
+        lines = asked.logs().splitlines(keepends=True)
+        asked.remove()
+        return lines
+
 
 def _limits(launch: Launch) -> Limits:
     from agentsim.containers.run import MIB, Limits
@@ -223,20 +242,8 @@ class DockerSimulator(ContainerKind):
 
     def check(self, tables: Sequence[Path]) -> list[str]:
         """Ask the image's `agentsim check`."""
-        from agentsim.containers.run import Limits
-
-        assert self._containers is not None
-        checking = self._containers.run(
-            self.image,
-            Limits(mounts=sorted({table.parent for table in tables})),
-            entrypoint=["agentsim", "check"],
-            command=[str(table) for table in tables],
-            user=_user_of_tests(),
-            health_seconds=None,
-        )
-        checking.wait()
-        lines = checking.logs().splitlines(keepends=True)
-        checking.remove()
+        words = ["agentsim", "check", *map(str, tables)]
+        lines = self._say(words, {table.parent for table in tables})
         return ["".join(line for line in lines if line.startswith(f"{t}: ")) for t in tables]
 
 
@@ -246,6 +253,7 @@ class DockerAgent(ContainerKind):
     name = "docker"
     image = "mesos-packager:agent"
     ready = re.compile(r"agent started on \(\d+\)@")
+    own_paths = Agent.own_paths
 
     def start(self, launch: Launch) -> Host:
         """Start a container; limits leave the agent what it needs before any request."""
@@ -253,8 +261,20 @@ class DockerAgent(ContainerKind):
 
     def command(self, launch: Launch, spool: Path) -> list[str]:
         """As of an agent on this machine, with the image's module."""
-        options = agent_options(launch, f"{IN_IMAGE}/libcommand_module.so", spool, ANYWHERE)
-        return ["mesos-agent", *options]
+        return ["mesos-agent", *agent_options(launch, MODULE, spool, ANYWHERE)]
+
+    def check(self, tables: Sequence[Path]) -> list[str]:
+        """Let one agent read them all; it stops in any case, for a parameter that there is not."""
+        with tempfile.TemporaryDirectory() as directory:
+            Path(directory).chmod(0o755)
+            routes = [("routes", str(table)) for table in tables]
+            stopped = [*routes, ("only_to_be_checked", "")]
+            places = {Path(directory), *(table.parent for table in tables)}
+            option = modules_option(Path(directory, "modules.json"), MODULE, stopped)
+            said = self._say(["mesos-agent", option, "--work_dir=/nowhere"], places)
+        # Good ones among them may well be for the same process.
+        lines = [line for line in said if "/process: another table serves" not in line]
+        return ["".join(line for line in lines if line.startswith(f"{t}: ")) for t in tables]
 
 
 register(DockerSimulator)

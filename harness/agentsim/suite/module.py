@@ -108,20 +108,13 @@ def agent_options(launch: Launch, library: str, spool: Path, address: tuple[str,
         parameters.append(("spool_limit", f"{launch.spool_limit}MB"))
     parameters += [("environment", f"{n}={value}") for n, value in launch.environment.items()]
     parameters += [("routes", str(table)) for table in launch.tables or launch.probes.tables]
-    module = {
-        "name": MODULE_NAME,
-        "parameters": [{"key": key, "value": value} for key, value in parameters],
-    }
-    modules = directory / "modules.json"
-    libraries = [{"file": library, "modules": [module]}]
-    modules.write_text(json.dumps({"libraries": libraries}), encoding="utf-8")
     options = [
         f"--ip={address[0]}",
         f"--port={address[1]}",
         "--master=127.0.0.1:1",
         f"--work_dir={directory}/work",
         f"--runtime_dir={directory}/run",
-        f"--modules=file://{modules}",
+        modules_option(directory / "modules.json", library, parameters),
         "--launcher=posix",
         "--isolation=posix/cpu,posix/mem",
         "--systemd_enable_support=false",
@@ -131,6 +124,15 @@ def agent_options(launch: Launch, library: str, spool: Path, address: tuple[str,
         options += ["--authenticate_http_readwrite", "--authenticate_http_readonly"]
         options.append(f"--http_credentials=file://{launch.probes.credentials}")
     return options
+
+
+def modules_option(file: Path, library: str, parameters: Sequence[tuple[str, str]]) -> str:
+    """The option with which an agent loads the module; it names a file that is written here."""
+    given = [{"key": key, "value": value} for key, value in parameters]
+    modules = [{"name": MODULE_NAME, "parameters": given}]
+    libraries = {"libraries": [{"file": library, "modules": modules}]}
+    file.write_text(json.dumps(libraries), encoding="utf-8")
+    return f"--modules=file://{file}"
 
 
 def _free_port() -> int:
