@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from packager.events import Field
 
 SENTENCES = {
-    "resolved": "{packages} packages are wanted, {missing} of them have to be fetched",
+    "resolved": "packages wanted: {packages}; to be fetched: {missing}",
     "rendered": "the configuration is {id}",
     "run": "run {run} begins",
     "repaired": "{id} was repaired",
-    "planned": "{entering} packages become active, {leaving} inactive",
+    "planned": "packages to become active: {entering}; inactive: {leaving}",
     "switched": "generation {generation} is active",
     "unit": "{name}: {action} ({reason})",
     "rolling-back": "going back to generation {generation}: {reason}",
