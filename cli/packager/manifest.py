@@ -138,7 +138,10 @@ def decode_record(content: bytes, place: str) -> tuple[Record, bytes]:
     body = content[: content.rfind(b"\n", 0, -1) + 1]
     end = compact({"sha256": hashlib.sha256(body).hexdigest()})
     if len(lines) != 4 or lines[3] or lines[2] != end:
-        raise DataError(f"{place}: the record of the package has been changed or cut")
+        raise DataError(
+            f"{place}: the record of the package has been changed or cut; 'packager repair' gives "
+            "it a new one"
+        )
     try:
         head = json.loads(lines[0])
         if head["format"] != FORMAT:

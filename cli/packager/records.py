@@ -19,7 +19,7 @@ def read_record(root: str, name: str) -> tuple[Record, bytes]:
         if not os.path.lexists(f"{root}/packages/{name}"):
             raise missing(root, name) from None
         raise DataError(
-            f"{path}: the record of {name} is gone; remove the package and add it again"
+            f"{path}: the record of {name} is gone; 'packager repair' gives it a new one"
         ) from None
     record, entries = decode_record(content, path)
     if record.id != name:

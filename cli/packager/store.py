@@ -133,6 +133,7 @@ class Store:
         *,
         sha256: str | None = None,
         size: int | None = None,
+        private: bool = False,
         emit: Emit | None = None,
     ) -> None:
         """Give an installed package the tree that the archive `source` has, in the place of its
@@ -150,7 +151,8 @@ class Store:
                 size=size,
                 emit=emit,
             )
-            incoming.seal(_mode(f"{self.root}/manifests/{name}"))
+            mode = _mode(f"{self.root}/manifests/{name}")
+            incoming.seal(0o600 if private else mode)
             with session.locked():
                 places = (f"{self.root}/packages/{name}", f"{self.root}/manifests/{name}")
                 if not any(map(os.path.lexists, places)):

@@ -6,16 +6,18 @@ have by now, until somebody asks for an upgrade. Only where that does not do are
 
 from __future__ import annotations
 
-from packager.errors import Conflict, NotFound
+from packager.errors import Conflict, DataError, NotFound
 from packager.ident import flaw, split_id
 from packager.installed import installed_ids
 from packager.records import read_record
 from packager.resolve import resolve, wanted
 from packager.session import translated
 
+from provisioner.profile import CONFIG_SUFFIX
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from packager.hostplan import Facts
     from packager.repository import Candidate, Repositories
@@ -45,7 +47,7 @@ def choose(
     if not words:
         return Choice([], [])
     with translated(root):
-        installed = {each: read_record(root, each)[0].pkginfo or {} for each in installed_ids(root)}
+        installed = dict(_installed(root))
     pinned = list(words) if upgrade else [_pin(word, active) for word in words]
     if ask is None:
         try:
@@ -61,6 +63,17 @@ def choose(
         except (NotFound, Conflict):
             pass  # something has to be fetched
     return _from_repositories(ask(), words, pinned, installed, active)
+
+
+def _installed(root: str) -> Iterator[tuple[str, Facts]]:
+    """The packages of the store and what they say of themselves. A damaged configuration is left
+    out: no profile's words stand for one, and it is made anew."""
+    for each in installed_ids(root):
+        try:
+            yield each, read_record(root, each)[0].pkginfo or {}
+        except DataError:
+            if not split_id(each)[0].endswith(CONFIG_SUFFIX):
+                raise
 
 
 def _from_repositories(

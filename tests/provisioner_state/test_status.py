@@ -326,6 +326,24 @@ def test_nothing_is_written_and_no_lock_is_waited_for(machine: Machine) -> None:
     assert everything(machine.root) == before
 
 
+@pytest.mark.parametrize("harm", [append, Path.unlink])
+def test_the_record_of_the_configuration(harm: Callable[[Path], object], machine: Machine) -> None:
+    """Its id is the digest of what it was made of, so the profile vouches for it."""
+    files = [{"path": "etc/key", "template": "{{ secrets.key }}", "restart": ["hello.service"]}]
+    document = {**WEB, "configuration": {"secrets": {"key": "swordfish"}, "files": files}}
+    done = machine.run("apply", "--settle=0.01", "-", stdin=profile(**document))
+    assert done.returncode == 0, done.stderr
+    name = f"web-config--{(machine.root / 'active/web-config').readlink().name.partition('--')[2]}"
+    record = machine.root / "manifests" / name
+    content = record.read_bytes()
+    harm(record)
+    assert seen(machine) == {("package", name)}
+    assert machine.json("apply", "--settle=0.01")["changed"] is True
+    assert record.read_bytes() == content
+    assert record.stat().st_mode & 0o777 == 0o600
+    assert machine.json("status")["in_sync"] is True
+
+
 def test_quick_reads_only_what_was_touched(machine: Machine, tmp_path: Path) -> None:
     if why_no_strace():
         pytest.skip(why_no_strace())
