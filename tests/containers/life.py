@@ -27,6 +27,9 @@ _LOOK = 0.001
 WATCHED = ("", "staging", "packages", "manifests", "generations", "generations/next", "history",
            "provisioner")  # fmt: skip
 
+#: A package that is there and active at all times.
+CONSTANT = "db--1"
+
 Shown = dict[str, str]
 
 
@@ -97,9 +100,9 @@ class Life:
 
     def begin(self) -> None:
         """Two packages are active."""
-        for each in ("web--0", "db--1"):
+        for each in ("web--0", CONSTANT):
             self.agents[0].done(f"/packager/upload?id={each}", archive(files(each)))
-        self.agents[0].done("/packager/activate?ids=web--0,db--1")
+        self.agents[0].done(f"/packager/activate?ids=web--0,{CONSTANT}")
 
     def round(self) -> Iterator[Operation]:
         """Each operation once; the next round finds a store like the one that this one found."""
@@ -109,17 +112,19 @@ class Life:
         before = look(self.root)
         yield Operation("add", f"/packager/upload?id={new}", before, upload)
         configuration = before.get("etc/web.conf", "")
-        yield Operation("swap", f"/packager/swap?id={new}", shown([new, "db--1"], configuration))
-        yield Operation("activate", f"/packager/activate?ids={old},db--1", shown([old, "db--1"]))
+        yield Operation("swap", f"/packager/swap?id={new}", shown([new, CONSTANT], configuration))
+        yield Operation(
+            "activate", f"/packager/activate?ids={old},{CONSTANT}", shown([old, CONSTANT])
+        )
         profile = {
             "profile": 1,
             "name": "web",
-            "packages": [new, "db--1"],
+            "packages": [new, CONSTANT],
             "configuration": {"files": [{"path": "etc/web.conf", "content": new}]},
         }
         body = json.dumps(profile).encode()
-        yield Operation("apply", "/provisioner/apply", shown([new, "db--1"], new), body)
-        yield Operation("gc", "/packager/gc?keep=1", shown([new, "db--1"], new))
+        yield Operation("apply", "/provisioner/apply", shown([new, CONSTANT], new), body)
+        yield Operation("gc", "/packager/gc?keep=1", shown([new, CONSTANT], new))
 
     def measure(self, operation: Operation) -> None:
         """Run an operation unharmed, and remember how long it took."""
@@ -149,24 +154,26 @@ class Life:
         self.kills.setdefault(operation.name, Counter())[when] += 1
         number = sum(each.total() for each in self.kills.values())
         self._take_turns()
-        for reason in self._wrong(operation, before):
+        for reason in self._wrong(operation, before, other=number % 2 == 0):
             told = f"kill {number}, {when} {operation.name}, {drawn:.3f} s after its begin"
             self.lost.append(f"{told}: {reason}")
 
-    def _wrong(self, operation: Operation, before: Shown) -> Iterator[str]:
-        """What is wrong after a kill, in words."""
+    def _wrong(self, operation: Operation, before: Shown, *, other: bool) -> Iterator[str]:
+        """What is wrong after a kill, in words; the next change is the same again, or another."""
         if look(self.root) not in (before, operation.after):
             yield "neither the old nor the new set is active"
+        if other:
+            target = f"/packager/upload?id={CONSTANT}"
+            same = self.agents[0].ask("POST", target, archive(files(CONSTANT)))
+            if not well(same):
+                yield f"{CONSTANT} can't be added again: {same.text}"
+            yield from left_over(self.root)
         again = self.agents[0].ask("POST", operation.target, operation.body)
         if not well(again):
             yield f"it can't be asked for again: {again.text}"
         if look(self.root) != operation.after:
             yield "asked for again, it has not done its work"
-        try:
-            check(self.root, content=False)
-            tidy(self.root)
-        except AssertionError as error:
-            yield f"something is left over: {error}"
+        yield from left_over(self.root)
         told = self.agents[0].document("/packager/verify.json")
         if not told["ok"]:
             yield f"verify finds {told}"
@@ -221,6 +228,15 @@ class Life:
 def well(answer: Response) -> bool:
     """Whether a command told that it has done its work."""
     return answer.status == 200 and answer.record["exit_code"] == 0
+
+
+def left_over(root: Path) -> Iterator[str]:
+    """What is there that should not be, or is not as its document says, in words."""
+    try:
+        check(root, content=False)
+        tidy(root)
+    except (AssertionError, OSError, ValueError) as error:
+        yield f"something is left over: {error}"
 
 
 def names(root: Path) -> set[str]:
