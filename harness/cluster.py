@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -52,6 +53,7 @@ def start(made: Containers, image: str, count: int) -> tuple[str, list[Running]]
         health_seconds=None,
         ports={f"{MASTER_PORT}/tcp": ("127.0.0.1", None)},
     )
+    master.await_words(re.compile(r"Master \S+ .*started on"), _SECONDS)
     settings = master.settings("NetworkSettings")
     url = f"http://127.0.0.1:{settings['Ports'][f'{MASTER_PORT}/tcp'][0]['HostPort']}"
     stores = dict.fromkeys(("/opt/packager", "/var/spool/agent"), f"{_OWN},size=256m")
