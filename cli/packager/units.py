@@ -190,7 +190,8 @@ def not_running(names: Iterable[str]) -> list[Standing]:
         return []
     asked = (
         *("Id", "LoadState", "ActiveState", "SubState", "Result"),
-        *("Type", "RemainAfterExit", "ConditionResult", "TriggeredBy"),
+        *("Type", "RemainAfterExit", "TriggeredBy"),
+        *("ConditionResult", "ConditionTimestampMonotonic"),
     )
     code, shown = systemctl("show", f"--property={','.join(asked)}", *real)
     if code:
@@ -211,7 +212,8 @@ def not_running(names: Iterable[str]) -> list[Standing]:
 
 def _is_at_rest(state: dict[str, str]) -> bool:
     """Whether an inactive unit is one that need not be active."""
-    if state.get("TriggeredBy") or state.get("ConditionResult") == "no":
+    asked = state.get("ConditionTimestampMonotonic", "0") != "0"  # else it says no, too
+    if state.get("TriggeredBy") or (asked and state.get("ConditionResult") == "no"):
         return True
     return state.get("Type") == "oneshot" and state.get("RemainAfterExit") != "yes"
 

@@ -19,7 +19,8 @@ from .command import PROVISIONER, Machine, profile
 
 SERVICE = "[Service]\nExecStart=/bin/true\n"
 RUNNING = "Id=hello.service\nLoadState=loaded\nActiveState=active\nSubState=running\n"
-RUNNING += "Result=success\nType=simple\nRemainAfterExit=no\nConditionResult=yes\nTriggeredBy=\n"
+RUNNING += "Result=success\nType=simple\nRemainAfterExit=no\nTriggeredBy=\n"
+RUNNING += "ConditionResult=yes\nConditionTimestampMonotonic=7\n"
 STOPPED = RUNNING.replace("=active", "=inactive").replace("=running", "=dead")
 FAILED = STOPPED.replace("=inactive", "=failed").replace("=success", "=exit-code")
 WEB = {
@@ -238,7 +239,17 @@ def test_plan_tells_what_would_be_repaired(machine: Machine) -> None:
     assert b"etc/hello.conf" in machine.run("plan").stdout
 
 
-@pytest.mark.parametrize(("state", "words"), [(STOPPED, "stopped"), (FAILED, "failed")])
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (STOPPED, "stopped"),
+        (FAILED, "failed"),
+        (
+            STOPPED.replace("ConditionResult=yes", "ConditionResult=no").replace("=7", "=0"),
+            "stopped",  # never started since the boot
+        ),
+    ],
+)
 def test_units_that_do_not_run(state: str, words: str, machine: Machine) -> None:
     machine.tools.answer("systemctl-show", 0, state)
     (each,) = machine.json("status", code=65)["differences"]
