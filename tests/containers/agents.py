@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from agentsim.containers.run import Containers
 
 PACKAGER_ROUTES = "/opt/mesos-packager/share/mesos-packager/routes/packager.json"
+#: The image's own user.
+USER = 5051
 SECONDS = 60.0
 _PAUSE = 0.01
 
@@ -37,6 +39,12 @@ class Agents:
         self.made = made
         self.volume = volume
         self.user = user
+
+    @property
+    def owned(self) -> str:
+        """Mount options of a tmpfs that they may write to."""
+        uid, gid = (self.user or f"{USER}:{USER}").split(":")
+        return f"uid={uid},gid={gid}"
 
     def start(
         self,

@@ -11,11 +11,9 @@ from typing import Any
 import pytest
 from agentsim.containers import engine
 
-from .agents import Agents
+from .agents import USER, Agents
 
 ROOT = Path(__file__).parents[2]
-#: The user of the image; on a machine where the tests are not root's, it is theirs.
-USER = 5051
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -62,7 +60,7 @@ def volume(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def agents(made: Any, volume: Path) -> Agents:
-    """Starts simulated agents."""
+    """Starts simulated agents; where the tests are not root's, they run as the tests' user."""
     return Agents(made, volume, None if os.getuid() == 0 else f"{os.getuid()}:{os.getgid()}")
 
 

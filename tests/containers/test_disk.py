@@ -12,7 +12,6 @@ from .agents import Agent, Agents, archive
 MIB = 1 << 20
 SPOOL = "/var/spool/agent"
 STORE = "/opt/packager"
-OWNED = "uid=5051,gid=5051,mode=1777"
 PAGE = 4096
 FILLER = f"{STORE}/filler"
 
@@ -32,7 +31,9 @@ SPOOL_ROUTES: list[dict[str, Any]] = [
 def test_a_full_spool(agents: Agents, table: Any) -> None:
     """Outputs and bodies that do not fit are refused with the reason; the next ones have room."""
     file = table("disk", ["sh", "-c"], *SPOOL_ROUTES)
-    agent = agents.start(str(file), f"--spool-dir={SPOOL}", tmpfs={SPOOL: f"{OWNED},size=8m"})
+    agent = agents.start(
+        str(file), f"--spool-dir={SPOOL}", tmpfs={SPOOL: f"{agents.owned},size=8m"}
+    )
     for _ in range(3):
         answer = agent.ask("GET", "/disk/make")
         assert (answer.status, answer.reason) == (503, "spool-full")
@@ -47,7 +48,7 @@ def test_a_full_spool(agents: Agents, table: Any) -> None:
 @pytest.fixture
 def agent(agents: Agents) -> Agent:
     """An agent whose store is on a small disk, with two versions of a package; one is active."""
-    started = agents.start(tmpfs={STORE: f"{OWNED},size=4m,nr_inodes=600", "/tmp": ""})
+    started = agents.start(tmpfs={STORE: f"{agents.owned},size=4m,nr_inodes=600", "/tmp": ""})
     for number in (1, 2):
         upload(started, f"web--{number}")
     started.done("/packager/activate?ids=web--1")
