@@ -177,6 +177,9 @@ class Standing:
         self.state = state
         self.words = words
 
+    def __str__(self) -> str:
+        return self.words if self.state in self.words else f"{self.state}: {self.words}"
+
 
 def not_running(names: Iterable[str]) -> list[Standing]:
     """Those of these units of the active set that have failed, or that somebody has stopped.

@@ -230,4 +230,4 @@ def _host(root: str, active: Generation, options: Mapping[str, object]) -> Itera
         todo = {*plan.get("restart", ()), *plan.get("start", ())}
         for unit in units.not_running(sorted(wanted.keys() - todo)):
             package = wanted[unit.unit]["package"]
-            yield Difference(UNIT, unit.unit, "active", f"{unit.state}: {unit.words}", package)
+            yield Difference(UNIT, unit.unit, "active", str(unit), package)

@@ -109,7 +109,7 @@ def units(root: str, options: Mapping[str, object], emit: Emit) -> bool:
     for each in changed:
         emit("warning", message=f"{each.path}: {each.reason}; it is placed again")
     for unit in stopped:
-        emit("warning", message=f"{unit.unit} has {unit.state} ({unit.words}); it is started again")
+        emit("warning", message=f"{unit.unit}: {unit}; it is started again")
     _forget(root, context.units_dir, changed, [unit.unit for unit in stopped])
     request = Request("activate", list(active.packages), roles=active.roles, options=dict(options))
     activate(root, request, emit)

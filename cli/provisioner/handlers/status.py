@@ -31,8 +31,8 @@ def run(*, root: str, quick: bool, output_format: str, **options: object) -> int
             raise NotFound(f"no profile was applied to {root} yet; 'provisioner apply' does it")
         found = []
         if pending is not None:
-            how = "under way" if runs.is_busy(root) else "interrupted"
-            found.append(Difference("run", str(pending.number), "ended", f"its apply is {how}"))
+            how = "is under way" if runs.is_busy(root) else "was interrupted"
+            found.append(Difference("run", str(pending.number), "ended", f"its apply {how}"))
         if applied is not None:
             found += _profile(root, applied, options, emit)
             found += drift.differences(root, applied, options, quick=quick)
