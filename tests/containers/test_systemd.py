@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ ExecStart=/bin/sh -c 'exec /store/active/web/run {}'
 FAILING = "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo it burns; exit 3'\n"
 # Started, as far as systemd tells at once.
 DYING = "[Service]\nExecStart=/bin/sh -c 'echo so soon; exit 4'\n"
+UNITS = "/etc/systemd/system"
 SLEEP = "[Service]\nExecStart=/bin/sleep infinity\n"
 
 
@@ -157,3 +159,48 @@ def test_the_life_of_services_under_a_real_systemd(machine: Machine) -> None:
     machine.done("deactivate", "web")
     assert machine.active("web", "db") == ["inactive", "active"]
     assert machine.said("ls", "/etc/systemd/system/dcos.target.wants") == "db.service\n"
+
+
+def test_units_that_are_stopped_fail_or_are_edited_are_seen_and_repaired(machine: Machine) -> None:
+    """Only those that should run: not what is done, waits for a timer, or has no reason to."""
+    units = {
+        "units/web.service": SLEEP,
+        "units/once.service": "[Service]\nType=oneshot\nExecStart=/bin/true\n",
+        "units/job.service": "[Service]\nExecStart=/bin/true\n",
+        "units/job.timer": "[Timer]\nOnCalendar=*-*-* 03:00:00\n",
+        "units/none.service": f"[Unit]\nConditionPathExists=/nonexistent\n{SLEEP}",
+    }
+    machine.add("web--1", units)
+    profile = {"profile": 1, "name": "web", "roles": [], "repositories": [], "packages": ["web"]}
+    (machine.volume / "web.json").write_text(json.dumps(profile))
+
+    def provisioner(*words: str) -> tuple[int, str]:
+        return machine.run("provisioner", "--root=/store", *words)
+
+    def differing() -> list[str]:
+        code, said = provisioner("status", "--format=ndjson")
+        told = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+        assert code == (0 if told[-1]["in_sync"] else 65), said
+        return [each["subject"] for each in told[:-1]]
+
+    assert provisioner("apply", f"{machine.volume}/web.json")[0] == 0
+    assert differing() == []
+    for harm, expected in (
+        (["systemctl", "stop", "web.service"], "web.service"),
+        (["systemctl", "kill", "--signal=KILL", "web.service"], "web.service"),
+        (["systemctl", "stop", "job.timer"], "job.timer"),
+        (["sh", "-c", f"echo '#' >> {UNITS}/web.service"], f"{UNITS}/web.service"),
+        (
+            ["rm", f"{UNITS}/dcos.target.wants/web.service"],
+            f"{UNITS}/dcos.target.wants/web.service",
+        ),
+    ):
+        machine.said(*harm)
+        deadline = time.monotonic() + 30
+        while not differing() and time.monotonic() < deadline:
+            time.sleep(0.1)  # until systemd knows
+        assert differing() == [expected]
+        code, said = provisioner("apply")
+        assert code == 0, said
+        assert differing() == []
+        assert machine.active("web", "job.timer") == ["active", "active"]
