@@ -253,5 +253,7 @@ def _content(path: str) -> bytes | None:
             return file.read(LARGEST)
     except FileNotFoundError:
         return None
+    except IsADirectoryError:
+        raise DataError(f"{path} is a directory; a file is needed") from None
     except OSError as error:
         raise from_os_error(error, path) from error

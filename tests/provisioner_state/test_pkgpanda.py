@@ -194,7 +194,8 @@ def test_refusals(path: str, content: str, code: int, said: str, machine: Machin
     ("words", "code", "said"),
     [
         (["--secrets=nobody"], 66, "nobody"),
-        (["--late-package=/nonexistent"], 66, "no such file"),
+        (["--late-package=/proc/self/nothing"], 66, "no such file"),
+        (["--late-package=/"], 65, "is a directory"),
         (["--late-package=/dev/null"], 65, "empty"),
         (["--name=Not A Name"], 65, "name"),
     ],
