@@ -184,8 +184,12 @@ def copy(source: int, target: int) -> set[str]:
             for name in found[directory]:
                 try:
                     os.link(name, name, src_dir_fd=old, dst_dir_fd=new, follow_symlinks=False)
-                except OSError:
-                    place_link(name, os.readlink(name, dir_fd=old), new)
+                except OSError as error:
+                    try:
+                        text = os.readlink(name, dir_fd=old)
+                    except OSError:
+                        raise error from None  # a file: it failed for another reason
+                    place_link(name, text, new)
         finally:
             os.close(old)
             os.close(new)

@@ -7,11 +7,12 @@ nobody's. It is moved into this command's own staging directory and deleted late
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import contextmanager, suppress
 
 from packager import durable, lock
 from packager.durable import opened
-from packager.errors import NotFound, from_os_error
+from packager.errors import ConfigError, NotFound, from_os_error
 from packager.staging import Staging, open_staging, take_dead
 from packager.trees import Trees
 
@@ -128,6 +129,11 @@ def _open_root(root: str, make: bool) -> Iterator[int]:
     try:
         for name, mode in DIRECTORIES:
             durable.make_directory(name, mode, root_fd)
+            if not stat.S_ISDIR(os.stat(name, dir_fd=root_fd, follow_symlinks=False).st_mode):
+                raise ConfigError(
+                    f"{root}/{name}: a directory is needed there, not a link or a file; put it "
+                    "back, or give another --root"
+                )
         yield root_fd
     finally:
         os.close(root_fd)
