@@ -12,7 +12,9 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 from .sets import archive, check, ok, tidy
@@ -80,6 +82,17 @@ def end(process: subprocess.Popen[str]) -> str:
     return said
 
 
+def working_on(root: Path) -> list[str]:
+    """The command lines of the processes that have the store in theirs."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            line = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if str(root) in line:
+                found.append(line)
+    return found
+
+
 def test_storm(tmp_path: Path) -> None:
     print(f"PACKAGER_STORM_SEED={SEED}")
     root, archives = tmp_path / "store", tmp_path / "archives"
@@ -107,6 +120,10 @@ def test_storm(tmp_path: Path) -> None:
     assert codes[-signal.SIGKILL] > 0
     assert codes[0] > 0
 
+    deadline = time.monotonic() + 30
+    while left := working_on(root):  # no part of a killed command goes on without it
+        assert time.monotonic() < deadline, left
+        time.sleep(0.01)
     ok(root, "recover")
     assert json.loads(ok(root, "recover", "--format=json")) == {"changed": False, "found": []}
     ok(root, "verify")
