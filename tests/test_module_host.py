@@ -90,7 +90,7 @@ def test_every_mistake_is_told_with_its_place(tmp_path: Path) -> None:
         ([], "parameter routes: "),
         (["--routes=."], "no file *.json"),
         (["--routes=t.json", "--routes=copy.json"], 'another table serves "t" already'),
-        (["--routes=t.json", "--spool_dir=/nonexistent"], "parameter spool_dir: /nonexistent: "),
+        (["--routes=t.json", "--spool_dir=missing"], "parameter spool_dir: missing: "),
     ],
 )
 def test_what_can_not_be_served(
