@@ -101,7 +101,7 @@ int main(int argc, char** argv)
   const Try<Nothing> served = command::serve(given);
   if (served.isError()) {
     std::cerr << served.error() << std::endl;
-    return 78;
+    ::_exit(78); // libprocess's threads go on: they must not see statics end.
   }
   if (check) {
     ::_exit(0);
