@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from packager.definition import FLAG, Argument, Command, Option, format_option
 
+PARALLEL = Option(
+    "--parallel",
+    "at_once",
+    kind="number",
+    default="4",
+    metavar="N",
+    help="How many packages are fetched at once.",
+)
 CONFIG = Option(
     "--config",
     "config_path",
@@ -87,14 +95,7 @@ REPOSITORY_COMMANDS: tuple[Command, ...] = (
                 help="Fetch all that the packages require, too.",
             ),
             CONFIG,
-            Option(
-                "--parallel",
-                "at_once",
-                kind="number",
-                default="4",
-                metavar="N",
-                help="How many packages are fetched at once.",
-            ),
+            PARALLEL,
             MAX_SIZE,
             *PATIENCE,
             format_option("table", "json", "ndjson"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from packager.commands_host import HOST_OPTIONS
-from packager.commands_repositories import CONFIG, PATIENCE
+from packager.commands_repositories import CONFIG, PARALLEL, PATIENCE
 from packager.definition import FLAG, ROOT, Argument, Command, Option, Program, format_option
 
 EXIT_CODES: dict[int, str] = {
@@ -81,14 +81,7 @@ COMMANDS: tuple[Command, ...] = (
         ),
         options=(
             *_SOURCE,
-            Option(
-                "--parallel",
-                "at_once",
-                kind="number",
-                default="4",
-                metavar="N",
-                help="How many packages are fetched at once.",
-            ),
+            PARALLEL,
             *HOST,
             format_option("table", "json", "ndjson"),
         ),
@@ -152,14 +145,7 @@ COMMANDS: tuple[Command, ...] = (
             QUICK,
             CONFIG,
             *PATIENCE,
-            Option(
-                "--parallel",
-                "at_once",
-                kind="number",
-                default="4",
-                metavar="N",
-                help="How many packages are fetched at once, if some are gone.",
-            ),
+            PARALLEL,
             *HOST,
             format_option("table", "json", "ndjson"),
         ),
