@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tarfile
+from contextlib import suppress
 from pathlib import Path
 
 PACKAGER = [sys.executable, "-m", "packager"]
@@ -46,3 +47,14 @@ def tar(**files: bytes) -> bytes:
 def staged(root: Path) -> list[str]:
     """What is left of work in progress."""
     return sorted(each.name for each in (root / "staging").iterdir())
+
+
+def working_on(root: Path) -> list[str]:
+    """The command lines of the processes that have the store in theirs."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            line = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if str(root) in line:
+                found.append(line)
+    return found

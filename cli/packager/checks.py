@@ -19,6 +19,7 @@ from contextlib import suppress
 
 from packager.errors import NotFound
 from packager.ident import split_id
+from packager.stopping import held
 
 DIRECTORY = "check"
 GRACE = 2.0  # seconds between SIGTERM and SIGKILL
@@ -106,7 +107,7 @@ def run(
 ) -> Generator[Result, None, None]:
     """Run the checks, at most `jobs` at once; their results as they come.
 
-    timeout: seconds for each. Closing the iterator ends what still runs.
+    timeout: seconds for each. Closing the iterator ends what still runs. Main thread only.
     """
     waiting = deque(checks)
     running: dict[int, _Running] = {}
@@ -114,12 +115,12 @@ def run(
         try:
             while waiting or running:
                 while waiting and len(running) < jobs:
-                    check = waiting.popleft()
-                    begun = _begin(check, timeout, environment, selector)
+                    with held():
+                        begun = _begin(waiting.popleft(), timeout, environment, selector)
+                        if isinstance(begun, _Running):
+                            running[begun.process.pid] = begun
                     if isinstance(begun, Result):
                         yield begun
-                    else:
-                        running[begun.process.pid] = begun
                 yield from _finished(running, selector)
         finally:
             for each in running.values():
@@ -237,8 +238,10 @@ def _finished(running: dict[int, _Running], selector: selectors.BaseSelector) ->
     for each in list(running.values()):
         each.press(now)
         if each.exited:
-            del running[each.process.pid]
-            yield each.end(selector)
+            with held():
+                del running[each.process.pid]
+                result = each.end(selector)
+            yield result
 
 
 def _entries(directory: str) -> list[str]:

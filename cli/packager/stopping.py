@@ -42,3 +42,27 @@ def stoppable() -> Iterator[None]:
     finally:
         for each in handled:
             signal.signal(each, before[each])
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Put off being told to stop until the block is left, so that nothing in it is half done.
+
+    For starting a process: told between its start and its entry in the books, nobody would end it.
+    A mask of the kernel's would do as well, and be inherited by the process. Main thread only.
+    """
+    told: list[int] = []
+
+    def note(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        told.append(signum)
+
+    before = {each: handler for each in SIGNALS if callable(handler := signal.getsignal(each))}
+    for each in before:
+        signal.signal(each, note)
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        if told:
+            before[signal.Signals(told[0])](told[0], None)

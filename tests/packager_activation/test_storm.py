@@ -14,8 +14,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
+
+from packager_command import working_on
 
 from .sets import archive, check, ok, tidy
 from .storm import SMALL, WIDE
@@ -80,17 +81,6 @@ def end(process: subprocess.Popen[str]) -> str:
     said, complaint = process.communicate(timeout=120)
     assert process.returncode == 0, complaint
     return said
-
-
-def working_on(root: Path) -> list[str]:
-    """The command lines of the processes that have the store in theirs."""
-    found = []
-    for place in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            line = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if str(root) in line:
-                found.append(line)
-    return found
 
 
 def test_storm(tmp_path: Path) -> None:

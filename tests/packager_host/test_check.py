@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from packager_command import PACKAGER, environment, packager, staged
+from packager_command import PACKAGER, environment, packager, staged, working_on
+from packager_store.test_crash import why_no_strace
 
 from .package import activate, add, await_end
 
@@ -159,3 +160,16 @@ def test_told_to_stop_it_ends_the_checks(root: Path, tmp_path: Path) -> None:
         assert running.wait(20) == -signal.SIGTERM
     await_end(pid)
     assert staged(root) == []
+
+
+def test_told_to_stop_while_it_starts_one_it_leaves_none(root: Path) -> None:
+    """Told when the process of the check is there, and its descriptor is not yet."""
+    if why_no_strace():
+        pytest.skip(why_no_strace())
+    add(root, "a--1", {"check/c": "#!/bin/sh\nsleep 30\nexit\n"})
+    activate(root, "a--1")
+    words = ["strace", "-f", "-o", "/dev/null", "-e", "trace=pidfd_open"]
+    words += ["-e", "inject=pidfd_open:signal=TERM:when=1", *PACKAGER, "check"]
+    done = subprocess.run(words, env=environment(root), timeout=20, check=False)
+    assert done.returncode == -signal.SIGTERM
+    assert working_on(root) == []
