@@ -139,8 +139,8 @@ def test_feed_tells_routes_requests_and_counters(simulator: Start, table: Path) 
     assert (seen[0]["output"], seen[0]["exit_code"]) == ("--flag\n--n=7\n--\n", 0)
     counters = told["counters"]
     assert isinstance(counters, dict)
-    assert counters["command/page/all/requests"] == 2
-    assert counters["command/page/all/refused"] == 1
+    assert counters["commands/page/all/GET/started"] == 1
+    assert counters["commands/page/all/GET/refused"] == 1
 
 
 def test_in_a_browser(simulator: Start, table: Path, tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from agentsim.core.environment import base_environment
 from agentsim.core.match import Match, MethodNotAllowed, match
 from agentsim.core.query import unescape
 from agentsim.core.table import Route, Table
-from agentsim.run.invocation import Result
 from agentsim.run.slots import Slots
 from agentsim.run.spool import Spool
 from agentsim.simulator.command import CommandExchange, Output
@@ -36,8 +35,8 @@ class Observer(Protocol):
     def request(self, exchange: Exchange, gone: bool) -> None:
         """An answer was sent, or its client went away before."""
 
-    def invocation(self, exchange: CommandExchange, pid: int, result: Result) -> None:
-        """A command has ended, or could not be started."""
+    def invocation(self, exchange: CommandExchange, outcome: answers.Outcome, size: int) -> None:
+        """A command has ended, or could not be started; it has written `size` bytes."""
 
 
 class Served:
@@ -218,12 +217,14 @@ class Agent:
         for observer in self._observers:
             observer.request(exchange, gone)
 
-    def invocation_ended(self, exchange: CommandExchange, pid: int, result: Result) -> None:
-        """A command has ended, or could not be started."""
+    def invocation_ended(
+        self, exchange: CommandExchange, outcome: answers.Outcome, size: int
+    ) -> None:
+        """A command has ended, or could not be started; it has written `size` bytes."""
         self.running.discard(exchange)
         self._claimed.discard(exchange.request_id)
         for observer in self._observers:
-            observer.invocation(exchange, pid, result)
+            observer.invocation(exchange, outcome, size)
         if self._closed is not None and not self.running and not self._closed.done():
             self._closed.set_result(None)
 

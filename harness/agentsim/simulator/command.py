@@ -187,6 +187,11 @@ class CommandExchange(Exchange):
         """The process id of the command, 0 if it has not been started."""
         return self._invocation.pid if self._invocation is not None else 0
 
+    @property
+    def refused(self) -> bool:
+        """Whether it was answered without a command."""
+        return self.status != 0 and self._invocation is None
+
     def end(self, reason: str) -> None:
         """End the command that runs."""
         assert self._invocation is not None
@@ -241,8 +246,7 @@ class CommandExchange(Exchange):
             stderr=result.stderr,
             detail=result.detail,
         )
-        assert self._invocation is not None
-        self._agent.invocation_ended(self, self._invocation.pid, result)
+        self._agent.invocation_ended(self, outcome, result.output)
         if self._gone:
             self._forget_output()
         elif self.streaming or (

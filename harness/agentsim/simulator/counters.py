@@ -1,77 +1,59 @@
 """What each route has done since the start, by the names that `/metrics/snapshot` shows.
 
-`command/<process>/<path>/…`, one set a path, whatever the method:
+One set a route, whose name has the first of the route's methods (ABI-LIFE-7):
+`commands/<process>/<path>/<method>/`.
 
-    requests     requests that the route took, answered or left by their client
-    refused      of them, those that started no command
-    failed       commands that exited with another code than 0, or by a signal
-    timeouts     commands that a time-out ended
-    abandoned    requests whose client left before the answer was complete
-    seconds      that all commands together have run
+    started             commands that were started, or could not be
+    failed              of them, those whose answer was an error, or would have been
+    refused             requests that were answered without a command
     running, waiting    commands now, and requests that wait for a place
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from agentsim.core.answer import Outcome, status_of
 from agentsim.simulator.command import CommandExchange
 
 if TYPE_CHECKING:
     from agentsim.core.table import Route
-    from agentsim.run.invocation import Result
     from agentsim.simulator.agent import Agent
     from agentsim.simulator.connection import Exchange
-
-_NAMES = ("requests", "refused", "failed", "timeouts", "abandoned", "seconds")
-
-
-class _Count:
-    __slots__ = _NAMES
-
-    def __init__(self) -> None:
-        self.requests = self.refused = self.failed = self.timeouts = self.abandoned = 0
-        self.seconds = 0.0
 
 
 class Counters:
     """Counts what happens; an observer of the agent."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, _Count] = {}
+        self._ended: Counter[str] = Counter()
+        self._failed: Counter[str] = Counter()
+        self._refused: Counter[str] = Counter()
 
-    def request(self, exchange: Exchange, gone: bool) -> None:
+    def request(self, exchange: Exchange, gone: bool) -> None:  # noqa: ARG002
         """An answer was sent, or its client went away before."""
-        if isinstance(exchange, CommandExchange):
-            count = self._count(exchange.route)
-            count.requests += 1
-            count.abandoned += gone
-            count.refused += not exchange.pid
+        if isinstance(exchange, CommandExchange) and exchange.refused:
+            self._refused[_name(exchange.route)] += 1
 
-    def invocation(self, exchange: CommandExchange, pid: int, result: Result) -> None:  # noqa: ARG002
+    def invocation(self, exchange: CommandExchange, outcome: Outcome, size: int) -> None:  # noqa: ARG002
         """A command has ended, or could not be started."""
-        count = self._count(exchange.route)
-        count.seconds += result.seconds
-        count.failed += bool(result.status)
-        count.timeouts += result.reason in ("timeout", "idle-timeout")
-
-    def _count(self, route: Route) -> _Count:
-        name = route.process + route.path
-        count = self._counts.get(name)
-        if count is None:
-            count = self._counts[name] = _Count()
-        return count
+        name = _name(exchange.route)
+        self._ended[name] += 1
+        self._failed[name] += status_of(exchange.route, outcome) >= 400
 
     def snapshot(self, agent: Agent) -> Iterator[tuple[str, float]]:
         """All of them, in no order."""
         for table in agent.tables:
-            for path in {route.path for route in table.routes}:
-                routes = [route for route in table.routes if route.path == path]
-                count = self._count(routes[0])
-                prefix = f"command/{table.process}{path}/"
-                for name in _NAMES:
-                    yield prefix + name, float(getattr(count, name))
-                places = [agent.places(route) for route in routes]
-                yield prefix + "running", float(sum(place.running for place in places))
-                yield prefix + "waiting", float(sum(place.waiting for place in places))
+            for route in table.routes:
+                name, places = _name(route), agent.places(route)
+                yield name + "started", float(self._ended[name] + places.running)
+                yield name + "failed", float(self._failed[name])
+                yield name + "refused", float(self._refused[name])
+                yield name + "running", float(places.running)
+                yield name + "waiting", float(places.waiting)
+
+
+def _name(route: Route) -> str:
+    return f"commands/{route.process}{route.path}/{route.methods[0]}/"

@@ -11,7 +11,7 @@ from agentsim.core.statuses import signal_name
 from agentsim.simulator.command import CommandExchange, Output
 
 if TYPE_CHECKING:
-    from agentsim.run.invocation import Result
+    from agentsim.core.answer import Outcome
     from agentsim.simulator.connection import Exchange
 
 #: How many requests are remembered after their end.
@@ -76,21 +76,20 @@ class Journal:
 
         return see
 
-    def invocation(self, exchange: CommandExchange, pid: int, result: Result) -> None:
+    def invocation(self, exchange: CommandExchange, outcome: Outcome, size: int) -> None:  # noqa: ARG002
         """A command has ended, or could not be started."""
         entry = self._open.get(exchange)
         if entry is None:
             return
-        status = result.status
         entry.facts |= {
             "running": False,
-            "pid": pid or None,
-            "exit_code": status if status is not None and status >= 0 else None,
-            "signal": signal_name(-status) if status is not None and status < 0 else None,
-            "reason": result.reason,
-            "detail": result.detail or None,
-            "seconds": round(result.seconds, 3),
-            "stderr": _text(result.stderr),
+            "pid": exchange.pid or None,
+            "exit_code": outcome.exit_code,
+            "signal": None if outcome.signal is None else signal_name(outcome.signal),
+            "reason": outcome.reason,
+            "detail": outcome.detail or None,
+            "seconds": round(outcome.seconds, 3),
+            "stderr": _text(outcome.stderr),
         }
         self._changed(entry)
         if "client_gone" in entry.facts:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from agentsim.core.statuses import signal_name
 
 if TYPE_CHECKING:
-    from agentsim.run.invocation import Result
+    from agentsim.core.answer import Outcome
     from agentsim.simulator.command import CommandExchange
     from agentsim.simulator.connection import Exchange
 
@@ -60,32 +60,30 @@ class Log:
             f"{request.method} {path} {status} {_size(exchange.bytes_sent)} {seconds:.3f} s",
         )
 
-    def invocation(self, exchange: CommandExchange, pid: int, result: Result) -> None:
-        """A command has ended, or could not be started."""
-        stderr = result.stderr.decode("utf-8", "replace")
-        status = result.status
-        if status is None:
-            end = f"not started: {result.detail}"
-        elif status < 0:
-            end = signal_name(-status)
+    def invocation(self, exchange: CommandExchange, outcome: Outcome, size: int) -> None:
+        """A command has ended, or could not be started; it has written `size` bytes."""
+        stderr = outcome.stderr.decode("utf-8", "replace")
+        killed_by = None if outcome.signal is None else signal_name(outcome.signal)
+        if not outcome.started:
+            end = f"not started: {outcome.detail}"
         else:
-            end = f"exit {status}"
-        if result.reason not in ("exit", "signal", "start-failed", "exhausted"):
-            end += f" ({result.reason})"
-        lines = [f"  {exchange.route.process}{exchange.route.path} pid {pid} {end}"]
-        lines[0] += f" {result.seconds:.3f} s request {exchange.request_id}"
+            end = killed_by or f"exit {outcome.exit_code}"
+        if outcome.reason not in ("exit", "signal", "start-failed", "exhausted"):
+            end += f" ({outcome.reason})"
+        lines = [f"  {exchange.route.process}{exchange.route.path} pid {exchange.pid} {end}"]
+        lines[0] += f" {outcome.seconds:.3f} s request {exchange.request_id}"
         lines += [f"  | {line}" for line in stderr.splitlines()]
         self._write(
             {
                 "event": "invocation",
                 "route": exchange.route.process + exchange.route.path,
-                "pid": pid,
-                "exit_code": status if status is not None and status >= 0 else None,
-                "signal": signal_name(-status) if status is not None and status < 0 else None,
-                "reason": result.reason,
-                "detail": result.detail or None,
-                "seconds": round(result.seconds, 6),
-                "output": result.output,
+                "pid": exchange.pid,
+                "exit_code": outcome.exit_code,
+                "signal": killed_by,
+                "reason": outcome.reason,
+                "detail": outcome.detail or None,
+                "seconds": round(outcome.seconds, 6),
+                "output": size,
                 "stderr": stderr,
                 "request_id": exchange.request_id,
                 "principal": exchange.principal,

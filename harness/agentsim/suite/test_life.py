@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from agentsim.suite.client import Disconnected
+from agentsim.suite.client import Disconnected, basic
 from agentsim.suite.hosts import Host
 from agentsim.suite.meeting import Meeting
-from agentsim.suite.probes import Probes
+from agentsim.suite.probes import PRINCIPAL, SECRET, Probes
 from agentsim.suite.processes import of_request, wait_until
 
 clause = pytest.mark.clause
@@ -161,3 +161,51 @@ def test_a_table_that_changes_is_old_or_new_and_never_bad(
             assert answer.body in (b"old old\n", b"new new\n")
             seen.add(answer.body)
     assert host.get("/words/say").body in seen
+
+
+@clause("ABI-LIFE-7")
+def test_metrics_count_what_routes_do(local: Host, meet: Callable[[], Meeting]) -> None:
+    def counts() -> dict[str, int]:
+        answer = local.get("/metrics/snapshot", headers=[basic(PRINCIPAL, SECRET)])
+        found = json.loads(answer.body)
+        return {
+            f"{route}/{name}": int(found[f"commands/{route}/GET/{name}"])
+            for route in ("load/queue", "stream/block")
+            for name in ("started", "failed", "refused", "running", "waiting")
+        }
+
+    def await_change(change: dict[str, int]) -> None:
+        wanted = before | {name: before[name] + by for name, by in change.items()}
+        wait_until(lambda: counts() == wanted, local.deadline, f"{change}")
+
+    before = counts()
+    runs, waits, breaks = meet(), meet(), meet()
+    with local.connect() as first, local.connect() as second, local.connect() as third:
+        first.request("GET", f"/load/queue?dir={runs.dir}")
+        runs.wait()
+        second.request("GET", f"/load/queue?dir={waits.dir}")
+        assert local.get("/load/queue", {"dir": waits.dir, "unknown": "1"}).status == 400
+        third.request("GET", f"/stream/block?dir={breaks.dir}&stdout=x&code=3")
+        assert third.head().status == 200
+        await_change(
+            {
+                "load/queue/started": 1,
+                "load/queue/running": 1,
+                "load/queue/waiting": 1,
+                "load/queue/refused": 1,
+                "stream/block/started": 1,
+                "stream/block/running": 1,
+            }
+        )
+        for meeting in (breaks, runs, waits):
+            meeting.wait()
+            meeting.go()
+        assert first.response().status == second.response().status == 200
+        await_change(
+            {
+                "load/queue/started": 2,
+                "load/queue/refused": 1,
+                "stream/block/started": 1,
+                "stream/block/failed": 1,
+            }
+        )

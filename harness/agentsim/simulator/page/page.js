@@ -267,23 +267,23 @@ function state(request) {
 }
 
 function showCounters(counters) {
-  let [requests, running, waiting] = [0, 0, 0];
+  let [started, running, waiting] = [0, 0, 0];
   for (const element of forms.values()) {
     const route = JSON.parse(element.dataset.route);
-    const count = (name) => counters[`command${route.path}/${name}`] || 0;
-    const words = [`${count("requests")} answered`];
-    for (const name of ["running", "waiting", "refused", "failed", "timeouts", "abandoned"]) {
-      if (count(name)) words.push(`${count(name)} ${name}`);
+    const place = `commands${route.path}/${route.methods[0]}`;
+    const words = [];
+    for (const name of ["started", "running", "waiting", "refused", "failed"]) {
+      const count = counters[`${place}/${name}`];
+      if (count) words.push(`${count} ${name}`);
     }
-    element.querySelector(".count").textContent = count("requests") + count("running")
-      ? words.join(", ") : "";
+    element.querySelector(".count").textContent = words.join(", ");
   }
   for (const [name, value] of Object.entries(counters)) {
-    if (name.endsWith("/requests")) requests += value;
+    if (name.endsWith("/started")) started += value;
     if (name.endsWith("/running")) running += value;
     if (name.endsWith("/waiting")) waiting += value;
   }
-  byId("totals").textContent = `${requests} answered, ${running} running, ${waiting} waiting`;
+  byId("totals").textContent = `${started} started, ${running} running, ${waiting} waiting`;
 }
 
 async function follow() {
