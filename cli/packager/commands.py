@@ -10,7 +10,15 @@ from __future__ import annotations
 from packager.commands_activation import ACTIVATION_COMMANDS
 from packager.commands_host import HOST_COMMANDS, HOST_OPTIONS
 from packager.commands_repositories import CONFIG, MAX_SIZE, PATIENCE, REPOSITORY_COMMANDS
-from packager.definition import ROOT, Argument, Command, Option, Program, format_option
+from packager.definition import (
+    EXIT_ZERO,
+    ROOT,
+    Argument,
+    Command,
+    Option,
+    Program,
+    format_option,
+)
 
 EXIT_CODES: dict[int, str] = {
     0: "done",
@@ -127,7 +135,7 @@ COMMANDS: tuple[Command, ...] = (
             "generation and the unit files on the host are compared too. Every difference is "
             "listed; if there is one, the exit code is 65."
         ),
-        options=(format_option("table", "json", "ndjson"),),
+        options=(EXIT_ZERO, format_option("table", "json", "ndjson")),
         arguments=(Argument("ID", "package_ids", kind="id", many=True, complete="ids"),),
         examples=(
             ("packager verify", "the whole store and the active set"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from packager.definition import FLAG, Argument, Command, Option, format_option
+from packager.definition import EXIT_ZERO, FLAG, Argument, Command, Option, format_option
 
 # Of every command that may touch the host; the values go to `hostapply.Context.options`.
 HOST_OPTIONS: tuple[Option, ...] = (
@@ -102,6 +102,7 @@ HOST_COMMANDS: tuple[Command, ...] = (
                 metavar="N",
                 help="How many checks run at once.",
             ),
+            EXIT_ZERO,
             format_option("table", "json", "ndjson"),
         ),
         arguments=(Argument("NAME", "names", kind="path", many=True, complete="ids"),),

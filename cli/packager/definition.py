@@ -148,6 +148,14 @@ ROOT = Option(
     help="The directory of the store. It may stand before or after the command.",
 )
 
+# For who reads the report, and takes any other exit code for what it is: that there is none.
+EXIT_ZERO = Option(
+    "--exit-zero",
+    "exit_zero",
+    kind=FLAG,
+    help="Exit with 0 although not all is well: the report says so.",
+)
+
 
 def format_option(*choices: str) -> Option:
     return Option(

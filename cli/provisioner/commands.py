@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from packager.commands_host import HOST_OPTIONS
 from packager.commands_repositories import CONFIG, PARALLEL, PATIENCE
-from packager.definition import FLAG, ROOT, Argument, Command, Option, Program, format_option
+from packager.definition import (
+    EXIT_ZERO,
+    FLAG,
+    ROOT,
+    Argument,
+    Command,
+    Option,
+    Program,
+    format_option,
+)
 
 EXIT_CODES: dict[int, str] = {
     0: "done; the host is as the profile says",
@@ -105,7 +114,7 @@ COMMANDS: tuple[Command, ...] = (
             "missing or foreign files, another set of packages, configuration edited by hand, "
             "units that are stopped or have failed, roles. The exit code is 65 if there is one."
         ),
-        options=(QUICK, *HOST, format_option("table", "json", "ndjson")),
+        options=(QUICK, *HOST, EXIT_ZERO, format_option("table", "json", "ndjson")),
         examples=(("provisioner status --format=json", "for a program"),),
         exit_codes=_READING,
     ),

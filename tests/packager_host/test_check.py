@@ -6,15 +6,20 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import requests
+from conftest import Simulator
 from packager_command import PACKAGER, environment, packager, staged, working_on
 from packager_store.test_crash import why_no_strace
 
 from .package import activate, add, await_end
 
+TABLE = Path(__file__).parents[2] / "module/routes/packager.json"
 HELLO = "#!/bin/sh\necho Hello World\n"
 
 
@@ -147,6 +152,28 @@ def test_events(root: Path) -> None:
     assert {each["event"] for each in events[:-1]} == {"check"}
     assert events[-1] == {"event": "checked", "ok": False, "checks": 2, "failed": 1}
     assert b"a--1 bad: exit code 7\n    no" in done.stderr
+
+
+def test_the_report_is_the_answer_over_http(
+    root: Path, simulator: Callable[..., Simulator]
+) -> None:
+    add(root, "a--1", {"check/good": HELLO, "check/bad": "#!/bin/sh\necho no >&2; exit 7\n"})
+    activate(root, "a--1")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    agent = simulator(TABLE, f"--environment=PACKAGER_ROOT={root}", f"--environment=PATH={path}")
+    answer = requests.get(f"{agent.url}/packager/check.json", timeout=60)
+    assert (answer.status_code, answer.json()["ok"]) == (200, False)
+    assert {each["name"]: each["ok"] for each in answer.json()["checks"]} == {
+        "good": True, "bad": False,
+    }  # fmt: skip
+    *told, record = map(
+        json.loads, requests.get(f"{agent.url}/packager/check", timeout=60).iter_lines()
+    )
+    assert (told[-1]["event"], told[-1]["failed"], record["exit_code"]) == ("checked", 1, 65)
+    (root / "active/generation.json").write_text("{")
+    answer = requests.get(f"{agent.url}/packager/check.json", timeout=60)
+    assert answer.status_code == 500
+    assert "not the document of a generation" in answer.json()["stderr"]
 
 
 def test_told_to_stop_it_ends_the_checks(root: Path, tmp_path: Path) -> None:

@@ -99,6 +99,15 @@ def test_a_profile_is_applied_drifts_and_is_repaired(url: str, machine: Machine)
     assert found["profile"]["name"] == "web"
 
 
+def test_a_status_that_can_not_be_told_is_no_report(url: str, machine: Machine) -> None:
+    here = f"{url}/provisioner"
+    assert requests.post(f"{here}/apply", data=profile(**WEB), timeout=60).status_code == 200
+    (machine.root / "provisioner/applied/record.json").write_text("{")
+    answer = requests.get(f"{here}/status.json", timeout=60)
+    assert (answer.status_code, answer.json()["exit_code"]) == (500, 65)
+    assert "record.json" in answer.json()["stderr"]
+
+
 def test_no_secret_is_told(url: str, machine: Machine) -> None:
     here = f"{url}/provisioner"
     body = profile(**WEB)

@@ -21,9 +21,9 @@ DIFFERENT = 65
 INPUT = "input"  # of the configuration: a fact or a secret file that it was rendered with
 
 
-def run(*, root: str, quick: bool, output_format: str, **options: object) -> int:
-    """Tell; 65 if something differs. Raises NotFound if nothing was applied yet, PackagerError,
-    OutputFailed."""
+def run(*, root: str, quick: bool, exit_zero: bool, output_format: str, **options: object) -> int:
+    """Tell; 65 if something differs, unless `exit_zero`. Raises NotFound if nothing was applied
+    yet, PackagerError, OutputFailed."""
     root = os.path.abspath(root)  # noqa: PTH100
     with listener(output_format) as emit:
         applied, pending = runs.applied(root), runs.pending(root)
@@ -40,7 +40,7 @@ def run(*, root: str, quick: bool, output_format: str, **options: object) -> int
     if found:
         count = output.plural(len(found), "difference")
         output.complain(f"{count}; 'provisioner apply' without a profile repairs what it can")
-    return DIFFERENT if found else 0
+    return DIFFERENT if found and not exit_zero else 0
 
 
 def _profile(root: str, applied: Run, options: dict[str, object], emit: Emit) -> list[Difference]:
