@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,18 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 READY = re.compile(r"serving .* on (http://\S+)")
 
 _numbers = itertools.count()
+
+
+# Where many small trees are made and taken away again, and what is asked of them does not depend on
+# the file system.
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """A directory of the test's own as `tmp_path`, in memory where there is such a place."""
+    with tempfile.TemporaryDirectory(dir=MEMORY) as place:
+        yield Path(place)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ import tarfile
 from contextlib import suppress
 from pathlib import Path
 
+import forks
+
 PACKAGER = [sys.executable, "-m", "packager"]
 # What a host gives a command, and no more.
 BARE = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": "/nonexistent"}
@@ -22,7 +24,14 @@ def environment(root: Path, **more: str) -> dict[str, str]:
 def packager(
     root: Path, *words: str | Path, stdin: bytes = b"", **more: str
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run it to its end, everything captured."""
+    """Run it to its end, everything captured; see `forks`."""
+    return forks.run(["packager", *words], environment(root, **more), stdin=stdin)
+
+
+def from_the_start(
+    root: Path, *words: str | Path, stdin: bytes = b"", **more: str
+) -> subprocess.CompletedProcess[bytes]:
+    """The same in a Python of its own, as a shell would start it."""
     return subprocess.run(
         [*PACKAGER, *map(str, words)],
         input=stdin,

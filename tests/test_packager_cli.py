@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from packager.output import amount, encode, printable
-from packager_command import BARE, PACKAGER, environment, packager, staged, tar
+from packager_command import BARE, PACKAGER, environment, staged, tar
+from packager_command import from_the_start as packager
 from packager_web import body, cut, drip, head, serve, stall, status
 
 HELLO = tar(bin__hello=b"#!/bin/sh\necho hello\n")

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from packager_command import environment, packager, tar
+from packager_command import environment, tar
+from packager_command import from_the_start as packager
 from packager_web import Web, drip, head, serve
 
 HELLO = tar(bin__hello=b"x" * 3000)

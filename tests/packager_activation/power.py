@@ -11,14 +11,16 @@ import codecs
 import os
 import random
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from packager.errors import PackagerError
 
 CALLS = (
     *("mkdir", "mkdirat", "openat", "write", "symlink", "symlinkat", "link", "linkat", "rename"),
     *("renameat", "renameat2", "unlink", "unlinkat", "rmdir", "ftruncate", "fsync", "syncfs"),
 )
-OPTIONS = ("-f", "-y", "-s", "1000000", "-e", "trace=" + ",".join(f"?{each}" for each in CALLS))
 LINE = re.compile(r"^\d+ +(\w+)\((.*)\) += +(-?\d+|\?)")
 GONE = re.compile(r"(?:unlinkat|rmdir)\(\d+</staging/")  # taken away there: nobody's any more
 WORD = re.compile(r'(?:(\d+|AT_FDCWD)<([^>]*)>)|"((?:[^"\\]|\\.)*)"')
@@ -183,6 +185,32 @@ class Recording:
     def _place(self, path: str) -> tuple[Node | None, str]:
         parent, _, name = path.rpartition("/")
         return (self._find(parent), name) if self._inside(parent) else (None, name)
+
+
+def recording_to(log: Path) -> list[str]:
+    """The tracer (see `forks.run`) whose log is that of a `Recording`."""
+    calls = ",".join(f"?{each}" for each in CALLS)
+    return ["strace", "-f", "-y", "-s", "1000000", "-e", f"trace={calls}", "-o", str(log)]
+
+
+def judged(
+    recording: Recording, image: Path, judge: Callable[[Path, bool], None]
+) -> tuple[int, list[str]]:
+    """Write every image in turn to the place `image` and have it judged: by an AssertionError or an
+    error of the command that is lost which must not be. The judge is told whether the result had
+    been reported by then. How many images there were, and what was lost."""
+    tried = 0
+    lost = []
+    for cut, words, write in recording.images():
+        shutil.rmtree(image, ignore_errors=True)
+        write(image)
+        tried += 1
+        try:
+            judge(image, cut >= recording.reported)
+        except (AssertionError, PackagerError, OSError) as error:
+            lost.append(f"after {cut} changes, without {words}: {error}")
+    shutil.rmtree(image, ignore_errors=True)
+    return tried, lost
 
 
 def load(path: Path, known: dict[int, Node]) -> Node:

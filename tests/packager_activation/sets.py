@@ -7,8 +7,10 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import forks
 from packager.generation import active_number, decode, kept_numbers, read_generation
 from packager.hostplan import SERVICES_FILE
 from packager.store import Store
@@ -55,17 +57,11 @@ def version(number: int, name: str = "a") -> dict[str, Content]:
 
 
 def run(
-    root: Path, *words: str, stdin: bytes = b"", **environment: str
+    root: Path, *words: str, stdin: bytes = b"", tracer: Sequence[str] = (), **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run packager to its end."""
-    result = subprocess.run(
-        [PACKAGER, "--root", root, *words],
-        input=stdin,
-        capture_output=True,
-        env={**os.environ, **environment},
-        timeout=120,
-        check=False,
-    )
+    """Run packager to its end; `tracer`: see `forks.run`."""
+    command = ["packager", "--root", root, *words]
+    result = forks.run(command, {**os.environ, **environment}, stdin=stdin, tracer=tracer)
     return subprocess.CompletedProcess(
         result.args, result.returncode, result.stdout.decode(), result.stderr.decode()
     )

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from killing import Point, counting, doing, points, tell, why_no_strace
 from packager.generation import active_number
-from packager_store.test_crash import CALLS, Point, points, why_no_strace
 
-from .sets import PACKAGER, add, archive, check, look, ok, run, tidy
+from .sets import add, archive, check, look, ok, run, tidy
 
 NEW = archive({"bin/new": "new\n"})
 NEXT_COMMANDS = (["recover"], ["add", "--id=new--1", "-"], ["gc", "--keep=9"])
@@ -113,10 +114,10 @@ class Scene:
         self.old = state(self._model)
         first = self.fresh()
         log = top / "log"
-        result = self.trace(first, ",".join(f"?{call}" for call in CALLS), log)
+        result = run(first, *self.words, tracer=counting(log))
         assert result.returncode == 0, result.stderr
         self.new = state(first)
-        self.points = [p for p in points(log.read_text()) if changes_something(p)]
+        self.points = [p for p in points(log.read_text()) if p.changes_something]
 
     def fresh(self) -> Path:
         root = self._top / "root"
@@ -125,23 +126,9 @@ class Scene:
         subprocess.run(["cp", "-a", self._model, root], check=True)
         return root
 
-    def trace(
-        self, root: Path, calls: str, log: Path, *options: str
-    ) -> subprocess.CompletedProcess[str]:
-        words = ["strace", "-f", "-s", "60", "-o", str(log), "-e", f"trace={calls}", *options]
-        words += [str(PACKAGER), "--root", str(root), *self.words]
-        return subprocess.run(words, capture_output=True, text=True, check=False)
-
     def kill(self, root: Path, point: Point) -> int:
-        rule = f"inject={point.call}:signal=KILL:when={point.index}"
-        return self.trace(root, point.call, self._top / "killed.log", "-e", rule).returncode
-
-
-def changes_something(point: Point) -> bool:
-    """Whether the disk is another after this call: not if it failed, or only locked."""
-    failed = " = -1 " in point.arguments
-    locks = point.call == "flock" or (point.call == "openat" and "lock" in point.arguments)
-    return not (failed or locks or point.to_terminal)
+        tracer = doing("signal=KILL", point, self._top / "killed.log")
+        return run(root, *self.words, tracer=tracer).returncode
 
 
 def state(root: Path) -> tuple[dict[str, str], int | None]:
@@ -174,17 +161,14 @@ def after_the_kill(scene: Scene, root: Path, number: int) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", SCENES)
 def test_killed_at_every_call(
-    name: str, tmp_path: Path, record_property: Callable[[str, object], None]
+    name: str, memory: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    scene = Scene(tmp_path, name)
+    scene = Scene(memory, name)
     lost = []
     killed = 0
     for number, point in enumerate(scene.points):
         root = scene.fresh()
-        killed += scene.kill(root, point) in (-9, 137)
+        killed += scene.kill(root, point) == -signal.SIGKILL
         lost += [f"{point}: {reason}" for reason in after_the_kill(scene, root, number)]
-    told = f"{name}: {len(scene.points)} tried, {len(lost)} lost"
-    record_property("kill points", told)
-    print(f"kill points of {told}")
-    assert not lost, "\n".join(lost)
+    tell("kill points", name, len(scene.points), lost, record_property)
     assert killed == len(scene.points)

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from killing import tell, why_no_strace
 from packager.generation import active_number
 from packager.installed import installed_ids
 from packager.store import Store
-from packager_store.test_crash import why_no_strace
 
-from .power import OPTIONS, Recording
-from .sets import PACKAGER, check, look, tidy
+from .power import Recording, judged, recording_to
+from .sets import check, look, run, tidy
 from .test_crash import copying, interrupted, one, packages, three, without_tree
 
-# The images are many and small; what is asked of them does not depend on the file system.
-MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 State = tuple[dict[str, str], int | None, list[str]]
 
 SCENES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
@@ -42,41 +37,28 @@ def state(root: Path) -> State:
 
 @pytest.mark.parametrize("name", SCENES)
 def test_cut_at_every_call(
-    name: str, tmp_path: Path, record_property: Callable[[str, object], None]
+    name: str, memory: Path, record_property: Callable[[str, object], None]
 ) -> None:
     if why_no_strace():
         pytest.skip(why_no_strace())
     prepare, words = SCENES[name]
-    before, root, log = tmp_path / "before", tmp_path / "root", tmp_path / "log"
+    before, root, log = memory / "before", memory / "root", memory / "log"
     prepare(before)
     subprocess.run(["cp", "-a", before, root], check=True)
-    command = ["strace", *OPTIONS, "-o", str(log), str(PACKAGER), "--root", str(root), *words]
-    subprocess.run(command, check=True, capture_output=True)
+    assert run(root, *words, tracer=recording_to(log)).returncode == 0
     old, new = state(before), state(root)
-    recording = Recording(before, root, log.read_text())
-    image = Path(tempfile.mkdtemp(dir=MEMORY)) / "image"
-    tried = 0
-    lost = []
-    for cut, words_lost, write in recording.images():
-        write(image)
-        tried += 1
-        try:
-            seen = state(image)
-            assert seen[:2] in (old[:2], new[:2]), "neither the old nor the new set"
-            if cut >= recording.reported:
-                assert seen[:2] == new[:2], "what was reported is not there"
-            Store(str(image)).recover()
-            assert state(image)[:2] == seen[:2], "recovery changed what is active"
-            check(image, content=False)
-            tidy(image)
-            if cut >= recording.reported:
-                assert state(image) == new
-        except (AssertionError, OSError) as error:
-            lost.append(f"after {cut} changes, without {words_lost}: {error}")
-        shutil.rmtree(image)
-    image.parent.rmdir()
-    told = f"{name}: {tried} tried, {len(lost)} lost"
-    record_property("power losses", told)
-    print(f"power losses in {told}")
-    assert not lost, "\n".join(lost[:10])
-    assert tried
+
+    def judge(image: Path, reported: bool) -> None:
+        seen = state(image)
+        assert seen[:2] in (old[:2], new[:2]), "neither the old nor the new set"
+        if reported:
+            assert seen[:2] == new[:2], "what was reported is not there"
+        Store(str(image)).recover()
+        assert state(image)[:2] == seen[:2], "recovery changed what is active"
+        check(image, content=False)
+        tidy(image)
+        if reported:
+            assert state(image) == new
+
+    tried, lost = judged(Recording(before, root, log.read_text()), memory / "image", judge)
+    tell("power losses", name, tried, lost, record_property)

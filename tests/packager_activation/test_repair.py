@@ -10,22 +10,20 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from killing import Point, counting, doing, points, tell, why_no_strace
 from packager.generation import active_number
 from packager.store import Store
 from packager_site import configuration, site
-from packager_store.test_crash import CALLS, Point, points, why_no_strace
 
-from .power import OPTIONS, Recording
-from .sets import PACKAGER, archive, content, ok, run, seen, tidy, version
-from .test_crash import changes_something
-from .test_power import MEMORY
+from .power import Recording, judged, recording_to
+from .sets import archive, content, ok, run, seen, tidy, version
 
 A = version(1)
 INFO: dict[str, object] = {"environment": {"A": "1"}}
@@ -227,10 +225,8 @@ def test_where_directories_cannot_be_exchanged(root: Path, tmp_path: Path) -> No
     if why_no_strace():
         pytest.skip(why_no_strace())
     damage(root)
-    rule = "inject=renameat2:error=EINVAL"
-    words = ["strace", "-f", "-o", "/dev/null", "-e", "trace=renameat2", "-e", rule]
-    words += [str(PACKAGER), "--root", str(root), *fresh(root)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    tracer = doing("error=EINVAL", Point("renameat2", 1, ""), Path("/dev/null"))
+    done = run(root, *fresh(root), tracer=tracer)
     assert done.returncode == 74
     assert "can't exchange two directories" in done.stderr
     assert (root / "active/bin/a").read_text() == "changed"
@@ -330,10 +326,10 @@ class Scene:
         root = self.fresh()
         self.harmed = readable(root)
         log = top / "log"
-        done = self.trace(root, ",".join(f"?{call}" for call in CALLS), log)
+        done = run(root, *self.words, tracer=counting(log))
         assert done.returncode == 0, done.stderr
         assert readable(root) == self.well
-        self.points = [point for point in points(log.read_text()) if changes_something(point)]
+        self.points = [point for point in points(log.read_text()) if point.changes_something]
 
     def fresh(self) -> Path:
         place = self._top / "run"
@@ -341,32 +337,25 @@ class Scene:
         subprocess.run(["cp", "-a", self._top / "model", place], check=True)
         return place / "store"
 
-    def trace(
-        self, root: Path, calls: str, log: Path, *more: str
-    ) -> subprocess.CompletedProcess[str]:
-        words = ["strace", "-f", "-s", "60", "-o", str(log), "-e", f"trace={calls}", *more]
-        words += [str(PACKAGER), "--root", str(root), *self.words]
-        return subprocess.run(words, capture_output=True, text=True, check=False)
-
     def inject(self, root: Path, point: Point, what: str) -> int:
-        rule = f"inject={point.call}:{what}:when={point.index}"
-        log = self._top / "injected.log"
-        return self.trace(root, point.call, log, "-e", rule).returncode
+        return run(
+            root, *self.words, tracer=doing(what, point, self._top / "injected.log")
+        ).returncode
 
 
 @pytest.mark.parametrize("name", SCENES)
 def test_killed_at_every_call(
-    name: str, tmp_path: Path, record_property: Callable[[str, object], None]
+    name: str, memory: Path, record_property: Callable[[str, object], None]
 ) -> None:
     """A reader finds each path as it was, damage and all, or well; the next repair ends it."""
     if why_no_strace():
         pytest.skip(why_no_strace())
-    scene = Scene(tmp_path, name)
+    scene = Scene(memory, name)
     lost = []
     killed = 0
     for point in scene.points:
         root = scene.fresh()
-        killed += scene.inject(root, point, "signal=KILL") in (-9, 137)
+        killed += scene.inject(root, point, "signal=KILL") == -signal.SIGKILL
         try:
             found = readable(root)
             for path, now in found.items():
@@ -379,19 +368,16 @@ def test_killed_at_every_call(
             tidy(root)
         except AssertionError as error:
             lost.append(f"{point}: {error}")
-    told = f"repair of {name}: {len(scene.points)} tried, {len(lost)} lost"
-    record_property("kill points", told)
-    print(f"kill points of {told}")
-    assert not lost, "\n".join(lost)
+    tell("kill points", f"repair of {name}", len(scene.points), lost, record_property)
     assert killed == len(scene.points)
 
 
 @pytest.mark.parametrize("name", ["a package", "links"])
-def test_refused_at_every_call(name: str, tmp_path: Path) -> None:
+def test_refused_at_every_call(name: str, memory: Path) -> None:
     """The disk fails: said with 74 and nothing lost, or it did not matter."""
     if why_no_strace():
         pytest.skip(why_no_strace())
-    scene = Scene(tmp_path, name)
+    scene = Scene(memory, name)
     lost = []
     for point in scene.points:
         if point.call == "flock":
@@ -414,41 +400,27 @@ def test_refused_at_every_call(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a package", "a package and its record", "links"])
 def test_power_loss(
-    name: str, tmp_path: Path, record_property: Callable[[str, object], None]
+    name: str, memory: Path, record_property: Callable[[str, object], None]
 ) -> None:
     if why_no_strace():
         pytest.skip(why_no_strace())
-    scene = Scene(tmp_path, name)
+    scene = Scene(memory, name)
     root = scene.fresh()
-    before = tmp_path / "before"
+    before, log = memory / "before", memory / "power.log"
     subprocess.run(["cp", "-a", root, before], check=True)
-    log = tmp_path / "power.log"
-    command = ["strace", *OPTIONS, "-o", str(log), str(PACKAGER), "--root", str(root), *scene.words]
-    subprocess.run(command, check=True, capture_output=True)
-    recording = Recording(before, root, log.read_text())
-    image = Path(tempfile.mkdtemp(dir=MEMORY)) / "image"
-    tried = 0
-    lost = []
-    for cut, words_lost, write in recording.images():
-        write(image)
-        tried += 1
-        try:
-            now = readable(image)
-            for path, each in now.items():  # the units are not part of the image
-                assert path == "the unit" or each in (scene.harmed[path], scene.well[path]), path
-            if cut >= recording.reported:
-                now["the unit"] = scene.well["the unit"]
-                assert now == scene.well, "what was reported is not there"
-            seen_before = readable(image)
-            Store(str(image)).recover()
-            assert readable(image) == seen_before
-            tidy(image)
-        except (AssertionError, OSError) as error:
-            lost.append(f"after {cut} changes, without {words_lost}: {error}")
-        shutil.rmtree(image)
-    image.parent.rmdir()
-    told = f"repair of {name}: {tried} tried, {len(lost)} lost"
-    record_property("power losses", told)
-    print(f"power losses in {told}")
-    assert not lost, "\n".join(lost[:10])
-    assert tried
+    assert run(root, *scene.words, tracer=recording_to(log)).returncode == 0
+
+    def judge(image: Path, reported: bool) -> None:
+        now = readable(image)
+        for path, each in now.items():  # the units are not part of the image
+            assert path == "the unit" or each in (scene.harmed[path], scene.well[path]), path
+        if reported:
+            assert {**now, "the unit": scene.well["the unit"]} == scene.well, (
+                "what was reported is not there"
+            )
+        Store(str(image)).recover()
+        assert readable(image) == now
+        tidy(image)
+
+    tried, lost = judged(Recording(before, root, log.read_text()), memory / "image", judge)
+    tell("power losses", f"repair of {name}", tried, lost, record_property)

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import requests
 from conftest import Simulator
+from killing import why_no_strace
 from packager_command import PACKAGER, environment, packager, staged, working_on
-from packager_store.test_crash import why_no_strace
 
 from .package import activate, add, await_end
 

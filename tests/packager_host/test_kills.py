@@ -12,16 +12,17 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
+import forks
 import pytest
+from killing import CALLS, Point, points, tell, why_no_strace
 from packager.generation import active_generation
 from packager_activation.test_crash import age
-from packager_command import PACKAGER
-from packager_store.test_crash import CALLS, Point, points, why_no_strace
 
 from .package import add
 
@@ -100,7 +101,7 @@ class World:
         begun = self.run("activate", "base--1")
         assert begun.returncode == 0, begun.stderr
 
-    def run(self, *words: str, tracing: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, tracer: Sequence[str] = ()) -> subprocess.CompletedProcess[bytes]:
         """Run packager, on a host of its own if that can be."""
         options = [
             "--settle=0.001",
@@ -108,16 +109,11 @@ class World:
             f"--state-dir={self.top}/lib/dcos",
             f"--config-dir={self.top}/config",
         ]
-        inner = [*tracing, *PACKAGER, "--root", f"{self.top}/root", words[0], *options]
-        if not why_no_users():
-            bind = 'mount --bind "$0" /etc && exec "$@"'
-            inner = ["unshare", "--mount", "sh", "-c", bind, f"{self.top}/etc", *inner]
-        return subprocess.run(
-            [*inner, *words[1:]],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PATH": f"{self.top}/tools:{os.environ['PATH']}"},
-            check=False,
+        return forks.run(
+            ["packager", "--root", self.top / "root", words[0], *options, *words[1:]],
+            {**os.environ, "PATH": f"{self.top}/tools:{os.environ['PATH']}"},
+            tracer=tracer,
+            etc=None if why_no_users() else self.top / "etc",
         )
 
     def seen(self) -> dict[str, object]:
@@ -173,8 +169,8 @@ def killed(world: World) -> None:
     """An activation was killed when all was made for its set, before the switch."""
     filters = ("-e", "trace=symlinkat", "-e", "inject=symlinkat:signal=KILL:when=1")  # of its tree
     words = ["activate", "base--1", "state--1", *(["web--1"] if not why_no_users() else [])]
-    result = world.run(*words, tracing=("strace", "-o", "/dev/null", *filters))
-    assert result.returncode in (-9, 137), result.stderr
+    result = world.run(*words, tracer=("strace", "-o", "/dev/null", *filters))
+    assert result.returncode == -signal.SIGKILL, result.stderr
     assert world.active() == ["base--1"]
     assert (world.top / "lib/dcos/state").is_dir()
 
@@ -196,14 +192,14 @@ SCENES: dict[str, tuple[Callable[[World], None], list[str], list[str], bool]] = 
 
 @pytest.mark.parametrize("name", SCENES)
 def test_killed_at_every_call(
-    name: str, tmp_path: Path, record_property: Callable[[str, object], None]
+    name: str, memory: Path, record_property: Callable[[str, object], None]
 ) -> None:
     prepare, words, other, users = SCENES[name]
     if why_no_strace():
         pytest.skip(why_no_strace())
     if users and why_no_users():
         pytest.skip(why_no_users())
-    model, world = World(tmp_path / "model"), World(tmp_path / "world")
+    model, world = World(memory / "model"), World(memory / "world")
     world.begin()
     prepare(world)
     age(world.top / "root")  # or it would depend on the time which tree is changed
@@ -214,10 +210,10 @@ def test_killed_at_every_call(
         shutil.rmtree(world.top, ignore_errors=True)
         subprocess.run(["cp", "-a", model.top, world.top], check=True)
 
-    def traced(*options: str, calls: str) -> subprocess.CompletedProcess[str]:
-        log = str(tmp_path / "log")
-        tracing = ("strace", "-y", "-s", "200", "-o", log, "-e", f"trace={calls}", *options)
-        return world.run(*words, tracing=tracing)
+    def traced(*options: str, calls: str) -> subprocess.CompletedProcess[bytes]:
+        log = str(memory / "log")
+        tracer = ("strace", "-y", "-s", "200", "-o", log, "-e", f"trace={calls}", *options)
+        return world.run(*words, tracer=tracer)
 
     def after(*commands: list[str]) -> dict[str, object]:
         """The host after these commands, none of which is killed."""
@@ -230,7 +226,7 @@ def test_killed_at_every_call(
 
     fresh()
     clean = traced(calls=",".join(f"?{call}" for call in ALL_CALLS))
-    log = (tmp_path / "log").read_text()  # of the command alone, not of what it calls
+    log = (memory / "log").read_text()  # of the command alone, not of what it calls
     numbered = re.sub(r"^", "1 ", log, flags=re.MULTILINE)
     tried = [point for point in points(numbered) if TOUCHES.search(point.arguments)]
     sets = (before[1:], world.active())
@@ -243,21 +239,17 @@ def test_killed_at_every_call(
         fresh()
         rule = f"inject={point.call}:signal=KILL:when={point.index}"
         result = traced("-e", rule, calls=point.call)
-        problems = [] if result.returncode in (-9, 137) else ["it was not killed"]
+        problems = [] if result.returncode == -signal.SIGKILL else ["it was not killed"]
         if world.active() not in sets:
             problems.append(f"{world.active()} are active")
         result = world.run(*following)
         if result.returncode != (clean.returncode if following is words else 0):
-            problems.append(result.stderr)
+            problems.append(result.stderr.decode())
         found = world.seen()
         if found not in expected:
             problems += differences(found, expected[0])
         lost += [f"{shown(point)}: {following}: {each}" for each in problems]
-    told = f"{name}: {len(tried)} tried, {len(lost)} lost"
-    record_property("kill points", told)
-    print(f"kill points of {told}")
-    assert not lost, "\n".join(lost)
-    assert tried
+    tell("kill points", name, len(tried), lost, record_property)
 
 
 def differences(now: dict[str, object], then: dict[str, object]) -> list[str]:

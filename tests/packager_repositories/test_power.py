@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from killing import tell, why_no_strace
 from packager import indexing, seen
-from packager.errors import DataError
-from packager_activation.power import OPTIONS, Recording
+from packager_activation.power import Recording, judged, recording_to
 from packager_site import put, site
-from packager_store.test_crash import why_no_strace
 
 from .test_trust import World
 
@@ -75,30 +74,20 @@ def test_cut_at_every_call(
     old = seen.load(str(here), "main")
     assert new is not None and (old is None or new.age > old.age)
     shutil.copytree(here, before)
-    command = ["strace", *OPTIONS, "-o", str(log), sys.executable, "-c", REMEMBER]
+    command = [*recording_to(log), sys.executable, "-c", REMEMBER]
     subprocess.run([*command, here, world.path / "root"], check=True, capture_output=True)
     recording = Recording(before, here, log.read_text())
     assert 0 < recording.reported <= len(recording.changes)
-    tried = 0
-    lost = []
-    for cut, words, write in recording.images():
-        image = world.path / "image"
-        write(image)
-        tried += 1
-        try:
-            found = seen.load(str(image), "main")
-            age = None if found is None else found.age
-            seen.save(str(image), "main", new)  # the next command, which sees it again
-            again = seen.load(str(image), "main")
-            assert again is not None and again.same(new)
-            assert not list(image.rglob("*.new"))
-            allowed = [new.age] if cut >= recording.reported else [old and old.age, new.age]
-            assert age in allowed, f"version {age} is known"
-        except (AssertionError, DataError, OSError) as error:
-            lost.append(f"after {cut} changes, without {words}: {error}")
-        shutil.rmtree(image)
-    told = f"remembering, {prepare.__name__}: {tried} tried, {len(lost)} lost"
-    record_property("power losses", told)
-    print(f"power losses in {told}")
-    assert not lost, "\n".join(lost[:10])
-    assert tried
+
+    def judge(image: Path, reported: bool) -> None:
+        found = seen.load(str(image), "main")
+        age = None if found is None else found.age
+        seen.save(str(image), "main", new)  # the next command, which sees it again
+        again = seen.load(str(image), "main")
+        assert again is not None and again.same(new)
+        assert not list(image.rglob("*.new"))
+        allowed = [new.age] if reported else [old and old.age, new.age]
+        assert age in allowed, f"version {age} is known"
+
+    tried, lost = judged(recording, world.path / "image", judge)
+    tell("power losses", f"remembering, {prepare.__name__}", tried, lost, record_property)

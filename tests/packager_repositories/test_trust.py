@@ -21,7 +21,7 @@ from packager.errors import ConfigError, DataError, PackagerError, UsageError
 from packager.indexing import index, opened
 from packager.remote import Policy
 from packager.repository import Opened, Repositories
-from packager_command import packager
+from packager_command import from_the_start, packager
 from packager_site import Site, configuration, put, site
 from packager_web import body
 from securesystemslib.signer import CryptoSigner
@@ -440,7 +440,7 @@ def test_without_the_libraries(world: World) -> None:
         world.path / "c.toml",
         {"name": "main", "url": world.site.url, "keys": world.public("own")},
     )
-    said = packager(
+    said = from_the_start(
         world.path / "root",
         *("fetch", "--config", settings, "hello--1.0"),
         PYTHONPATH=os.pathsep.join([str(missing.parent), *sys.path]),

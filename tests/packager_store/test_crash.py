@@ -1,72 +1,35 @@
 """Killed, or refused by the kernel, at every system call that changes the disk.
 
-strace counts a command's calls in a first run and then delivers SIGKILL (or an error) at each of
-them in a run of its own. Whatever happened, readers see the old or the new state, packages are as
-they were added, and the next writer leaves nothing behind.
+Whatever happened, readers see the old or the new state, packages are as they were added, and the
+next writer leaves nothing behind.
 """
 
 from __future__ import annotations
 
 import io
-import re
+import os
 import shutil
+import signal
 import subprocess
-import sys
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import forks
 import pytest
+from killing import Point, counting, doing, points, tell, why_no_strace
 from packager.installed import installed_ids
 from packager.store import Store
 
 from .archives import GOOD, hard_link, snapshot
 
-PACKAGER = Path(sys.executable).with_name("packager")
-CALLS = (
-    *("mkdir", "mkdirat", "openat", "write", "pwrite64", "symlink", "symlinkat", "link", "linkat"),
-    *("rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir", "ftruncate"),
-    *("chmod", "fchmod", "fchmodat", "fsync", "fdatasync", "syncfs", "flock"),
-)
 UNSYNCED = {"flock"}  # changes no disk: killed at, but no disk error can come of it
-SEEN = re.compile(r"^\d+ +(\w+)\((.*)")
 ARCHIVE = hard_link("./lib/shared", "./bin/hello").join([GOOD[:-1024], GOOD[-1024:]])
-
-
-@cache
-def why_no_strace() -> str:
-    """The reason why system calls can't be counted here; empty if they can."""
-    if not shutil.which("strace"):
-        return "strace is not installed"
-    tried = subprocess.run(
-        ["strace", "-f", "-o", "/dev/null", "true"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return "" if tried.returncode == 0 else f"strace may not trace here: {tried.stderr.strip()}"
 
 
 @pytest.fixture(autouse=True)
 def strace() -> None:
     if why_no_strace():
         pytest.skip(why_no_strace())
-
-
-class Point:
-    """One system call of a command: the `index`-th of its name."""
-
-    def __init__(self, call: str, index: int, arguments: str) -> None:
-        self.call = call
-        self.index = index
-        self.arguments = arguments
-
-    def __str__(self) -> str:
-        return f"{self.call} #{self.index} ({self.arguments[:60]})"
-
-    @property
-    def to_terminal(self) -> bool:
-        return self.call == "write" and self.arguments.startswith(("1,", "2,"))
 
 
 class Scene:
@@ -81,7 +44,7 @@ class Scene:
         first = self.fresh("first")
         self.old = installed(first)
         log = top / "log"
-        result = self.run(first, ",".join(f"?{call}" for call in CALLS), log)
+        result = self.run(first, counting(log))
         assert result.returncode == 0, result.stderr
         self.new = installed(first)
         assert tidy(first) == ""
@@ -94,33 +57,12 @@ class Scene:
         self._prepare(root)
         return root
 
-    def run(
-        self, root: Path, calls: str, log: Path, *options: str
-    ) -> subprocess.CompletedProcess[str]:
-        words = ["strace", "-f", "-s", "60", "-o", str(log)]
-        words += ["-e", f"trace={calls}", *options]
-        words += [str(PACKAGER), "--root", str(root), *self.words]
-        return subprocess.run(words, capture_output=True, text=True, check=False)
+    def run(self, root: Path, tracer: Sequence[str] = ()) -> subprocess.CompletedProcess[bytes]:
+        return forks.run(["packager", "--root", root, *self.words], os.environ, tracer=tracer)
 
-    def inject(self, root: Path, point: Point, what: str) -> subprocess.CompletedProcess[str]:
-        """Run the command in `root` and do `what` to it at `point`; `what` ends with "+" for all
-        calls of the same name from there on."""
-        rule = f"inject={point.call}:{what.rstrip('+')}:when={point.index}"
-        rule += "+" if what.endswith("+") else ""
-        return self.run(root, point.call, self._top / "injected.log", "-e", rule)
-
-
-def points(log: str) -> list[Point]:
-    counts: dict[str, int] = {}
-    found = []
-    for line in log.splitlines():
-        match = SEEN.match(line)
-        if match:
-            call, arguments = match.groups()
-            counts[call] = counts.get(call, 0) + 1
-            if call != "openat" or "O_CREAT" in arguments:
-                found.append(Point(call, counts[call], arguments))
-    return found
+    def inject(self, root: Path, point: Point, what: str) -> subprocess.CompletedProcess[bytes]:
+        """Run the command in `root` and do `what` to it at `point` (see `killing.doing`)."""
+        return self.run(root, doing(what, point, self._top / "injected.log"))
 
 
 def installed(root: Path) -> dict[str, object]:
@@ -173,15 +115,15 @@ SCENES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
 
 @pytest.mark.parametrize("name", SCENES)
 def test_killed_at_every_call(
-    name: str, tmp_path: Path, record_property: Callable[[str, object], None]
+    name: str, memory: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    scene = Scene(tmp_path, *SCENES[name])
+    scene = Scene(memory, *SCENES[name])
     lost = []
     killed = 0
     for point in scene.points:
         root = scene.fresh("killed")
         result = scene.inject(root, point, "signal=KILL")
-        killed += result.returncode in (-9, 137)
+        killed += result.returncode == -signal.SIGKILL
         try:
             state = installed(root)
             assert state in (scene.old, scene.new), "neither the old nor the new state"
@@ -190,22 +132,18 @@ def test_killed_at_every_call(
             assert tidy(root) == ""
             again = scene.words[0] == "remove" and state == scene.new
             if not again:
-                retried = subprocess.run(
-                    [PACKAGER, "--root", root, *scene.words], capture_output=True, check=False
-                )
+                retried = scene.run(root)
                 assert retried.returncode == 0, retried.stderr
             assert installed(root) == scene.new
         except AssertionError as error:
             lost.append(f"{point}: {error}")
-    record_property("kill points", f"{name}: {len(scene.points)} tried, {len(lost)} lost")
-    print(f"kill points of {name}: {len(scene.points)} tried, {len(lost)} lost")
-    assert not lost, "\n".join(lost)
+    tell("kill points", name, len(scene.points), lost, record_property)
     assert killed == len(scene.points)
 
 
-def test_nothing_is_reported_before_it_is_durable(tmp_path: Path) -> None:
+def test_nothing_is_reported_before_it_is_durable(memory: Path) -> None:
     """The order that power loss makes important, as the kernel saw it."""
-    calls = [(point.call, point.arguments) for point in Scene(tmp_path, *SCENES["add"]).points]
+    calls = [(point.call, point.arguments) for point in Scene(memory, *SCENES["add"]).points]
 
     def at(call: str, words: str = "") -> int:
         return max(n for n, (name, rest) in enumerate(calls) if name == call and words in rest)
@@ -229,8 +167,8 @@ def test_nothing_is_reported_before_it_is_durable(tmp_path: Path) -> None:
         ("remove", "ENOSPC+"),
     ],
 )
-def test_refused_at_every_call(name: str, error: str, tmp_path: Path) -> None:
-    scene = Scene(tmp_path, *SCENES[name])
+def test_refused_at_every_call(name: str, error: str, memory: Path) -> None:
+    scene = Scene(memory, *SCENES[name])
     tried = 0
     lost = []
     for point in scene.points:
@@ -246,8 +184,8 @@ def test_refused_at_every_call(name: str, error: str, tmp_path: Path) -> None:
             else:
                 assert result.returncode == 74, result.stderr
                 if point.call != "write":  # else what to say can't be written either
-                    assert result.stderr.count("\n") == 1
-                    assert str(root) in result.stderr
+                    assert result.stderr.count(b"\n") == 1
+                    assert os.fsencode(root) in result.stderr
                 assert state == scene.old
             Store(str(root)).recover()
             assert installed(root) == state

@@ -8,20 +8,18 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from killing import Point, counting, doing, points
 from packager.errors import PackagerError
 from packager.generation import active_generation
 from packager.store import Store
 from packager_activation.sets import check, look, tidy
-from packager_activation.test_crash import changes_something
-from packager_store.test_crash import CALLS, Point, points
 from packager_web import serve
 from provisioner import runs
 
-from .forks import Forks
 from .host import Host, profile
 
 HOST = ("--no-systemd", "--no-users")
@@ -97,13 +95,12 @@ SCENES: dict[str, tuple[Callable[[Host], None], dict[str, Any], tuple[int, ...],
 class Scene:
     """A host before an apply, and what readers see before and after it."""
 
-    def __init__(self, top: Path, name: str, forks: Forks) -> None:
+    def __init__(self, top: Path, name: str) -> None:
         prepare, document, between, after, self.code = SCENES[name]
         self.between = [shown(each) for each in between]
         self.after = shown(after)
         self.modes_hold = True  # false where the disk's content is only a model of one
         self._top = top
-        self._forks = forks
         self.host = Host(top)
         self._profile = top / "profile.json"
         self._profile.write_text(json.dumps(document))
@@ -115,44 +112,39 @@ class Scene:
         self.root = self.host.root
         self.fresh()
         log = top / "log"
-        done = self.trace(",".join(f"?{call}" for call in CALLS), log)
+        done = self.traced(counting(log))
         assert done.returncode == self.code, done.stderr
         seen = look(self.root)
         assert seen == self.after, f"{seen} and not {self.after}"
-        self.points = [each for each in points(log.read_text()) if changes_something(each)]
+        self.points = [each for each in points(log.read_text()) if each.changes_something]
 
     def fresh(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
         # Hard links stay hard links.
         subprocess.run(["cp", "-a", self._model, self.root], check=True)
 
-    def apply(self, path: Path, tracer: list[str]) -> subprocess.CompletedProcess[str]:
-        words = ["apply", *HOST, path]
-        return self._forks.run(words, self.host.environment, tracer)
+    def apply(self, path: Path, tracer: Sequence[str] = ()) -> subprocess.CompletedProcess[bytes]:
+        return self.host.run("apply", *HOST, path, tracer=tracer)
 
-    def trace(self, calls: str, log: Path, *options: str) -> subprocess.CompletedProcess[str]:
-        tracer = ["strace", "-f", "-s", "60", "-o", str(log), "-e", f"trace={calls}", *options]
-        return self.trace_with(tracer)
-
-    def trace_with(self, tracer: list[str]) -> subprocess.CompletedProcess[str]:
+    def traced(self, tracer: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+        """Apply the profile."""
         return self.apply(self._profile, tracer)
 
     def send(self, point: Point, number: signal.Signals) -> int:
         """Send the apply a signal at this call; how it ended."""
-        rule = f"inject={point.call}:signal={number.name}:when={point.index}"
-        return self.trace(point.call, self._top / "killed", "-e", rule).returncode
+        return self.traced(doing(f"signal={number.name}", point, self._top / "killed")).returncode
 
     def wrong(self, number: int) -> Iterator[str]:
         """What is wrong after a kill, or a power loss, in words; the next apply is of the same
         profile, or (every third) of the first one."""
         yield from self.unreadable()
         first = number % 3 == 0
-        done = self.apply(self._first if first else self._profile, [])
+        done = self.apply(self._first if first else self._profile)
         if done.returncode != (0 if first else self.code):
-            yield f"the next apply ended with {done.returncode}: {done.stderr}"
+            yield f"the next apply ended with {done.returncode}: {done.stderr.decode()}"
             return
         try:
-            self.settled(first, done.stdout, again=number % 4 == 0)
+            self.settled(first, done.stdout.decode(), again=number % 4 == 0)
         except AssertionError as error:
             yield f"the next apply left: {error}"
 
@@ -183,5 +175,5 @@ class Scene:
         assert not left, f"{left} in provisioner"
         assert all(each.name.isdigit() for each in (top / "runs").iterdir())
         if again and (first or not self.code):
-            done = self.apply(self._first if first else self._profile, [])
-            assert "nothing was changed" in done.stdout, done.stderr
+            done = self.apply(self._first if first else self._profile)
+            assert b"nothing was changed" in done.stdout, done.stderr

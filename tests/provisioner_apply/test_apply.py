@@ -12,10 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from killing import Point, doing, why_no_strace
 from packager_store.archives import snapshot
-from packager_store.test_crash import why_no_strace
 from packager_web import serve, status
-from provisioner_state.command import PROVISIONER
 
 from .host import UNIT, Host, configuration, profile, template
 
@@ -329,9 +328,8 @@ def test_a_restart_that_a_kill_has_kept_from_is_made_up_for(host: Host, call: st
         shutil.rmtree(host.root, ignore_errors=True)
         subprocess.run(["cp", "-a", model, host.root], check=True)
         host.tools.calls()
-        rule = f"inject={call}:signal=KILL:when={number}"
-        traced = ["strace", "-o", "/dev/null", "-e", f"trace={call}", "-e", rule]
-        killed = host.run("apply", "-", stdin=document, program=[*traced, *PROVISIONER])
+        tracer = doing("signal=KILL", Point(call, number, ""), Path("/dev/null"))
+        killed = host.run("apply", "-", stdin=document, tracer=tracer)
         if killed.returncode == 0:
             break
         missed = host.read("etc/web.conf") == "port=81\n" and not host.tools.calls()

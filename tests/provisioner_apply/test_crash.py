@@ -6,63 +6,53 @@ apply (of the same profile, or of another one) finds its way and leaves nothing 
 from __future__ import annotations
 
 import signal
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from packager_activation.test_power import MEMORY
-from packager_store.test_crash import why_no_strace
+from killing import tell, why_no_strace
 
-from .forks import Forks, forks
 from .scenes import SCENES, Scene
 
 DECIDING = ("rename", "fsync", "syncfs", "unlink", "symlink")  # and not the filling of files
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Forks]:
+@pytest.fixture(autouse=True)
+def strace() -> None:
     if why_no_strace():
         pytest.skip(why_no_strace())
-    with forks() as running:
-        yield running
 
 
 @pytest.mark.parametrize("name", SCENES)
 def test_killed_at_every_call(
-    name: str, server: Forks, record_property: Callable[[str, object], None]
+    name: str, memory: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    with tempfile.TemporaryDirectory(dir=MEMORY) as top:
-        scene = Scene(Path(top), name, server)
-        lost = []
-        killed = 0
-        for number, point in enumerate(scene.points):
-            scene.fresh()
-            killed += scene.send(point, signal.SIGKILL) == -signal.SIGKILL
-            lost += [f"{point}: {reason}" for reason in scene.wrong(number)]
-    told = f"{name}: {len(scene.points)} tried, {len(lost)} lost"
-    record_property("kill points", told)
-    print(f"kill points of {told}")
-    assert not lost, "\n".join(lost[:20])
+    scene = Scene(memory, name)
+    lost = []
+    killed = 0
+    for number, point in enumerate(scene.points):
+        scene.fresh()
+        killed += scene.send(point, signal.SIGKILL) == -signal.SIGKILL
+        lost += [f"{point}: {reason}" for reason in scene.wrong(number)]
+    tell("kill points", name, len(scene.points), lost, record_property)
     assert killed == len(scene.points)
 
 
-def test_told_to_stop_where_it_is_decided(server: Forks) -> None:
+def test_told_to_stop_where_it_is_decided(memory: Path) -> None:
     """At every rename, sync and unlink it dies of the signal, leaves nothing that was staged, and
     is finished by the next apply; unless it was too late: then it has been done."""
-    with tempfile.TemporaryDirectory(dir=MEMORY) as top:
-        scene = Scene(Path(top), "packages and configuration change", server)
-        lost = []
-        stopped = 0
-        deciding = [each for each in scene.points if each.call.startswith(DECIDING)]
-        for number, point in enumerate(deciding):
-            scene.fresh()
-            ended = scene.send(point, signal.SIGTERM)
-            stopped += ended == -signal.SIGTERM
-            if ended not in (0, -signal.SIGTERM):
-                lost.append(f"{point}: it ended with {ended}")
-            if list((scene.root / "staging").iterdir()):
-                lost.append(f"{point}: something is left in staging")
-            lost += [f"{point}: {reason}" for reason in scene.wrong(number)]
+    scene = Scene(memory, "packages and configuration change")
+    lost = []
+    stopped = 0
+    deciding = [each for each in scene.points if each.call.startswith(DECIDING)]
+    for number, point in enumerate(deciding):
+        scene.fresh()
+        ended = scene.send(point, signal.SIGTERM)
+        stopped += ended == -signal.SIGTERM
+        if ended not in (0, -signal.SIGTERM):
+            lost.append(f"{point}: it ended with {ended}")
+        if list((scene.root / "staging").iterdir()):
+            lost.append(f"{point}: something is left in staging")
+        lost += [f"{point}: {reason}" for reason in scene.wrong(number)]
     assert not lost, "\n".join(lost[:20])
     assert stopped

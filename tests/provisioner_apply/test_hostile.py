@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from packager_store.archives import snapshot
 
-from .forks import Forks, forks
 from .host import Host, configuration, profile, template
 
 
 class Refusing(Host):
-    """A host that is to refuse things, by the runs of a server (see `forks`)."""
-
-    forks: Forks
+    """A host that is to refuse things."""
 
     def refused(self, content: bytes | dict[str, Any], code: int = 65) -> str:
         """Planned and applied, it is refused in the same words, and nothing changes; the words."""
@@ -25,9 +21,9 @@ class Refusing(Host):
         before = self._store()
         words = []
         for command in (["plan"], ["apply", "--format=ndjson"]):
-            done = self.forks.run([*command, file], self.environment)
-            assert (done.returncode, done.stdout) == (code, ""), done.stderr
-            words.append(done.stderr)
+            done = self.run(*command, file)
+            assert (done.returncode, done.stdout) == (code, b""), done.stderr
+            words.append(done.stderr.decode())
         assert words[0] == words[1]
         assert self._store() == before
         assert self.active == []
@@ -39,11 +35,10 @@ class Refusing(Host):
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Refusing]:
+def host(tmp_path_factory: pytest.TempPathFactory) -> Refusing:
     host = Refusing(tmp_path_factory.mktemp("host"))
     host.add("web--1", {"bin/web": "#!/bin/sh\n"})
-    with forks() as host.forks:
-        yield host
+    return host
 
 
 LAUGHS = b"a: &a [x, x]\n" + b"".join(

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import forks
 from packager_command import environment
 from packager_host.host import Tools
 
 PROVISIONER = [sys.executable, "-m", "provisioner"]
-PACKAGER = [sys.executable, "-m", "packager"]
 
 
 class Machine:
@@ -41,9 +41,16 @@ class Machine:
         )
 
     def run(
-        self, *words: str | Path, stdin: bytes = b"", program: list[str] = PROVISIONER
+        self,
+        *words: str | Path,
+        stdin: bytes = b"",
+        program: str | list[str] = "provisioner",
+        tracer: Sequence[str] = (),
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run it to its end, everything captured."""
+        """Run it to its end, everything captured; a name, and the tracer, are those of `forks`."""
+        if isinstance(program, str):
+            command = [program, *words]
+            return forks.run(command, self.environment, stdin=stdin, tracer=tracer)
         return subprocess.run(
             [*program, *map(str, words)],
             input=stdin,
@@ -62,7 +69,7 @@ class Machine:
 
     def packager(self, *words: str | Path, stdin: bytes = b"") -> bytes:
         """Run packager, which succeeds; what it says."""
-        done = self.run(*words, stdin=stdin, program=PACKAGER)
+        done = self.run(*words, stdin=stdin, program="packager")
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout
 

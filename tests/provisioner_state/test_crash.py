@@ -7,17 +7,17 @@ to what the profile says, and leaves nothing behind.
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from killing import counting, doing, points, tell, why_no_strace
 from packager_activation.sets import archive, tidy
-from packager_activation.test_crash import changes_something
 from packager_site import configuration, site
-from packager_store.test_crash import CALLS, points, why_no_strace
 
-from .command import PROVISIONER, Machine, profile
+from .command import Machine, profile
 
 WEB = {
     "packages": ["hello"],
@@ -45,23 +45,19 @@ def readable(root: Path) -> dict[str, str | None]:
 
 
 def test_killed_while_it_repairs(
-    tmp_path: Path, record_property: Callable[[str, object], None]
+    memory: Path, record_property: Callable[[str, object], None]
 ) -> None:
     if why_no_strace():
         pytest.skip(why_no_strace())
-    machine = Machine(tmp_path)
-    shelf, model, log = tmp_path / "shelf", tmp_path / "model", tmp_path / "log"
+    machine = Machine(memory)
+    shelf, model, log = memory / "shelf", memory / "model", memory / "log"
     shelf.mkdir()
     (shelf / "hello--1.tar").write_bytes(archive({"bin/hello": "well\n", "bin/other": "well\n"}))
     machine.packager("index", shelf)
     root = machine.root
 
-    def traced(calls: str, *more: str) -> int:
-        words = ["strace", "-f", "-s", "60", "-o", str(log), "-e", f"trace={calls}", *more]
-        command = [*words, *PROVISIONER, "apply", "--no-systemd"]
-        return subprocess.run(
-            command, env=machine.environment, capture_output=True, check=False
-        ).returncode
+    def traced(tracer: list[str]) -> int:
+        return machine.run("apply", "--no-systemd", tracer=tracer).returncode
 
     def fresh() -> None:
         shutil.rmtree(root, ignore_errors=True)
@@ -78,15 +74,14 @@ def test_killed_while_it_repairs(
         assert harmed != well
         root.rename(model)
         fresh()
-        assert traced(",".join(f"?{call}" for call in CALLS)) == 0
+        assert traced(counting(log)) == 0
         assert readable(root) == well
-        tried = [each for each in points(log.read_text()) if changes_something(each)]
+        tried = [each for each in points(log.read_text()) if each.changes_something]
         lost = []
         killed = 0
         for point in tried:
             fresh()
-            rule = f"inject={point.call}:signal=KILL:when={point.index}"
-            killed += traced(point.call, "-e", rule) in (-9, 137)
+            killed += traced(doing("signal=KILL", point, log)) == -signal.SIGKILL
             try:
                 for path, now in readable(root).items():
                     assert now in (harmed[path], well[path]), path
@@ -99,9 +94,6 @@ def test_killed_while_it_repairs(
                 tidy(root)
             except AssertionError as error:
                 lost.append(f"{point}: {error}")
-    told = f"an apply that repairs: {len(tried)} tried, {len(lost)} lost"
-    record_property("kill points", told)
-    print(f"kill points of {told}")
-    assert not lost, "\n".join(lost[:20])
+    tell("kill points", "an apply that repairs", len(tried), lost, record_property)
     # What is done by processes of its own may be killed without the apply.
     assert killed >= len(tried) // 2

@@ -16,8 +16,8 @@ from typing import Any
 
 import psutil
 import pytest
+from killing import why_no_strace
 from packager_store.archives import END, member
-from packager_store.test_crash import why_no_strace
 from provisioner import facts, hostinfo
 from provisioner.hostinfo import Host
 

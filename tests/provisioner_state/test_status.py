@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from killing import why_no_strace
 from packager_activation.sets import archive
 from packager_site import configuration, site
-from packager_store.test_crash import why_no_strace
 
 from .command import PROVISIONER, Machine, profile
 
