@@ -49,6 +49,8 @@ def parse(text: str) -> object:
         # Quoted in the library's words there may be anything that the document has.
         words = re.sub(r"'[^']*'|\"[^\"]*\"", "…", error.problem or "it can't be read")
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        if "nesting depth" in words:  # libyaml reads ahead, and has a limit of its own
+            raise Refused(f"{where}it is nested more than {DEEPEST} levels deep") from None
         raise Refused(f"{where}not YAML: {words}") from None
     except yaml.YAMLError:
         raise Refused("not YAML: it has a character that YAML does not allow") from None
