@@ -6,6 +6,7 @@ import time
 
 from packager import hostplan, hoststate, units, users
 from packager.errors import PackagerError
+from packager.stopping import held
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,13 +131,14 @@ class Work:
 
         words = [f"{name}={value}" for name, value in settings.items()]
         try:
-            done = subprocess.run(
-                ["sysctl", "-q", "-w", *words],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                check=False,
-            )
+            with held():
+                done = subprocess.run(
+                    ["sysctl", "-q", "-w", *words],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    check=False,
+                )
         except OSError as error:
             self._emit("warning", message=f"no kernel setting was set: {error.strerror}: sysctl")
             return

@@ -24,6 +24,7 @@ from packager import output
 from packager.errors import PackagerError, from_os_error
 from packager.events import Emit, Field
 from packager.progress import Events
+from packager.stopping import held
 
 PATIENCE = 10.0  # seconds that workers have to clean up when they are told to stop
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -92,7 +93,8 @@ def _start(
 ) -> None:
     reading, writing = os.pipe()
     parent = os.getpid()
-    # What is told to stop between the fork and the bookkeeping would leave a worker behind.
+    # What is told to stop between the fork and the bookkeeping would leave a worker behind. (Not
+    # `held`: the worker, too, is not to be told before it is ready to be.)
     blocked = signal.pthread_sigmask(
         signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
     )
@@ -158,7 +160,8 @@ def _read(worker: _Worker) -> list[dict[str, Field]]:
     lines = (worker.unread + piece).split(b"\n")
     worker.unread = lines.pop()
     if not piece:
-        worker.status = os.waitstatus_to_exitcode(os.waitpid(worker.pid, 0)[1])
+        with held():  # or it would be waited for again, or another process of its number told
+            worker.status = os.waitstatus_to_exitcode(os.waitpid(worker.pid, 0)[1])
     return [json.loads(line) for line in lines]
 
 

@@ -14,6 +14,7 @@ from packager import durable, lock
 from packager.durable import opened
 from packager.errors import ConfigError, NotFound, from_os_error
 from packager.staging import Staging, open_staging, take_dead
+from packager.stopping import held
 from packager.trees import Trees
 
 TYPE_CHECKING = False
@@ -52,6 +53,7 @@ class Session:
         """Take an installed package out of the store, durably. The caller holds ROOT/lock and
         knows that nothing needs it. Raises FileNotFoundError if it is not there, OSError."""
         with (
+            held(),  # or a record without its tree would stay, and nobody look for it
             opened("staging", self.root_fd) as staging,
             opened("packages", self.root_fd) as packages,
             opened("manifests", self.root_fd) as known,

@@ -49,7 +49,8 @@ def held() -> Iterator[None]:
     """Put off being told to stop until the block is left, so that nothing in it is half done.
 
     For starting a process: told between its start and its entry in the books, nobody would end it.
-    A mask of the kernel's would do as well, and be inherited by the process. Main thread only.
+    A mask of the kernel's would do as well, and be inherited by the process. Outside of the main
+    thread, which alone is told, it does nothing.
     """
     told: list[int] = []
 
@@ -57,8 +58,11 @@ def held() -> Iterator[None]:
         told.append(signum)
 
     before = {each: handler for each in SIGNALS if callable(handler := signal.getsignal(each))}
-    for each in before:
-        signal.signal(each, note)
+    try:
+        for each in before:
+            signal.signal(each, note)
+    except ValueError:  # this is another thread
+        before = {}
     try:
         yield
     finally:

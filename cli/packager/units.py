@@ -19,6 +19,7 @@ from packager.errors import Conflict, InputOutputError, from_os_error
 from packager.facts import read_unit, sha256
 from packager.hostplan import TARGET
 from packager.hoststate import replace
+from packager.stopping import held
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,20 +126,11 @@ def addressed(names: Iterable[str]) -> list[str]:
 
 def systemctl(*words: str) -> tuple[int, str]:
     """Call systemctl; its exit status and what it said. Raises InputOutputError without one."""
-    import subprocess
-
     try:
-        done = subprocess.run(
-            ["systemctl", *words],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
+        return _run("systemctl", *words)
     except OSError as error:
         reason = from_os_error(error, "systemctl")
         raise InputOutputError(f"{reason}; without systemd, give --no-systemd") from error
-    return done.returncode, done.stdout.decode(errors="replace").strip()
 
 
 def failures(names: Sequence[str], said: str) -> list[Failure]:
@@ -225,21 +217,37 @@ def last_log(unit: str) -> str:
     """The last lines that the journal has of a unit; "" if there is no journal."""
     import subprocess
 
+    words = (f"--unit={unit}", f"--lines={LOG_LINES}", "--output=cat", "--no-pager", "--quiet")
     try:
-        done = subprocess.run(
-            [
-                *("journalctl", f"--unit={unit}", f"--lines={LOG_LINES}"),
-                *("--output=cat", "--no-pager", "--quiet"),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=10,
-            check=False,
-        )
+        return _run("journalctl", *words, complaints=False, timeout=10)[1][-LONGEST_LOG:]
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout.decode(errors="replace").strip()[-LONGEST_LOG:]
+
+
+def _run(*words: str, complaints: bool = True, timeout: float | None = None) -> tuple[int, str]:
+    """Run a program that only asks systemd for something: exit status, what it said (`complaints`:
+    on standard error, too). Told to stop, it is ended at once; systemd goes on with what it was
+    told. Raises OSError, TimeoutExpired."""
+    import subprocess
+
+    process = None
+    try:
+        with held():
+            process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT if complaints else subprocess.DEVNULL,
+            )
+        said, _ = process.communicate(timeout=timeout)
+    except BaseException:
+        if process is not None:
+            process.kill()
+            process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
+        raise
+    return process.returncode, said.decode(errors="replace").strip()
 
 
 def _has_failed(state: dict[str, str]) -> bool:

@@ -16,6 +16,7 @@ import stat
 
 from packager import durable
 from packager.errors import Denied, InputOutputError, PackagerError, from_os_error
+from packager.stopping import held
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -211,9 +212,10 @@ def _run(words: list[str], failed: str) -> None:
     if os.geteuid() != 0:
         raise Denied(f"{failed}: only root can; run as root, or make it and give --no-users")
     try:
-        done = subprocess.run(
-            words, capture_output=True, stdin=subprocess.DEVNULL, text=True, check=False
-        )
+        with held():  # ended half way it would leave half a user
+            done = subprocess.run(
+                words, capture_output=True, stdin=subprocess.DEVNULL, text=True, check=False
+            )
     except OSError as error:
         reason: PackagerError = from_os_error(error, words[0])
         raise InputOutputError(f"{failed}: {reason}") from error

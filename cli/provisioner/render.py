@@ -16,6 +16,7 @@ import time
 from typing import TYPE_CHECKING, NoReturn
 
 from packager.errors import DataError
+from packager.stopping import held
 
 from provisioner.templates import MEMORY, Names, Template, make_environment, render_one
 
@@ -47,20 +48,23 @@ def render(templates: Sequence[Template], names: Names) -> list[Result]:
     # What is told to stop between the fork and the bookkeeping would leave a process behind.
     stops = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, stops)
+    pid, status = 0, 0
     try:
-        pid = os.fork()
-        if pid == 0:
-            os.close(reading)
-            _work(parent, writing, blocked, templates, names)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    os.close(writing)
-    try:
+        try:
+            pid = os.fork()
+            if pid == 0:
+                os.close(reading)
+                _work(parent, writing, blocked, templates, names)
+        finally:
+            os.close(writing)
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         said, in_time = _hear(reading)
     finally:
-        os.close(reading)
-        os.kill(pid, signal.SIGKILL)  # its end is all that is awaited of it
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        with held():
+            os.close(reading)
+            if pid:
+                os.kill(pid, signal.SIGKILL)  # its end is all that is awaited of it
+                status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     return _judge(said, status, in_time, templates)
 
 

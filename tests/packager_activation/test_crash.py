@@ -21,6 +21,7 @@ from packager.generation import active_number
 from .sets import add, archive, check, look, ok, run, tidy
 
 NEW = archive({"bin/new": "new\n"})
+PARTS = ("packages", "manifests")
 NEXT_COMMANDS = (["recover"], ["add", "--id=new--1", "-"], ["gc", "--keep=9"])
 
 
@@ -172,3 +173,24 @@ def test_killed_at_every_call(
         lost += [f"{point}: {reason}" for reason in after_the_kill(scene, root, number)]
     tell("kill points", name, len(scene.points), lost, record_property)
     assert killed == len(scene.points)
+
+
+@pytest.mark.parametrize("name", ["swap into the spare", "gc", "remove"])
+def test_told_to_stop_at_every_call(name: str, memory: Path) -> None:
+    """It dies of the signal, or has done what it was asked for. What may be left for the next
+    command to see to, should it be told while it cleans up, is no package and no record of one."""
+    scene = Scene(memory, name)
+    stopped = 0
+    for point in scene.points:
+        root = scene.fresh()
+        tracer = doing("signal=TERM", point, memory / "stopped.log")
+        code = run(root, *scene.words, tracer=tracer).returncode
+        stopped += code == -signal.SIGTERM
+        assert code in (0, -signal.SIGTERM), point
+        assert state(root) in ([scene.new] if code == 0 else [scene.old, scene.new]), point
+        names = [{each.name for each in (root / part).iterdir()} for part in PARTS]
+        assert names[0] == names[1], point
+        ok(root, "recover")
+        check(root)
+        tidy(root)
+    assert stopped
