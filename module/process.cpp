@@ -43,10 +43,8 @@ static string describe(const Route& route)
     "`, for " + shortSeconds(route.timeout) +
     " seconds at most; the query may ask for less with `timeout`."};
   for (const auto& [name, parameter] : route.parameters) {
-    static const char* const KINDS[] = {
-      "string", "integer", "boolean", "enum", "list"};
     lines.push_back(
-      "`" + name + "` (" + KINDS[parameter.type.kind] +
+      "`" + name + "` (" + parameter.type.kind +
       (parameter.inPath ? ", in the path" : "") +
       (parameter.required ? ", required" : "") + "): " + parameter.help);
   }

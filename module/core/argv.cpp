@@ -62,44 +62,39 @@ static string judgeString(const Type& type, const string& value)
 static string judge(
   const Type& type, const string& value, vector<string>* elements)
 {
-  string unfit;
-  switch (type.kind) {
-    case Type::STRING:
-      unfit = judgeString(type, value);
-      break;
-    case Type::INTEGER:
-      if (!isInteger(type, value)) {
-        unfit = "must be a whole number from " + std::to_string(type.minimum) +
-                " to " + std::to_string(type.maximum);
-      }
-      break;
-    case Type::ENUM:
-      if (std::count(type.values.begin(), type.values.end(), value) == 0) {
-        unfit = "must be one of: " + join(type.values, ", ");
-      }
-      break;
-    case Type::BOOLEAN:
-      if (value == "true" || value == "1" || value.empty()) {
-        elements->push_back(type.flag);
-      } else if (value != "false" && value != "0") {
-        unfit = "must be true, false, 1, 0 or empty";
-      }
-      return unfit;
-    case Type::LIST: {
-      const vector<string> items = split(value, ',', type.maximum);
-      const auto size = static_cast<int64_t>(items.size());
-      if (size < type.minimum || size > type.maximum) {
-        return "must have " + std::to_string(type.minimum) + " to " +
-               std::to_string(type.maximum) + " items between commas";
-      }
-      for (size_t i = 0; i < items.size() && unfit.empty(); ++i) {
-        unfit = judge(type.items[0], items[i], elements);
-      }
-      return unfit;
+  const string bounds =
+    std::to_string(type.minimum) + " to " + std::to_string(type.maximum);
+  if (type.kind == "boolean") {
+    if (value == "true" || value == "1" || value.empty()) {
+      elements->push_back(type.flag);
+    } else if (value != "false" && value != "0") {
+      return "must be true, false, 1, 0 or empty";
     }
+    return "";
+  }
+  if (type.kind == "list") {
+    const vector<string> items = split(value, ',', type.maximum);
+    const auto size = static_cast<int64_t>(items.size());
+    if (size < type.minimum || size > type.maximum) {
+      return "must have " + bounds + " items between commas";
+    }
+    string unfit;
+    for (size_t i = 0; i < items.size() && unfit.empty(); ++i) {
+      unfit = judge(type.items[0], items[i], elements);
+    }
+    return unfit;
   }
   elements->push_back(value);
-  return unfit;
+  if (type.kind == "integer") {
+    return isInteger(type, value) ? "" :
+                                    "must be a whole number from " + bounds;
+  }
+  if (type.kind == "enum") {
+    return std::count(type.values.begin(), type.values.end(), value) > 0 ?
+             "" :
+             "must be one of: " + join(type.values, ", ");
+  }
+  return judgeString(type, value);
 }
 
 

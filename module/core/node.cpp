@@ -16,9 +16,13 @@ using nlohmann::json;
 
 namespace command {
 
-void Node::add(const std::string& code, const std::string& reason) const
+bool Node::check(
+  bool fits, const std::string& code, const std::string& reason) const
 {
-  findings->add(place, code, reason);
+  if (!fits) {
+    findings->add(place, code, reason);
+  }
+  return fits;
 }
 
 
@@ -33,49 +37,52 @@ bool Node::isList(size_t maximum) const
 
 bool Node::is(bool (json::*fits)() const, const char* wanted) const
 {
-  if (exists() && !(value->*fits)()) {
-    add(
-      "type",
-      std::string("this must be ") + wanted + ", not " + value->type_name());
-  }
-  return exists() && (value->*fits)();
+  return exists() && check(
+                       (value->*fits)(), "type",
+                       std::string("this must be ") + wanted + ", not " +
+                         value->type_name());
 }
+
+
+bool Node::object() const { return is(&json::is_object, "an object"); }
 
 
 Node Node::operator[](const std::string& name) const
 {
+  known.insert(name);
   const bool has = exists() && value->is_object() && value->contains(name);
   return Node(findings, has ? &(*value)[name] : nullptr, member(place, name));
 }
 
 
-bool Node::object(const Names& known, const Names& required) const
+Node Node::need(const std::string& name) const
 {
-  if (!is(&json::is_object, "an object")) {
-    return false;
-  }
+  const Node field = (*this)[name];
+  check(
+    field.exists() || !exists() || !value->is_object(), "missing-field",
+    "the field \"" + name + "\" is missing");
+  return field;
+}
+
+
+void Node::close() const
+{
+  const Names names(known.begin(), known.end());
   for (const auto& [name, field] : fields()) {
-    if (
-      !known.empty() &&
-      std::find(known.begin(), known.end(), name) == known.end()) {
-      field.add(
-        "unknown-field", "no such field; here are: " + join(known, ", "));
-    }
+    field.check(
+      known.count(name) > 0, "unknown-field",
+      "no such field; here are: " + join(names, ", "));
   }
-  for (const std::string& name : required) {
-    if (!value->contains(name)) {
-      add("missing-field", "the field \"" + name + "\" is missing");
-    }
-  }
-  return true;
 }
 
 
 map<std::string, Node> Node::fields() const
 {
   map<std::string, Node> result;
-  for (auto field = value->begin(); field != value->end(); ++field) {
-    result.emplace(field.key(), (*this)[field.key()]);
+  if (object()) {
+    for (const auto& [name, field] : value->items()) {
+      result.emplace(name, Node(findings, &field, member(place, name)));
+    }
   }
   return result;
 }
@@ -87,14 +94,27 @@ vector<Node> Node::list(size_t minimum, size_t maximum) const
   if (!is(&json::is_array, "a list")) {
     return result;
   }
-  if (value->size() < minimum || value->size() > maximum) {
-    add(
-      "range", "a list of " + to_string(minimum) + " to " + to_string(maximum) +
-                 " elements, not " + to_string(value->size()));
-    return result;
+  const size_t size = value->size();
+  if (check(
+        size >= minimum && size <= maximum, "range",
+        "a list of " + to_string(minimum) + " to " + to_string(maximum) +
+          " elements, not " + to_string(size))) {
+    for (size_t i = 0; i < size; ++i) {
+      result.emplace_back(findings, &(*value)[i], member(place, i));
+    }
   }
-  for (size_t i = 0; i < value->size(); ++i) {
-    result.emplace_back(findings, &(*value)[i], member(place, i));
+  return result;
+}
+
+
+vector<std::pair<Node, std::string>> Node::strings(
+  size_t minimum, size_t maximum) const
+{
+  vector<std::pair<Node, std::string>> result;
+  for (const Node& item : list(minimum, maximum)) {
+    if (const optional<std::string> text = item.string()) {
+      result.emplace_back(item, *text);
+    }
   }
   return result;
 }
@@ -106,23 +126,30 @@ optional<std::string> Node::string() const
     return nullopt;
   }
   const auto text = value->get<std::string>();
-  if (text.find('\0') != std::string::npos) {
-    add("value", "a NUL character can't be passed to a command");
-    return nullopt;
-  }
-  return text;
+  return check(
+           text.find('\0') == std::string::npos, "value",
+           "a NUL character can't be passed to a command") ?
+           optional<std::string>(text) :
+           nullopt;
+}
+
+
+optional<std::string> Node::string(
+  bool (*fits)(const std::string&), const std::string& form) const
+{
+  const optional<std::string> text = string();
+  return text && check(fits(*text), "value", form) ? text : nullopt;
 }
 
 
 optional<std::string> Node::choice(const Names& choices) const
 {
   const optional<std::string> text = string();
-  if (
-    text && std::find(choices.begin(), choices.end(), *text) == choices.end()) {
-    add("value", "this must be one of: " + join(choices, ", "));
-    return nullopt;
-  }
-  return text;
+  return text && check(
+                   std::count(choices.begin(), choices.end(), *text) > 0,
+                   "value", "this must be one of: " + join(choices, ", ")) ?
+           text :
+           nullopt;
 }
 
 
@@ -141,18 +168,17 @@ optional<int64_t> Node::integer(int64_t minimum, int64_t maximum) const
   }
   // Exact, as all bounds are within `MAX_INTEGER`.
   const auto number = value->get<double>();
-  if (
-    !value->is_number_integer() || number < static_cast<double>(minimum) ||
-    number > static_cast<double>(maximum)) {
-    add(
-      "range",
-      "this must be " + (minimum == maximum ?
-                           to_string(minimum) :
-                           "a whole number from " + to_string(minimum) +
-                             " to " + to_string(maximum)));
-    return nullopt;
-  }
-  return value->get<int64_t>();
+  const bool fits = value->is_number_integer() &&
+                    number >= static_cast<double>(minimum) &&
+                    number <= static_cast<double>(maximum);
+  return check(
+           fits, "range",
+           minimum == maximum ?
+             "this must be " + to_string(minimum) :
+             "this must be a whole number from " + to_string(minimum) + " to " +
+               to_string(maximum)) ?
+           optional<int64_t>(value->get<int64_t>()) :
+           nullopt;
 }
 
 
@@ -162,13 +188,13 @@ optional<double> Node::seconds(int maximum, bool zero) const
     return nullopt;
   }
   const auto seconds = value->get<double>();
-  if (!(seconds >= 0.001 && seconds <= maximum) && !(zero && seconds == 0)) {
-    add(
-      "range", std::string("this must be ") + (zero ? "0, or " : "") +
-                 "from 0.001 to " + to_string(maximum) + " seconds");
-    return nullopt;
-  }
-  return seconds;
+  return check(
+           (seconds >= 0.001 && seconds <= maximum) || (zero && seconds == 0),
+           "range",
+           std::string("this must be ") + (zero ? "0, or " : "") +
+             "from 0.001 to " + to_string(maximum) + " seconds") ?
+           optional<double>(seconds) :
+           nullopt;
 }
 
 } // namespace command {

@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
@@ -36,28 +38,36 @@ public:
   {
   }
 
-  // Reports a mistake here.
-  void add(const std::string& code, const std::string& reason) const;
+  // Reports a mistake here, unless `fits`, which is returned.
+  bool check(
+    bool fits, const std::string& code, const std::string& reason) const;
 
   bool exists() const { return value != nullptr; }
   bool isNull() const;
   bool isList(size_t maximum = SIZE_MAX) const;
+  bool object() const;
 
-  // A field of an object.
+  // A field of an object, from now on known there; `need` if it has to be.
   Node operator[](const std::string& name) const;
+  Node need(const std::string& name) const;
 
-  // Whether it is an object. It needs the `required` fields, and may have no
-  // others than the `known` ones, if any are.
-  bool object(const Names& known = {}, const Names& required = {}) const;
+  // Reports the fields of an object that nobody asked for.
+  void close() const;
 
-  // The fields of an object.
+  // The fields of an object, whatever their names are.
   std::map<std::string, Node> fields() const;
 
-  // The elements of a list of `minimum` to `maximum`, of all other lists none.
+  // The elements of a list of `minimum` to `maximum`, of all other lists none;
+  // `strings` those that are strings.
   std::vector<Node> list(size_t minimum, size_t maximum) const;
+  std::vector<std::pair<Node, std::string>> strings(
+    size_t minimum, size_t maximum) const;
 
-  // A string without NUL, which no argument, path or variable can hold.
+  // A string without NUL, which no argument, path or variable can hold; if it
+  // does not have the right form, `form` says which that is.
   std::optional<std::string> string() const;
+  std::optional<std::string> string(
+    bool (*fits)(const std::string&), const std::string& form) const;
 
   // One of a few strings.
   std::optional<std::string> choice(const Names& choices) const;
@@ -77,6 +87,7 @@ private:
   Findings* findings;
   const nlohmann::json* value;
   std::string place;
+  mutable std::set<std::string> known; // Names of fields.
 };
 
 

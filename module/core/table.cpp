@@ -34,21 +34,22 @@ static const set<string> RESERVED = {
 };
 
 
+static bool isProcess(const string& text)
+{
+  return !text.empty() && text.size() <= 64 &&
+         consistsOf(text, string(ALPHANUMERIC) + "_-");
+}
+
+
 static string readProcess(const Node& node)
 {
-  const optional<string> name = node.string();
-  if (!name) {
-    return "";
-  }
-  if (
-    name->empty() || name->size() > 64 ||
-    !consistsOf(*name, string(ALPHANUMERIC) + "_-")) {
-    node.add("value", "a process id has 1 to 64 letters, digits, _ or -");
-  } else if (RESERVED.count(*name) > 0 || startsWith(*name, "__")) {
-    node.add(
-      "reserved", "the agent answers \"/" + *name + "\" itself; take another");
-  }
-  return *name;
+  const string name =
+    node.string(isProcess, "a process id has 1 to 64 letters, digits, _ or -")
+      .value_or("");
+  node.check(
+    RESERVED.count(name) == 0 && !startsWith(name, "__"), "reserved",
+    "the agent answers \"/" + name + "\" itself; take another");
+  return name;
 }
 
 
@@ -58,12 +59,10 @@ static vector<string> readCommand(const Node& node)
   for (const Node& item : node.list(1, 64)) {
     const string word = item.string().value_or("/");
     const size_t slash = word.find('/');
-    if (
-      words.empty() && (word.empty() || (slash > 0 && slash != string::npos))) {
-      item.add(
-        "value",
-        "a program is an absolute path, or a name to be found in PATH");
-    }
+    item.check(
+      !words.empty() ||
+        (!word.empty() && (slash == 0 || slash == string::npos)),
+      "value", "a program is an absolute path, or a name to be found in PATH");
     words.push_back(word);
   }
   return words;
@@ -73,49 +72,32 @@ static vector<string> readCommand(const Node& node)
 static map<string, string> readEnvironment(const Node& node)
 {
   map<string, string> environment;
-  if (!node.object()) {
-    return environment;
-  }
   for (const auto& [name, field] : node.fields()) {
-    if (
-      name.empty() || !consistsOf(name, string(ALPHANUMERIC) + "_") ||
-      consistsOf(name.substr(0, 1), DIGITS)) {
-      field.add(
-        "value", "a variable's name has letters, digits and _, no digit first");
-    } else if (startsWith(name, "ABI_")) {
-      field.add(
-        "reserved", "variables that start with ABI_ are set by the host");
-    }
+    field.check(
+      !name.empty() && consistsOf(name, string(ALPHANUMERIC) + "_") &&
+        !consistsOf(name.substr(0, 1), DIGITS),
+      "value", "a variable's name has letters, digits and _, no digit first");
+    field.check(
+      !startsWith(name, "ABI_"), "reserved",
+      "variables that start with ABI_ are set by the host");
     assign(&environment[name], field.string());
   }
   return environment;
 }
 
 
-static string readPath(const Node& node)
+static bool isPath(const string& text)
 {
-  const optional<string> path = node.string();
-  if (!path) {
-    return "";
-  }
-  const vector<string> segments = split(*path, '/');
-  bool valid =
-    segments.size() > 1 && segments[0].empty() && path->size() <= MAX_PATH;
-  for (size_t i = 1; i < segments.size(); ++i) {
-    // "." can't be reached and "/.." is always 404 in libprocess.
-    valid = valid && !segments[i].empty() && segments[i] != "." &&
-            !startsWith(segments[i], "..") &&
-            consistsOf(segments[i], string(ALPHANUMERIC) + "._~-");
-  }
-  if (!valid) {
-    node.add(
-      "value",
-      "a path is \"/\" and a segment, once or more often; segments have "
-      "letters, digits, and . _ ~ -, are not \".\" and do not start with "
-      "\"..\"");
-    return "";
-  }
-  return *path;
+  const vector<string> segments = split(text, '/');
+  return text.size() <= MAX_PATH && segments.size() > 1 &&
+         segments[0].empty() &&
+         std::all_of(
+           segments.begin() + 1, segments.end(), [](const string& segment) {
+             // "." can't be reached and "/.." is always 404 in libprocess.
+             return !segment.empty() && segment != "." &&
+                    !startsWith(segment, "..") &&
+                    consistsOf(segment, string(ALPHANUMERIC) + "._~-");
+           });
 }
 
 
@@ -125,14 +107,14 @@ static vector<string> readMethods(const Node& node)
   for (const Node& item :
        node.isList() ? node.list(1, METHODS.size()) : vector<Node>{node}) {
     const optional<string> method = item.string();
-    if (!method) {
-      continue;
-    }
-    if (METHODS.count(*method) == 0) {
-      item.add("value", "no such method is routed by libprocess");
-    } else if (std::count(methods.begin(), methods.end(), *method) > 0) {
-      item.add("duplicate-value", "this method is there twice");
-    } else {
+    if (
+      method &&
+      item.check(
+        METHODS.count(*method) > 0, "value",
+        "no such method is routed by libprocess") &&
+      item.check(
+        std::count(methods.begin(), methods.end(), *method) == 0,
+        "duplicate-value", "this method is there twice")) {
       methods.push_back(*method);
     }
   }
@@ -171,18 +153,19 @@ static void checkPosition(
   bool guarded)
 {
   const string name = "{" + element.parameter + "}";
-  const bool boolean = parameter.type.kind == Type::BOOLEAN;
+  const bool boolean = parameter.type.kind == "boolean";
   const bool option = !element.prefix.empty();
   if (boolean && option) {
-    node.add(
-      "boolean-value",
+    node.check(
+      false, "boolean-value",
       "a boolean has no value to write; use " + name + " alone");
   } else if ((boolean || option) && guarded) {
-    node.add(
-      "after-end-of-options", "after -- this is no option; move it before --");
+    node.check(
+      false, "after-end-of-options",
+      "after -- this is no option; move it before --");
   } else if (!boolean && !option && !guarded) {
-    node.add(
-      "unguarded-value",
+    node.check(
+      false, "unguarded-value",
       "a value here could become an option; put \"--\" before it, or "
       "--option=" +
         name);
@@ -198,27 +181,23 @@ static vector<Element> readArgv(
   vector<Element> elements;
   set<string> used;
   bool guarded = false;
-  for (const Node& item : node.list(0, MAX_ARGUMENTS)) {
-    const optional<string> text = item.string();
-    if (!text) {
+  for (const auto& [item, text] : node.strings(0, MAX_ARGUMENTS)) {
+    if (text.find_first_of("{}") == string::npos) {
+      guarded = guarded || text == "--";
+      elements.push_back({text, ""});
       continue;
     }
-    if (text->find_first_of("{}") == string::npos) {
-      guarded = guarded || *text == "--";
-      elements.push_back({*text, ""});
-      continue;
-    }
-    const optional<Element> element = readTemplate(*text);
-    if (!element) {
-      item.add(
-        "template",
-        "this must be a literal without braces, {name}, or --option={name}");
+    const optional<Element> element = readTemplate(text);
+    if (!item.check(
+          element.has_value(), "template",
+          "this must be a literal without braces, {name}, or "
+          "--option={name}")) {
       continue;
     }
     const string& name = element->parameter;
-    if (declared && declared->count(name) == 0) {
-      item.add(
-        "undeclared-parameter", "no parameter \"" + name + "\" is declared");
+    if (!item.check(
+          !declared || declared->count(name) > 0, "undeclared-parameter",
+          "no parameter \"" + name + "\" is declared")) {
       continue;
     }
     used.insert(name);
@@ -229,11 +208,9 @@ static vector<Element> readArgv(
     }
   }
   for (const auto& [name, parameter] : declared.value_or(map<string, Node>())) {
-    if (node.isList(MAX_ARGUMENTS) && used.count(name) == 0) {
-      parameter.add(
-        "unused-parameter",
-        "argv does not use it; add {" + name + "} there or remove it here");
-    }
+    parameter.check(
+      !node.isList(MAX_ARGUMENTS) || used.count(name) > 0, "unused-parameter",
+      "argv does not use it; add {" + name + "} there or remove it here");
   }
   return elements;
 }
@@ -242,30 +219,30 @@ static vector<Element> readArgv(
 static Route readRoute(
   const Node& node, const Policy& defaults, const Findings& findings)
 {
-  static const Names KNOWN = [] {
-    Names known = {"path", "method", "argv", "parameters", "help"};
-    known.insert(known.end(), POLICY_FIELDS.begin(), POLICY_FIELDS.end());
-    return known;
-  }();
   Route route;
-  if (!node.object(KNOWN, {"path", "method", "argv"})) {
+  if (!node.object()) {
     return route;
   }
   static_cast<Policy&>(route) = defaults;
-  route.path = readPath(node["path"]);
-  route.methods = readMethods(node["method"]);
+  assign(
+    &route.path,
+    node.need("path").string(
+      isPath,
+      "a path is \"/\" and a segment, once or more often; segments have "
+      "letters, digits, and . _ ~ -, are not \".\" and do not start with "
+      "\"..\""));
+  route.methods = readMethods(node.need("method"));
   const Node parameters = node["parameters"];
   optional<map<string, Node>> declared;
-  if (!parameters.exists()) {
-    declared.emplace();
-  } else if (parameters.object()) {
+  if (!parameters.exists() || parameters.object()) {
     declared = parameters.fields();
     route.parameters = readParameters(*declared, findings);
   }
-  route.argv = readArgv(node["argv"], route.parameters, declared);
+  route.argv = readArgv(node.need("argv"), route.parameters, declared);
   readPolicy(node, &route);
   resolve(node, &route);
   route.help = readHelp(node["help"]);
+  node.close();
   return route;
 }
 
@@ -280,26 +257,22 @@ static void compare(const vector<Route>& routes, const vector<Node>& nodes)
     if (route.path.empty()) {
       continue;
     }
-    bool reported = false;
+    bool fresh = true; // One word about a route is enough.
     for (const string& method : route.methods) {
       const size_t earlier =
         methods.emplace(std::make_pair(route.path, method), i).first->second;
-      if (earlier != i && !reported) {
-        reported = true;
-        nodes[i].add(
-          "duplicate-route", method + " " + route.path + " is route " +
-                               std::to_string(earlier) +
-                               " already; remove one of them");
-      }
+      fresh =
+        fresh && nodes[i].check(
+                   earlier == i, "duplicate-route",
+                   method + " " + route.path + " is route " +
+                     std::to_string(earlier) + " already; remove one of them");
     }
     // libprocess authenticates by path, before it looks at the method.
     const size_t earlier = paths.emplace(route.path, i).first->second;
-    if (routes[earlier].realm != route.realm) {
-      nodes[i].add(
-        "conflict", "route " + std::to_string(earlier) +
-                      " has the same path in another realm; a path has one "
-                      "realm");
-    }
+    nodes[i].check(
+      routes[earlier].realm == route.realm, "conflict",
+      "route " + std::to_string(earlier) +
+        " has the same path in another realm; a path has one realm");
   }
 }
 
@@ -317,18 +290,16 @@ variant<Table, vector<Problem>> parse(const string& text, const string& file)
   if (findings.count() > 0) {
     return findings.sorted();
   }
-  top.object(
-    {"abi", "process", "command", "environment", "defaults", "routes"},
-    {"abi", "process", "command", "routes"});
+  top.need("abi");
   Table table;
-  table.process = readProcess(top["process"]);
-  table.command = readCommand(top["command"]);
+  table.process = readProcess(top.need("process"));
+  table.command = readCommand(top.need("command"));
   table.environment = readEnvironment(top["environment"]);
+  const Node given = top["defaults"];
   Policy defaults;
-  if (top["defaults"].object(POLICY_FIELDS)) {
-    readPolicy(top["defaults"], &defaults);
-  }
-  const vector<Node> routes = top["routes"].list(1, MAX_ROUTES);
+  readPolicy(given, &defaults);
+  given.close();
+  const vector<Node> routes = top.need("routes").list(1, MAX_ROUTES);
   for (const Node& node : routes) {
     const Route route = readRoute(node, defaults, findings);
     for (const string& method : route.methods) {
@@ -339,6 +310,7 @@ variant<Table, vector<Problem>> parse(const string& text, const string& file)
     table.routes.back().process = table.process;
   }
   compare(table.routes, routes);
+  top.close();
   if (findings.count() > 0) {
     return findings.sorted();
   }

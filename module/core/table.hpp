@@ -29,9 +29,7 @@ constexpr char TIMEOUT[] = "timeout";
 // The type of a parameter. Lengths are in bytes.
 struct Type
 {
-  enum Kind { STRING, INTEGER, BOOLEAN, ENUM, LIST };
-
-  Kind kind = STRING;
+  std::string kind; // "string", "integer", "boolean", "enum" or "list".
   int64_t minimum = 0; // Of a string's length, an integer, a list's items.
   int64_t maximum = 0;
   bool unicode = false; // A string may have any UTF-8 beyond ASCII.
@@ -116,8 +114,6 @@ std::variant<Table, std::vector<Problem>> parse(
 
 
 // The parts of `parse`, one file each.
-
-extern const Names POLICY_FIELDS;
 
 // The declarations of some parameters; a broken one is left out.
 std::map<std::string, Parameter> readParameters(

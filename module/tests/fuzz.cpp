@@ -62,7 +62,7 @@ static void ask(
     }
     while (next < words.size() && !element.parameter.empty()) {
       const Type& type = route.parameters.at(element.parameter).type;
-      const bool mine = type.kind == Type::BOOLEAN ?
+      const bool mine = type.kind == "boolean" ?
                           words[next] == type.flag :
                           startsWith(words[next], element.prefix);
       if (!mine) {
