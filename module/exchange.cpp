@@ -8,20 +8,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
 #include <thread>
 
 #include <glog/logging.h>
 
-#include <process/metrics/metrics.hpp>
-#include <process/network.hpp>
-
-#include <stout/foreach.hpp>
-#include <stout/os/ls.hpp>
 #include <stout/stringify.hpp>
 
-#include "core/statuses.hpp"
-#include "core/text.hpp"
+#include "logline.hpp"
 
 using std::shared_ptr;
 using std::string;
@@ -33,120 +26,10 @@ using process::http::Response;
 
 namespace command {
 
-// How much longer than its time-out and its grace a command may live if the
-// agent, which would have ended it, has died.
-constexpr double LAST_SECONDS = 10;
-
 // How much of a body may have arrived and not be written yet before its sender
 // is held up, and for how long at each piece of it.
 constexpr int64_t MAX_BACKLOG = 8 << 20;
 constexpr int HOLD_UP_MS = 5;
-
-// How often connections are looked at, and for how long after a request.
-constexpr double SWEEP_SECONDS = 0.25;
-constexpr std::chrono::seconds SWEEP_LIMIT(10);
-
-
-Places::Places(const string& name)
-  : started(name + "/started"),
-    failed(name + "/failed"),
-    refused(name + "/refused"),
-    runningGauge(name + "/running"),
-    waitingGauge(name + "/waiting")
-{
-  process::metrics::add(started);
-  process::metrics::add(failed);
-  process::metrics::add(refused);
-  process::metrics::add(runningGauge);
-  process::metrics::add(waitingGauge);
-}
-
-
-Places::~Places()
-{
-  process::metrics::remove(started);
-  process::metrics::remove(failed);
-  process::metrics::remove(refused);
-  process::metrics::remove(runningGauge);
-  process::metrics::remove(waitingGauge);
-}
-
-
-Service::Service(
-  const Table& _table, const Environment& overrides, Spool* _spool)
-  : table(_table),
-    environment(baseEnvironment(_table, overrides)),
-    spool(_spool)
-{
-  for (const Route& route : table.routes) {
-    places[&route].reset(new Places(
-      "commands/" + table.process + route.path + "/" + route.methods[0]));
-  }
-}
-
-
-Future<Nothing> Service::shutdown()
-{
-  loop.post([this]() {
-    closing = true;
-    const std::set<shared_ptr<Exchange>> all = running;
-    for (const shared_ptr<Exchange>& exchange : all) {
-      exchange->shutdown();
-    }
-    if (running.empty()) {
-      closed.set(Nothing());
-    }
-  });
-  return closed.future();
-}
-
-
-void Service::add(const shared_ptr<Exchange>& exchange)
-{
-  running.insert(exchange);
-  if (!sweeping) {
-    sweeping = true;
-    loop.after(SWEEP_SECONDS, [this]() { sweep(); });
-  }
-}
-
-
-// libprocess tells nobody of a client that leaves before the proxy of its
-// connection has seen the request: ending the proxy drops what it was to do.
-// So for a while each exchange is looked at for whether its connection, one of
-// this program's descriptors, is still there.
-void Service::sweep()
-{
-  std::vector<shared_ptr<Exchange>> young;
-  const Loop::Clock::time_point now = Loop::Clock::now();
-  for (const shared_ptr<Exchange>& exchange : running) {
-    if (exchange->client.isSome() && now - exchange->since < SWEEP_LIMIT) {
-      young.push_back(exchange);
-    }
-  }
-  sweeping = !young.empty();
-  if (!sweeping) {
-    return;
-  }
-  std::set<string> peers;
-  const Try<std::list<string>> descriptors = os::ls("/proc/self/fd");
-  if (descriptors.isSome()) {
-    foreach (const string& name, descriptors.get()) {
-      const Try<process::network::Address> peer =
-        process::network::peer(std::stoi(name));
-      if (peer.isSome()) {
-        peers.insert(stringify(peer.get()));
-      }
-    }
-    for (const shared_ptr<Exchange>& exchange : young) {
-      if (peers.count(stringify(exchange->client.get())) == 0) {
-        exchange->gone();
-      }
-    }
-  }
-  loop.after(SWEEP_SECONDS, [this]() { sweep(); });
-}
-
 
 Response toResponse(const Answer& answer)
 {
@@ -336,39 +219,30 @@ void Exchange::run()
   claimed.reset(new ClaimedId(requestId));
   requestId = claimed->value;
   const Try<int> input = openInput();
-  Launch launch;
+  Launch launch(route);
   launch.argv = service->table.command;
   launch.argv.insert(
     launch.argv.end(), arguments.words.begin(), arguments.words.end());
   launch.environment = command::environment(
     service->environment, route, method, requestId, now + arguments.timeout,
     principal.isSome() ? std::make_optional(principal.get()) : std::nullopt);
-  launch.input = input.isSome() ? input.get() : -1;
-  launch.limits = route.limits;
-  launch.directory = route.workingDirectory;
-  launch.endWithHost = route.disconnect == "kill";
-  launch.lastAlarm = static_cast<unsigned>(
-    std::ceil(arguments.timeout + route.grace + LAST_SECONDS));
-
-  const Bounds bounds = {
-    arguments.timeout,
-    route.idleTimeout ? Option<double>(*route.idleTimeout) : None(),
-    route.grace, route.maxBytes};
+  launch.timeout = arguments.timeout;
   invocation.reset(new Invocation(
-    &service->loop, requestId, bounds,
+    &service->loop, route, arguments.timeout, requestId,
     [this](const char* data, size_t size) { return take(data, size); },
     // The last reference to this may be the one in `running`.
-    [this](const Result& result) { finished(result); }));
+    [this](const Outcome& outcome) { finished(outcome); }));
   ++places->started;
   places->runningGauge = places->running;
   if (input.isError()) {
-    Result result;
-    result.reason = "exhausted";
-    result.detail = input.error();
-    result.seconds = 0;
-    finished(result);
+    Outcome outcome;
+    outcome.requestId = requestId;
+    outcome.reason = "exhausted";
+    outcome.detail = input.error();
+    finished(outcome);
     return;
   }
+  launch.input = input.get();
   invocation->start(launch);
   ::close(input.get());
   body.reset();
@@ -440,31 +314,17 @@ void Exchange::beginStream()
 }
 
 
-void Exchange::finished(const Result& result)
+void Exchange::finished(const Outcome& outcome)
 {
   // Keeps this alive until the end; `running` lets go of it.
   const shared_ptr<Exchange> self = shared_from_this();
 
   claimed.reset();
-
-  Outcome outcome;
-  outcome.requestId = requestId;
-  outcome.reason = result.reason;
-  if (result.status.isSome() && result.status.get() >= 0) {
-    outcome.exitCode = result.status.get();
-  } else if (result.status.isSome()) {
-    outcome.signal = -result.status.get();
-  }
-  outcome.seconds = result.seconds;
-  outcome.timeout = arguments.timeout;
-  outcome.stderr_ = result.error;
-  outcome.detail = result.detail;
-
   const bool success = statusOf(route, outcome) < 400;
   if (!success) {
     ++places->failed;
   }
-  log(result);
+  LOG(INFO) << logLine(method, route, principal, invocation->pid(), outcome);
 
   if (isGone) {
     promise.discard();
@@ -571,46 +431,6 @@ void Exchange::refuse(const Refusal& refusal)
   body.reset();
   ++places->refused;
   promise.set(toResponse(refusalAnswer(refusal, requestId)));
-}
-
-
-// Text of others in one line, with nothing that steers a terminal.
-static string tame(const string& text)
-{
-  string result;
-  foreach (char c, text) {
-    const auto byte = static_cast<unsigned char>(c);
-    result += c == '\n'                   ? string(" | ") :
-              byte < 0x20 || byte == 0x7F ? string("?") :
-                                            string(1, c);
-  }
-  return result;
-}
-
-
-void Exchange::log(const Result& result) const
-{
-  std::ostringstream out;
-  out << method << " /" << route.process << route.path << " request "
-      << requestId;
-  if (principal.isSome()) {
-    out << " of '" << tame(principal.get()) << "'";
-  }
-  if (result.status.isNone()) {
-    out << " was not started: " << tame(result.detail);
-  } else {
-    const int status = result.status.get();
-    out << " pid " << invocation->pid() << " "
-        << (status < 0 ? signalName(-status) : "exit " + stringify(status));
-    if (result.reason != "exit" && result.reason != "signal") {
-      out << " (" << result.reason << ")";
-    }
-    out << " in " << secondsText(result.seconds) << " s";
-  }
-  if (!result.error.empty()) {
-    out << ": " << tame(stderrTail(result.error));
-  }
-  LOG(INFO) << out.str();
 }
 
 } // namespace command {

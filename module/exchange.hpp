@@ -8,17 +8,12 @@
 #define __COMMAND_EXCHANGE_HPP__
 
 #include <atomic>
-#include <deque>
-#include <map>
 #include <memory>
-#include <set>
 #include <string>
 
 #include <process/address.hpp>
 #include <process/future.hpp>
 #include <process/http.hpp>
-#include <process/metrics/counter.hpp>
-#include <process/metrics/push_gauge.hpp>
 
 #include <stout/none.hpp>
 #include <stout/option.hpp>
@@ -26,64 +21,15 @@
 
 #include "core/answer.hpp"
 #include "core/argv.hpp"
-#include "core/environment.hpp"
 #include "core/table.hpp"
 
 #include "invocation.hpp"
 #include "loop.hpp"
 #include "requestid.hpp"
+#include "service.hpp"
 #include "spool.hpp"
 
 namespace command {
-
-class Exchange;
-
-
-// The places of one route, and what its metrics count.
-struct Places
-{
-  explicit Places(const std::string& name);
-  ~Places();
-
-  int64_t running = 0;
-  std::deque<std::shared_ptr<Exchange>> waiting;
-
-  process::metrics::Counter started;
-  process::metrics::Counter failed; // Answered with an error after start.
-  process::metrics::Counter refused; // Answered without a start.
-  process::metrics::PushGauge runningGauge;
-  process::metrics::PushGauge waitingGauge;
-};
-
-
-// What the exchanges of one table share. The loop's thread owns all of it.
-struct Service
-{
-  Service(const Table& _table, const Environment& overrides, Spool* _spool);
-
-  // Ends every command as a time-out does, and refuses new ones; ready when
-  // all are answered.
-  process::Future<Nothing> shutdown();
-
-  // Counts an exchange as one that commands run for, or will.
-  void add(const std::shared_ptr<Exchange>& exchange);
-
-  const Table table;
-  const Environment environment;
-  Spool* const spool;
-
-  bool closing = false;
-  process::Promise<Nothing> closed;
-  std::set<std::shared_ptr<Exchange>> running;
-  std::map<const Route*, std::unique_ptr<Places>> places;
-  bool sweeping = false;
-
-  Loop loop; // The last member: its tasks use all others.
-
-private:
-  void sweep();
-};
-
 
 class Exchange : public std::enable_shared_from_this<Exchange>
 {
@@ -122,12 +68,11 @@ private:
   Try<int> openInput();
   Try<Nothing> take(const char* data, size_t size);
   void beginStream();
-  void finished(const Result& result);
+  void finished(const Outcome& outcome);
   void release();
   void answerWhole(const Outcome& outcome);
   void leaveQueue();
   void refuse(const Refusal& refusal);
-  void log(const Result& result) const;
 
   Service* const service;
   const Route& route;

@@ -29,6 +29,7 @@
 #include "core/table.hpp"
 #include "core/text.hpp"
 
+#include "guard.hpp"
 #include "process.hpp"
 #include "spool.hpp"
 
@@ -157,6 +158,10 @@ Try<Nothing> serve(const Parameters& parameters)
       } while (fd >= 0 && fd <= 2);
       ::close(fd);
 
+      const Try<Nothing> guarded = startGuard();
+      if (guarded.isError()) {
+        return Error("a process can't be started: " + guarded.error());
+      }
       try {
         for (const auto& entry : tables) {
           processes->push_back(

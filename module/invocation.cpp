@@ -34,16 +34,18 @@ static double since(Loop::Clock::time_point then)
 
 Invocation::Invocation(
   Loop* _loop,
-  const string& _requestId,
-  const Bounds& _bounds,
+  const Route& _route,
+  double timeout,
+  const string& requestId,
   OnOutput _onOutput,
   OnFinished _onFinished)
   : loop(_loop),
-    requestId(_requestId),
-    bounds(_bounds),
+    route(_route),
     onOutput(std::move(_onOutput)),
     onFinished(std::move(_onFinished))
 {
+  outcome.requestId = requestId;
+  outcome.timeout = timeout;
 }
 
 
@@ -52,8 +54,8 @@ void Invocation::start(const Launch& launch)
   started = lastOutput = Loop::Clock::now();
   const Try<Child, StartError> spawned = spawn(launch);
   if (spawned.isError()) {
-    result.reason = spawned.error().reason;
-    result.detail = spawned.error().message;
+    outcome.reason = spawned.error().reason;
+    outcome.detail = spawned.error().message;
     finish();
     return;
   }
@@ -65,8 +67,8 @@ void Invocation::start(const Launch& launch)
   } else {
     after("poll", POLL_SECONDS, [this]() { exited(); });
   }
-  after("timeout", bounds.timeout, [this]() { end("timeout"); });
-  if (bounds.idleTimeout.isSome()) {
+  after("timeout", outcome.timeout, [this]() { end("timeout"); });
+  if (route.idleTimeout) {
     watchIdle();
   }
 }
@@ -91,7 +93,7 @@ bool Invocation::read(Stream* stream)
   }
   if (size <= 0) {
     close(stream);
-    if (result.status.isSome() && output.fd < 0 && error.fd < 0) {
+    if (isReaped() && output.fd < 0 && error.fd < 0) {
       finish();
     }
     return false;
@@ -100,9 +102,9 @@ bool Invocation::read(Stream* stream)
   if (stream == &output) {
     take(data, size);
   } else {
-    result.error.append(data, size);
-    const size_t kept = std::min(result.error.size(), STDERR_BYTES + 1);
-    result.error.erase(0, result.error.size() - kept);
+    string& kept = outcome.stderr_;
+    kept.append(data, size);
+    kept.erase(0, kept.size() - std::min(kept.size(), STDERR_BYTES + 1));
   }
   return true;
 }
@@ -123,13 +125,13 @@ void Invocation::take(const char* data, size_t size)
   if (cut) {
     return;
   }
-  const size_t room = bounds.maxBytes - passed;
+  const size_t room = route.maxBytes - passed;
   const size_t taken = std::min(size, room);
   if (taken > 0) {
     const Try<Nothing> written = onOutput(data, taken);
     if (written.isError()) {
       cut = true;
-      result.detail = written.error();
+      outcome.detail = written.error();
       end("spool-full");
       return;
     }
@@ -159,7 +161,7 @@ void Invocation::cancelTimers()
 
 void Invocation::watchIdle()
 {
-  const double left = bounds.idleTimeout.get() - since(lastOutput);
+  const double left = *route.idleTimeout - since(lastOutput);
   if (left <= 0) {
     end("idle-timeout");
   } else {
@@ -170,20 +172,20 @@ void Invocation::watchIdle()
 
 void Invocation::end(const string& reason)
 {
-  if (!result.reason.empty() || child.pid <= 0) {
+  if (!outcome.reason.empty() || child.pid <= 0) {
     return;
   }
-  if (result.status.isSome()) {
+  if (isReaped()) {
     if (cut) {
-      result.reason = reason; // What an escaped process wrote was too much.
+      outcome.reason = reason; // What an escaped process wrote was too much.
     }
     return;
   }
-  result.reason = reason;
+  outcome.reason = reason;
   ::killpg(child.pid, SIGTERM);
   // A stopped process acts on SIGTERM only once it runs.
   ::killpg(child.pid, SIGCONT);
-  after("grace", bounds.grace, [this]() { ::killpg(child.pid, SIGKILL); });
+  after("grace", route.grace, [this]() { ::killpg(child.pid, SIGKILL); });
 }
 
 
@@ -200,7 +202,12 @@ void Invocation::exited()
     }
   }
   cancelTimers();
-  result.status = reap(child);
+  const int status = reap(child);
+  if (status < 0) {
+    outcome.signal = -status;
+  } else {
+    outcome.exitCode = status;
+  }
   if (child.pidfd >= 0) {
     loop->unwatch(exitWatch);
     ::close(child.pidfd);
@@ -209,7 +216,7 @@ void Invocation::exited()
     finish();
     return;
   }
-  after("look", LOOK_SECONDS, [this]() { killEscaped(requestId); });
+  after("look", LOOK_SECONDS, [this]() { killEscaped(outcome.requestId); });
   after("held", HELD_SECONDS, [this]() {
     close(&output);
     close(&error);
@@ -221,11 +228,11 @@ void Invocation::exited()
 void Invocation::finish()
 {
   cancelTimers();
-  if (result.reason.empty()) {
-    result.reason = result.status.get() < 0 ? "signal" : "exit";
+  if (outcome.reason.empty()) {
+    outcome.reason = outcome.signal ? "signal" : "exit";
   }
-  result.seconds = since(started);
-  onFinished(result);
+  outcome.seconds = since(started);
+  onFinished(outcome);
 }
 
 } // namespace command {

@@ -18,45 +18,28 @@
 #include <string>
 
 #include <stout/nothing.hpp>
-#include <stout/option.hpp>
 #include <stout/try.hpp>
+
+#include "core/answer.hpp"
+#include "core/table.hpp"
 
 #include "loop.hpp"
 #include "spawn.hpp"
 
 namespace command {
 
-struct Bounds
-{
-  double timeout; // Seconds, as the next two.
-  Option<double> idleTimeout;
-  double grace;
-  int64_t maxBytes; // Of standard output.
-};
-
-
-// How an invocation ended.
-struct Result
-{
-  Option<int> status; // Exit code, or a signal's negative number.
-  std::string reason; // A key of `REASONS`.
-  std::string detail;
-  std::string error; // The end of standard error.
-  double seconds = 0;
-};
-
-
 // To be used on the loop's thread only.
 class Invocation
 {
 public:
   using OnOutput = std::function<Try<Nothing>(const char*, size_t)>;
-  using OnFinished = std::function<void(const Result&)>;
+  using OnFinished = std::function<void(const Outcome&)>;
 
   Invocation(
     Loop* loop,
+    const Route& route,
+    double timeout,
     const std::string& requestId,
-    const Bounds& bounds,
     OnOutput onOutput, // Fails if the output does not fit on the disk.
     OnFinished onFinished);
 
@@ -86,13 +69,14 @@ private:
   void exited();
   void finish();
 
+  bool isReaped() const { return outcome.exitCode || outcome.signal; }
+
   Loop* const loop;
-  const std::string requestId;
-  const Bounds bounds;
+  const Route& route;
   const OnOutput onOutput;
   const OnFinished onFinished;
 
-  Child child = {0, -1, -1, -1};
+  Child child;
   Stream output;
   Stream error;
   uint64_t exitWatch = 0;
@@ -101,7 +85,7 @@ private:
   Loop::Clock::time_point lastOutput;
   bool cut = false; // Output is over its limit; what comes is dropped.
   int64_t passed = 0;
-  Result result;
+  Outcome outcome;
 };
 
 } // namespace command {

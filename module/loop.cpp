@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <thread>
 
 #include <glog/logging.h>
 
@@ -27,17 +28,8 @@ Loop::Loop()
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread = std::thread([this]() { run(); });
+  std::thread([this]() { run(); }).detach();
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-}
-
-
-Loop::~Loop()
-{
-  post([this]() { stopping = true; });
-  thread.join();
-  ::close(wakeup);
-  ::close(epoll);
 }
 
 
@@ -125,7 +117,7 @@ int Loop::runTimers()
 void Loop::run()
 {
   epoll_event events[256];
-  while (!stopping) {
+  for (;;) {
     const int count = ::epoll_wait(epoll, events, 256, runTimers());
     PCHECK(count >= 0 || errno == EINTR);
     for (int i = 0; i < count; ++i) {

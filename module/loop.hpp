@@ -13,7 +13,6 @@
 #include <functional>
 #include <map>
 #include <mutex>
-#include <thread>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -27,10 +26,8 @@ public:
   using Clock = std::chrono::steady_clock;
   using Timer = std::pair<Clock::time_point, uint64_t>;
 
+  // Never ends: the agent deletes no module, and nothing here.
   Loop();
-
-  // Ends the thread after the tasks that were posted before.
-  ~Loop();
 
   // Has `task` run on the loop's thread; can be called on any thread.
   void post(Task task);
@@ -59,15 +56,12 @@ private:
 
   const int epoll;
   const int wakeup;
-  bool stopping = false;
   uint64_t counter = 0;
   std::unordered_map<uint64_t, Watch> watches;
   std::map<Timer, Task> timers;
 
   std::mutex mutex;
   std::vector<Task> posted; // Under the mutex.
-
-  std::thread thread; // The last member: it uses all others.
 };
 
 } // namespace command {

@@ -1,6 +1,5 @@
 #include "spawn.hpp"
 
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -31,7 +30,6 @@ using std::vector;
 namespace command {
 
 // The kernel's names, which the headers of older systems do not have.
-constexpr idtype_t ID_PIDFD = static_cast<idtype_t>(3); // P_PIDFD
 constexpr int WITH_PIDFD = 0x1000; // CLONE_PIDFD
 constexpr long PIDFD_SEND_SIGNAL = 424;
 constexpr long PIDFD_OPEN = 434;
@@ -41,28 +39,30 @@ constexpr long CLOSE_RANGE = 436;
 struct Limit
 {
   int resource;
-  rlim_t value;
   const char* step;
+};
+
+
+static const map<string, Limit> LIMITS = {
+  {"address_space", {RLIMIT_AS, "limit address_space"}},
+  {"core", {RLIMIT_CORE, "limit core"}},
+  {"cpu", {RLIMIT_CPU, "limit cpu"}},
+  {"file_size", {RLIMIT_FSIZE, "limit file_size"}},
+  {"open_files", {RLIMIT_NOFILE, "limit open_files"}},
+  {"processes", {RLIMIT_NPROC, "limit processes"}},
 };
 
 
 // All that the child needs, made before it exists: it must not allocate.
 struct Plan
 {
+  const Launch& launch;
   const char* program;
   char* const* argv;
   char* const* environment;
-  int input;
   int output;
   int error;
-  const char* directory;
-  const Limit* limits;
-  size_t limitCount;
-  int umask = -1;
-  bool setNice = false;
-  int nice = 0;
-  bool endWithHost;
-  unsigned lastAlarm;
+  Guarded* guarded;
 
   // What the child reports: the step that failed, and why.
   const char* volatile step = nullptr;
@@ -70,11 +70,24 @@ struct Plan
 };
 
 
+void closeFrom(int first)
+{
+  if (::syscall(CLOSE_RANGE, first, ~0U, 0) != 0) {
+    rlimit open;
+    ::getrlimit(RLIMIT_NOFILE, &open);
+    for (rlim_t fd = first; fd < open.rlim_max && fd < 1 << 20; ++fd) {
+      ::close(fd);
+    }
+  }
+}
+
+
 // Runs in the child, on memory that it shares with the agent: system calls
 // only, and nothing that the agent would miss.
 static int runChild(void* argument)
 {
   Plan* plan = static_cast<Plan*>(argument);
+  const Route& route = plan->launch.route;
   auto require = [plan](bool succeeded, const char* step) {
     if (!succeeded) {
       plan->failure = errno;
@@ -90,40 +103,36 @@ static int runChild(void* argument)
   for (int number = 1; number < NSIG; ++number) {
     ::sigaction(number, &action, nullptr);
   }
-  ::setsid();
-  for (size_t i = 0; i < plan->limitCount; ++i) {
-    const Limit& limit = plan->limits[i];
-    rlimit value;
-    require(::getrlimit(limit.resource, &value) == 0, limit.step);
-    // More than this host may give is as much as it may give.
-    value.rlim_cur = value.rlim_max = std::min(limit.value, value.rlim_max);
-    require(::setrlimit(limit.resource, &value) == 0, limit.step);
+  const pid_t group = ::setsid();
+  if (plan->guarded != nullptr) {
+    plan->guarded->group = group;
   }
-  if (plan->umask >= 0) {
-    ::umask(plan->umask);
-  }
-  if (plan->setNice) {
-    // Nicer already, and not allowed to take it back: stays so.
-    require(
-      ::setpriority(PRIO_PROCESS, 0, plan->nice) == 0 || errno == EACCES,
-      "limit nice");
-  }
-  if (plan->endWithHost) {
-    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-  }
-  ::alarm(plan->lastAlarm);
   // The agent has descriptors 0 to 2 open, so none of these is one of them.
-  ::dup2(plan->input, 0);
+  ::dup2(plan->launch.input, 0);
   ::dup2(plan->output, 1);
   ::dup2(plan->error, 2);
-  if (::syscall(CLOSE_RANGE, 3, ~0U, 0) != 0) {
-    rlimit open;
-    ::getrlimit(RLIMIT_NOFILE, &open);
-    for (rlim_t fd = 3; fd < open.rlim_max && fd < 1 << 20; ++fd) {
-      ::close(fd);
+  closeFrom(3); // Before a limit hides some of them.
+  for (const auto& [name, number] : route.limits) {
+    const auto limit = LIMITS.find(name);
+    if (name == "umask") {
+      ::umask(number);
+    } else if (name == "nice") {
+      // Nicer already, and not allowed to take it back: stays so.
+      require(
+        ::setpriority(PRIO_PROCESS, 0, number) == 0 || errno == EACCES,
+        "limit nice");
+    } else if (limit != LIMITS.end()) {
+      const auto& [resource, step] = limit->second;
+      rlimit value;
+      require(::getrlimit(resource, &value) == 0, step);
+      // More than this host may give is as much as it may give.
+      value.rlim_cur = value.rlim_max =
+        std::min<rlim_t>(number, value.rlim_max);
+      require(::setrlimit(resource, &value) == 0, step);
     }
   }
-  require(::chdir(plan->directory) == 0, plan->directory);
+  const char* directory = route.workingDirectory.c_str();
+  require(::chdir(directory) == 0, directory);
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -186,32 +195,6 @@ static StartError explain(int error, const string& step, const string& program)
 }
 
 
-static vector<Limit> readLimits(const map<string, int64_t>& limits, Plan* plan)
-{
-  static const map<string, std::pair<int, const char*>> RESOURCES = {
-    {"address_space", {RLIMIT_AS, "limit address_space"}},
-    {"core", {RLIMIT_CORE, "limit core"}},
-    {"cpu", {RLIMIT_CPU, "limit cpu"}},
-    {"file_size", {RLIMIT_FSIZE, "limit file_size"}},
-    {"open_files", {RLIMIT_NOFILE, "limit open_files"}},
-    {"processes", {RLIMIT_NPROC, "limit processes"}},
-  };
-  vector<Limit> result;
-  for (const auto& [name, value] : limits) {
-    if (name == "umask") {
-      plan->umask = static_cast<int>(value);
-    } else if (name == "nice") {
-      plan->setNice = true;
-      plan->nice = static_cast<int>(value);
-    } else {
-      const auto& [resource, step] = RESOURCES.at(name);
-      result.push_back({resource, static_cast<rlim_t>(value), step});
-    }
-  }
-  return result;
-}
-
-
 static vector<char*> pointers(const vector<string>& texts)
 {
   vector<char*> result;
@@ -249,19 +232,13 @@ Try<Child, StartError> spawn(const Launch& launch)
     return explain(failure, "", program.get());
   }
 
-  Plan plan;
-  plan.program = program->c_str();
-  plan.argv = argv.data();
-  plan.environment = environment.data();
-  plan.input = launch.input;
-  plan.output = output[1];
-  plan.error = error[1];
-  plan.directory = launch.directory.c_str();
-  plan.endWithHost = launch.endWithHost;
-  plan.lastAlarm = launch.lastAlarm;
-  const vector<Limit> limits = readLimits(launch.limits, &plan);
-  plan.limits = limits.data();
-  plan.limitCount = limits.size();
+  const bool endsWithAgent = launch.route.disconnect == "kill";
+  Child child;
+  child.output = output[0];
+  child.error = error[0];
+  child.guarded = guard(endsWithAgent ? 0 : launch.timeout, launch.route.grace);
+  Plan plan = {launch,    program->c_str(), argv.data(),  environment.data(),
+               output[1], error[1],         child.guarded};
 
   // The child runs on a part of this stack, while this thread waits. No
   // signal reaches it before it has its own dispositions.
@@ -270,24 +247,20 @@ Try<Child, StartError> spawn(const Launch& launch)
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  int pidfd = -1;
   const int flags = CLONE_VM | CLONE_VFORK | SIGCHLD;
   char* top = stack + sizeof(stack);
-  pid_t pid = ::clone(runChild, top, flags | WITH_PIDFD, &plan, &pidfd);
-  if (pid < 0 && errno == EINVAL) {
-    pid = ::clone(runChild, top, flags, &plan); // A kernel without pidfds.
+  child.pid = ::clone(runChild, top, flags | WITH_PIDFD, &plan, &child.pidfd);
+  if (child.pid < 0 && errno == EINVAL) {
+    child.pid = ::clone(runChild, top, flags, &plan); // Without pidfds.
   }
-  const int failure = pid < 0 ? errno : plan.failure;
+  const int failure = child.pid < 0 ? errno : plan.failure;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 
   ::close(output[1]);
   ::close(error[1]);
-  const Child child = {pid, pidfd, output[0], error[0]};
   if (failure != 0) {
-    if (pid >= 0) {
-      reap(child);
-    }
-    for (int fd : {output[0], error[0], pidfd}) {
+    reap(child);
+    for (int fd : {output[0], error[0], child.pidfd}) {
       if (fd >= 0) {
         ::close(fd);
       }
@@ -306,9 +279,7 @@ static siginfo_t wait(const Child& child, int options)
   siginfo_t info = {};
   int result;
   do {
-    result = child.pidfd >= 0 ?
-               ::waitid(ID_PIDFD, child.pidfd, &info, WEXITED | options) :
-               ::waitid(P_PID, child.pid, &info, WEXITED | options);
+    result = ::waitid(P_PID, child.pid, &info, WEXITED | options);
   } while (result != 0 && errno == EINTR);
   return info;
 }
@@ -322,6 +293,12 @@ bool hasExited(const Child& child)
 
 int reap(const Child& child)
 {
+  if (child.guarded != nullptr) {
+    child.guarded->group = 0; // Its number may soon be another's.
+  }
+  if (child.pid < 0) {
+    return 0;
+  }
   const siginfo_t info = wait(child, 0);
   return info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
 }
@@ -341,18 +318,24 @@ void killEscaped(const string& requestId)
       continue;
     }
     // Opened before the look, so that the signal can't go to a later owner of
-    // the number.
+    // the number, wherever the kernel allows it.
     const int pidfd = ::syscall(PIDFD_OPEN, pid.get(), 0);
-    if (pidfd < 0) {
+    if (pidfd < 0 && errno != ENOSYS) {
       continue;
     }
     const Try<string> environment = os::read("/proc/" + name + "/environ");
     if (
       environment.isSome() &&
       (string(1, '\0') + environment.get()).find(marker) != string::npos) {
-      ::syscall(PIDFD_SEND_SIGNAL, pidfd, SIGKILL, nullptr, 0);
+      if (pidfd < 0) {
+        ::kill(pid.get(), SIGKILL);
+      } else {
+        ::syscall(PIDFD_SEND_SIGNAL, pidfd, SIGKILL, nullptr, 0);
+      }
     }
-    ::close(pidfd);
+    if (pidfd >= 0) {
+      ::close(pidfd);
+    }
   }
 }
 

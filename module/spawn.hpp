@@ -2,10 +2,10 @@
 // could not start.
 //
 // The agent never forks: that would copy its page tables, which takes longer
-// the larger it is. Nor does posix_spawn do, which can't set limits, umask,
-// niceness and the signal that follows the agent's death. So this does what
-// posix_spawn does inside: a child that shares the agent's memory until it
-// executes the program, and reports a failure by writing it there.
+// the larger it is. Nor does posix_spawn do, which can't set limits, umask
+// and niceness. So this does what posix_spawn does inside: a child that shares
+// the agent's memory until it executes the program, and reports a failure by
+// writing it there.
 //
 // Sources: clone(2), execve(2), prctl(2), close_range(2), pidfd_open(2).
 
@@ -14,34 +14,37 @@
 
 #include <sys/types.h>
 
-#include <map>
 #include <string>
 #include <vector>
 
 #include <stout/try.hpp>
 
 #include "core/environment.hpp"
+#include "core/table.hpp"
+
+#include "guard.hpp"
 
 namespace command {
 
 struct Launch
 {
+  explicit Launch(const Route& _route) : route(_route) {}
+
+  const Route& route;
   std::vector<std::string> argv;
   Environment environment;
-  int input; // Becomes descriptor 0; stays open here.
-  std::map<std::string, int64_t> limits;
-  std::string directory;
-  bool endWithHost; // SIGTERM if the agent dies.
-  unsigned lastAlarm; // Seconds until SIGALRM, for when the agent has died.
+  int input = -1; // Becomes descriptor 0; stays open here.
+  double timeout = 0; // Seconds.
 };
 
 
 struct Child
 {
-  pid_t pid; // Of the process, its group and its session.
-  int pidfd; // Readable when it has exited; -1 where the kernel has none.
-  int output;
-  int error; // Read ends, non-blocking.
+  pid_t pid = 0; // Of the process, its group and its session.
+  int pidfd = -1; // Readable when it has exited; -1 where the kernel has none.
+  int output = -1;
+  int error = -1; // Read ends, non-blocking.
+  Guarded* guarded = nullptr;
 };
 
 
@@ -66,6 +69,9 @@ bool hasExited(const Child& child);
 // The exit code (0 or more), or the negative number of the signal that ended
 // it, of a command that has exited.
 int reap(const Child& child);
+
+// Closes all descriptors from `first` on; makes nothing but system calls.
+void closeFrom(int first);
 
 // Kills every process whose environment names a request: descendants of its
 // command that left the process group, and still hold its pipes.

@@ -10,11 +10,13 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import old_kernel
 import pytest
 
 BUILD = os.environ.get("ABI_MODULE_BUILD")
@@ -27,6 +29,9 @@ pytestmark = pytest.mark.skipif(
 
 LIMIT = 30.0
 ROUTE = {"path": "/true", "method": "GET", "argv": []}
+
+
+Serve = Callable[..., tuple[subprocess.Popen[bytes], int]]
 
 
 def table(process: str = "t", **fields: Any) -> str:
@@ -106,17 +111,17 @@ def test_what_can_not_be_served(
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[[str], tuple[subprocess.Popen[bytes], int]]]:
-    """Starts hosts, each of one table; gives the program and its port."""
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Starts hosts, each of one table, by way of another program if need be."""
     programs: list[subprocess.Popen[bytes]] = []
 
-    def start(text: str) -> tuple[subprocess.Popen[bytes], int]:
+    def start(text: str, *before: str) -> tuple[subprocess.Popen[bytes], int]:
         (tmp_path / "table.json").write_text(text)
         log = tmp_path / "log"
         environment = {**os.environ, "LIBPROCESS_IP": "127.0.0.1", "LIBPROCESS_PORT": "0"}
         with log.open("wb") as out:
             program = subprocess.Popen(
-                [HOST, f"--routes={tmp_path}/table.json"], stderr=out, env=environment
+                [*before, HOST, f"--routes={tmp_path}/table.json"], stderr=out, env=environment
             )
         programs.append(program)
         until(lambda: "serving on http://" in log.read_text(), "host")
@@ -129,8 +134,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[[str], tuple[subprocess.Popen[byt
 
 
 def sleeper(path: Path, **fields: Any) -> dict[str, Any]:
-    """A route whose command says its process id, then sleeps."""
-    script = f"echo $$ > {path}; exec sleep 60"
+    """A route whose command says its process id and that of its child; both sleep."""
+    script = f"sleep 60 & echo $$ $! > {path}.new; mv {path}.new {path}; wait; exec sleep 60"
     return {"path": f"/{path.name}", "method": "GET", "argv": ["-c", script], **fields}
 
 
@@ -142,33 +147,67 @@ def alive(pid: int) -> bool:
     return state != "Z"
 
 
-def test_after_the_death_of_a_host_reads_end_and_changes_go_on_for_a_while(
-    tmp_path: Path, serve: Callable[[str], tuple[subprocess.Popen[bytes], int]]
+def test_after_the_death_of_a_host_nothing_of_its_commands_runs_for_ever(
+    tmp_path: Path, serve: Serve
 ) -> None:
-    read = sleeper(tmp_path / "read")
-    change = sleeper(tmp_path / "change", disconnect="finish", timeout=1, grace=0)
-    program, port = serve(table(command=["/bin/sh"], routes=[read, change]))
+    routes = {
+        "read": sleeper(tmp_path / "read"),
+        "change": sleeper(tmp_path / "change", disconnect="finish", timeout=3, grace=0),
+        "stubborn": sleeper(tmp_path / "stubborn", grace=1),
+    }
+    routes["stubborn"]["argv"][1] = "trap '' TERM; " + routes["stubborn"]["argv"][1]
+    program, port = serve(table(command=["/bin/sh"], routes=list(routes.values())))
     connections = []
-    for name in ("read", "change"):
+    for name in routes:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
         connection.request("GET", f"/t/{name}")
         connections.append(connection)
-    pids = {
-        name: int(until(lambda: (tmp_path / name).exists() and (tmp_path / name).read_text(), name))  # noqa: B023
-        for name in ("read", "change")
-    }
+    pids = {}
+    for name in routes:
+        until((tmp_path / name).exists, name)
+        pids[name] = [int(pid) for pid in (tmp_path / name).read_text().split()]
+        assert len(pids[name]) == 2
     program.send_signal(signal.SIGKILL)
     program.wait()
-    until(lambda: not alive(pids["read"]), "end of the read")
-    assert alive(pids["change"])
-    # Its time-out, its grace and ten seconds after its start nothing is left of it.
-    until(lambda: not alive(pids["change"]), "end of the change")
+    assert all(map(alive, pids["change"] + pids["stubborn"]))
+    until(lambda: not any(map(alive, pids["read"])), "end of the read and of its child")
+    until(lambda: not any(map(alive, pids["stubborn"])), "end of what ignores SIGTERM")
+    until(lambda: not any(map(alive, pids["change"])), "end of the change, after its time-out")
     for connection in connections:
         connection.close()
 
 
+def test_commands_that_a_host_has_seen_to_their_end_are_nobody_of_its_guard(
+    tmp_path: Path, serve: Serve
+) -> None:
+    """The guard of a host that ends in order finds nothing to do, and ends too."""
+    program, port = serve(table())
+    guard = until(lambda: guards(tmp_path), "guard")
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
+    connection.request("GET", "/t/true")
+    connection.getresponse().read()
+    connection.close()
+    program.terminate()
+    program.wait(LIMIT)
+    until(lambda: not any(map(alive, guard)), "end of the guard")
+
+
+def guards(tmp_path: Path) -> list[int]:
+    """The process ids of the guards of hosts that were started on this table."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            name = (entry / "comm").read_text().strip()
+            mine = str(tmp_path) in (entry / "cmdline").read_text()
+        except OSError:
+            continue
+        if name == "command-guard" and mine:
+            found.append(int(entry.name))
+    return found
+
+
 def test_clients_that_close_at_once_leave_nothing_running(
-    tmp_path: Path, serve: Callable[[str], tuple[subprocess.Popen[bytes], int]]
+    tmp_path: Path, serve: Serve
 ) -> None:
     """libprocess tells nobody of a client that leaves before its request was looked at."""
     route = {"path": "/sleep", "method": "GET", "argv": ["60"]}
@@ -188,7 +227,7 @@ def test_clients_that_close_at_once_leave_nothing_running(
 
 
 def test_metrics_and_help(
-    serve: Callable[[str], tuple[subprocess.Popen[bytes], int]],
+    serve: Serve,
 ) -> None:
     route = {**ROUTE, "help": "Does nothing, well."}
     _, port = serve(table(routes=[route]))
@@ -208,3 +247,32 @@ def test_metrics_and_help(
     assert metrics["commands/t/true/GET/failed"] == 0
     assert metrics["commands/t/true/GET/running"] == 0
     assert "Does nothing, well." in get("/help/t/true")
+
+
+@pytest.mark.skipif(not old_kernel.supported(), reason="no filter of system calls is known here")
+def test_on_a_kernel_without_pidfds(tmp_path: Path, serve: Serve) -> None:
+    """Exits are looked for, signals go to process ids, and nothing else is different."""
+    escaping = f"setsid sh -c 'echo $$ > {tmp_path}/escaped; exec sleep 60' & sleep 0.3; echo out"
+    routes = [
+        {"path": "/exit", "method": "GET", "argv": ["-c", "exit 66"]},
+        {"path": "/slow", "method": "GET", "argv": ["-c", "sleep 60"], "timeout": 0.2},
+        {"path": "/escape", "method": "GET", "argv": ["-c", escaping]},
+    ]
+    runner = (sys.executable, str(Path(old_kernel.__file__)))
+    _, port = serve(table(command=["/bin/sh"], routes=routes), *runner)
+
+    def get(path: str) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        read = answer.status, answer.read()
+        connection.close()
+        return read
+
+    for _ in range(20):
+        assert get("/t/exit")[0] == 404
+    status, body = get("/t/slow")
+    assert status == 504 and json.loads(body)["signal"] == "SIGTERM"
+    assert get("/t/escape") == (200, b"out\n")
+    escaped = int((tmp_path / "escaped").read_text())
+    until(lambda: not alive(escaped), "end of a descendant in a session of its own")

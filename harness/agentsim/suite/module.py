@@ -86,11 +86,11 @@ def roomier(launch: Launch) -> Launch:
     """A launch with limits that leave libprocess and the module what they need themselves."""
     tables = len(launch.tables or launch.probes.tables)
     if launch.processes is not None:
-        # A thread for each table; libprocess has eight or more for its actors.
-        threads = max(8, os.cpu_count() or 1) + 6 + tables
+        # A thread for each table, and the guard; libprocess has eight or more for its actors.
+        threads = max(8, os.cpu_count() or 1) + 7 + tables
         launch = replace(launch, processes=launch.processes + threads)
     if launch.open_files is not None and launch.open_files < 100:
-        launch = replace(launch, open_files=launch.open_files + 2 * tables)
+        launch = replace(launch, open_files=launch.open_files + 2 * tables + 1)
     return launch
 
 
