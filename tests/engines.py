@@ -28,13 +28,18 @@ class Engine:
         self.version = version
         self.containers: dict[str, dict[str, str]] = {}
         self.networks: dict[str, dict[str, str]] = {}
+        self.volumes: dict[str, dict[str, str]] = {}
 
     def answer(self, method: str, target: str) -> tuple[int, object]:
         """Status and document."""
         path = re.sub(r"^/v[0-9.]+", "", urlsplit(target).path)
         query = parse_qs(urlsplit(target).query)
         _, kind, *rest = [*path.split("/"), ""]
-        things: dict[str, Any] = {"containers": self.containers, "networks": self.networks}
+        things: dict[str, Any] = {
+            "containers": self.containers,
+            "networks": self.networks,
+            "volumes": self.volumes,
+        }
         if path == "/version":
             return 200, self.version
         if kind == "images":
@@ -52,7 +57,7 @@ class Engine:
             for name, labels in known.items()
             if all(_has(labels, each) for each in wanted)
         ]
-        return 200, found
+        return 200, {"Volumes": found} if kind == "volumes" else found
 
 
 def _has(labels: dict[str, str], wanted: str) -> bool:

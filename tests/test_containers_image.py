@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agentsim.containers import arguments, engine, images
+from agentsim.containers import arguments, engine, images, owner
 from agentsim.suite.client import Connection
 
 ROOT = Path(__file__).parent.parent
@@ -130,6 +130,26 @@ def test_its_own_address_is_no_proxy(start: Callable[..., Any]) -> None:
     with Connection(agent.address, 30) as connection:
         connection.request("GET", "/packager/list.json")
         assert connection.response().status == 200
+
+
+def test_a_copy_of_a_directory_is_what_the_image_has_there(image: Any, made: Any) -> None:
+    from agentsim.containers.run import Limits
+    from agentsim.containers.sweep import LABEL
+
+    # How large a directory is, is a matter of its file system.
+    words = ["find", "/usr", "!", "-type", "d", "-printf", r"%p %l %s %m %U\n"]
+
+    def listing(limits: Any) -> list[str]:
+        asked = made.run(image.id, limits, entrypoint=words, command=[], health_seconds=None)
+        assert asked.wait() == 0
+        return sorted(asked.logs().splitlines())
+
+    copied = Limits(copied=["/usr"])
+    assert listing(copied) == listing(copied) == listing(Limits())
+    own = {"label": f"{LABEL}={owner.this()}"}
+    assert len(made.client.volumes.list(filters=own)) == 1  # for both
+    made.close()
+    assert made.client.volumes.list(filters=own) == []
 
 
 def test_nothing_is_baked_in(image: Any, start: Callable[..., Any]) -> None:

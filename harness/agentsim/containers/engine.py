@@ -114,3 +114,14 @@ def shortcomings(told: dict[str, Any]) -> list[str]:
         "PidsLimit": "the engine can't limit the number of processes",
     }
     return [said for name, said in can.items() if not told.get(name, False)]
+
+
+def starts_slowly(told: dict[str, Any]) -> bool:
+    """Whether programs start several times as slowly from images as from elsewhere. Pure.
+
+    With such storage every look at a file of an image is a question to a program of its own.
+
+    Args:
+        told: what the engine says at `/info`.
+    """
+    return told.get("Driver") == "fuse-overlayfs"

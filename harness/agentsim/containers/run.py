@@ -1,4 +1,4 @@
-"""Starts containers, and makes networks, that leave with this process or by a later run's sweep."""
+"""Starts containers, makes networks and volumes; all leave with this process, or with a sweep."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ class Limits:
         tmpfs: directories in memory (which counts as the container's) with their mount options;
             all else of its own root is read-only.
         mounts: directories of this machine, mounted under the same name.
+        copied: directories of the image that are read from a copy in a volume; for storage from
+            which programs start slowly.
     """
 
     memory: int = 512 * MIB
@@ -39,10 +41,11 @@ class Limits:
     open_files: int | None = None
     tmpfs: Mapping[str, str] = field(default_factory=dict)
     mounts: Sequence[Path] = ()
+    copied: Sequence[str] = ()
 
 
 class Containers:
-    """Makes containers and networks, and removes them all.
+    """Makes containers, networks and volumes, and removes them all.
 
     What earlier owners left, who live no more, is removed first.
 
@@ -56,6 +59,7 @@ class Containers:
         self.deadline = deadline
         self.swept = sweep(client)
         self._owner = str(owner.this())
+        self._copies: dict[tuple[str, str], str] = {}
 
     def __enter__(self) -> Containers:
         return self
@@ -95,6 +99,9 @@ class Containers:
         """
         limits = limits or Limits()
         files = limits.open_files
+        volumes = {str(each): {"bind": str(each), "mode": "rw"} for each in limits.mounts}
+        for place in limits.copied:
+            volumes[self._copy(image, place)] = {"bind": place, "mode": "ro"}
         options: dict[str, Any] = {
             "labels": {LABEL: self._owner},
             "mem_limit": limits.memory,
@@ -103,7 +110,7 @@ class Containers:
             "ulimits": [Ulimit(name="nofile", soft=files, hard=files)] if files else None,
             "read_only": True,
             "tmpfs": dict(limits.tmpfs),
-            "volumes": {str(each): {"bind": str(each), "mode": "rw"} for each in limits.mounts},
+            "volumes": volumes,
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges"],
             # Bounded, and kept where it can be read whatever the engine does with logs otherwise.
@@ -132,10 +139,23 @@ class Containers:
             labels={LABEL: self._owner},
         )
 
+    def _copy(self, image: str, place: str) -> str:
+        """The name of a volume that has what an image has in a directory; made once."""
+        known = self._copies.get((image, place))
+        if known is None:
+            volume = self.client.volumes.create(labels={LABEL: self._owner})
+            known = self._copies[image, place] = str(volume.name)
+            # The engine fills an empty volume for the first container that has it.
+            where = {known: {"bind": place, "mode": "rw"}}
+            labels = {LABEL: self._owner}
+            self.client.containers.create(image, labels=labels, volumes=where).remove()
+        return known
+
     def close(self) -> None:
         """Remove all that this process has made."""
         for each in labelled(self.client, self._owner):
             remove(each)
+        self._copies.clear()
 
 
 def _health(seconds: float | None) -> Healthcheck | None:

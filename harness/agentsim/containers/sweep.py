@@ -13,6 +13,7 @@ from agentsim.containers import owner
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.networks import Network
+    from docker.models.volumes import Volume
 
 #: The label of all that is made; its value names the owner.
 LABEL: Final = "mesos-packager.owner"
@@ -32,17 +33,18 @@ def sweep(client: DockerClient) -> list[str]:
     return swept
 
 
-def labelled(client: DockerClient, value: str | None = None) -> list[Container | Network]:
-    """Containers, then networks, with the label and, unless None, with that value of it."""
+def labelled(client: DockerClient, value: str | None = None) -> list[Container | Network | Volume]:
+    """Containers, then networks and volumes, with the label; unless None, with that value of it."""
     filters: dict[str, str | list[str] | bool] = {
         "label": LABEL if value is None else f"{LABEL}={value}"
     }
     containers = client.containers.list(all=True, filters=filters, ignore_removed=True)
-    return [*containers, *client.networks.list(filters=filters)]
+    networks, volumes = client.networks.list(filters=filters), client.volumes.list(filters=filters)
+    return [*containers, *networks, *volumes]
 
 
-def remove(each: Container | Network) -> None:
-    """Remove a container, whatever it does, or a network that nobody is in any more."""
+def remove(each: Container | Network | Volume) -> None:
+    """Remove a container, whatever it does, or a network or volume that nobody has any more."""
     # Somebody else may remove it at the same moment.
     with contextlib.suppress(NotFound):
         try:
@@ -55,7 +57,7 @@ def remove(each: Container | Network) -> None:
                 raise
 
 
-def _label(each: Container | Network) -> str:
+def _label(each: Container | Network | Volume) -> str:
     attributes: dict[str, Any] = each.attrs
     labels = attributes["Labels"] if "Labels" in attributes else attributes["Config"]["Labels"]
     return str((labels or {}).get(LABEL, ""))

@@ -117,6 +117,7 @@ class ContainerKind(Kind):
     #: Found in what the host writes once it serves.
     ready: ClassVar[re.Pattern[str]] = ProgramKind.ready
     _containers: Containers | None = None
+    _copied: tuple[str, ...] = ()
 
     def prepare(self) -> None:
         """Find the engine and the image.
@@ -138,6 +139,8 @@ class ContainerKind(Kind):
         except images.NoImage as reason:
             raise Unsupported(str(reason)) from None
         self._containers = Containers(client, START_SECONDS)
+        if engine.starts_slowly(client.info()):
+            self._copied = ("/usr",)
 
     def close(self) -> None:
         """Remove whatever is left."""
@@ -165,7 +168,7 @@ class ContainerKind(Kind):
         try:
             running = self._containers.run(
                 self.image,
-                _limits(launch),
+                replace(_limits(launch), copied=self._copied),
                 entrypoint=["tini", "--", *self.command(launch, spool)],
                 command=[],
                 user=_user(launch),
