@@ -27,16 +27,58 @@ class Spool:
     Args:
         directory: where the files are made; must exist and be writable.
         limit: bytes in all files together.
+
+    Attributes:
+        used: bytes in all files together, now.
+        held: bytes in memory of all backlogs together, now (backlog.py).
     """
 
     def __init__(self, directory: Path, limit: int) -> None:
         self.directory = directory
         self.limit = limit
         self.used = 0
+        self.held = 0
 
     def buffer(self) -> Buffer:
         """A new, empty buffer."""
         return Buffer(self)
+
+    def file(self) -> BinaryIO:
+        """A new, empty file.
+
+        Raises:
+            SpoolFull: there is no room for one.
+        """
+        try:
+            return tempfile.TemporaryFile(buffering=0, dir=self.directory)
+        except OSError as error:
+            raise SpoolFull(f"{self.directory}: {error.strerror}") from None
+
+    def write(self, file: BinaryIO, data: bytes) -> None:
+        """Write to one of its files.
+
+        Raises:
+            SpoolFull: the file is as it was before.
+        """
+        if self.used + len(data) > self.limit:
+            raise SpoolFull(f"the spool's limit of {self.limit} bytes is reached")
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(file.fileno(), view) :]
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+                raise
+            end = os.lseek(file.fileno(), 0, os.SEEK_CUR) - (len(data) - len(view))
+            os.ftruncate(file.fileno(), end)
+            os.lseek(file.fileno(), end, os.SEEK_SET)
+            raise SpoolFull(f"{self.directory}: {error.strerror}") from None
+        self.used += len(data)
+
+    def close(self, file: BinaryIO) -> None:
+        """Close one of its files, which gives back the space."""
+        self.used -= os.fstat(file.fileno()).st_size
+        file.close()
 
 
 class Buffer:
@@ -62,33 +104,14 @@ class Buffer:
                 self.size += len(data)
                 return
             self._move_to_file()
-        self._write_file(data)
+        assert self._file is not None
+        self._spool.write(self._file, data)
         self.size += len(data)
 
     def _move_to_file(self) -> None:
-        kept = b"".join(self._parts)
-        try:
-            self._file = tempfile.TemporaryFile(buffering=0, dir=self._spool.directory)  # noqa: SIM115
-        except OSError as error:
-            raise SpoolFull(f"{self._spool.directory}: {error.strerror}") from None
-        self._write_file(kept)
+        self._file = self._spool.file()
+        self._spool.write(self._file, b"".join(self._parts))
         self._parts = []
-
-    def _write_file(self, data: bytes) -> None:
-        assert self._file is not None
-        spool = self._spool
-        if spool.used + len(data) > spool.limit:
-            raise SpoolFull(f"the spool's limit of {spool.limit} bytes is reached")
-        view = memoryview(data)
-        while view:
-            try:
-                written = os.write(self._file.fileno(), view)
-            except OSError as error:
-                if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
-                    raise SpoolFull(f"{spool.directory}: {error.strerror}") from None
-                raise
-            spool.used += written
-            view = view[written:]
 
     @property
     def file(self) -> BinaryIO | None:
@@ -106,6 +129,5 @@ class Buffer:
         """Give the space back; closing twice is harmless."""
         self._parts = []
         if self._file is not None:
-            self._spool.used -= os.fstat(self._file.fileno()).st_size
-            self._file.close()
+            self._spool.close(self._file)
             self._file = None

@@ -230,6 +230,8 @@ class CommandExchange(Exchange):
             self.begin_stream(head.status, head.headers)
         self._ended_with_newline = data.endswith(b"\n")
         self.stream(data)
+        if self.pending is not None and self.pending.refusal:
+            raise SpoolFull(self.pending.refusal)
 
     def _on_finished(self, result: Result) -> None:
         self._served.slots(self.route).release()

@@ -3,6 +3,9 @@
 As in libprocess, requests are handled as soon as they are there, however many wait before them, and
 a connection of which the client has closed even one direction is gone: whoever still works for it
 is told.  An answer that follows a stream waits for the stream's end.
+
+What the client does not take waits in the backlog of its exchange, and that on the disk if it is
+much: nothing is held up by a client, and no client costs much memory.
 """
 
 from __future__ import annotations
@@ -10,8 +13,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from itertools import takewhile
 from typing import TYPE_CHECKING, BinaryIO
 
+from agentsim.run.backlog import Backlog
 from agentsim.wire import response
 from agentsim.wire.parser import Parser, Request
 
@@ -19,6 +24,9 @@ if TYPE_CHECKING:
     from agentsim.simulator.agent import Agent
 
 Headers = list[tuple[str, str]]
+
+#: Bytes that may wait in a transport; others wait in backlogs.
+_IN_TRANSPORT = 64 * 1024
 
 
 class Exchange:
@@ -43,7 +51,7 @@ class Exchange:
         self.connection = connection
         self.request = request
         self.arrived = time.monotonic()
-        self.pending: list[bytes] = []
+        self.pending: Backlog | None = None
         self.status = 0
         self.bytes_sent = 0
         self.streaming = False
@@ -123,23 +131,29 @@ class Connection(asyncio.Protocol):
         self._files: dict[Exchange, tuple[BinaryIO, int]] = {}
         self._sending_file = False
         self._task: asyncio.Task[None] | None = None
+        self._paused = False  # the transport has enough
+        self._half_closed = False  # by the client; what is answered already is still sent
+        self._finishing = False
 
     @property
     def closed(self) -> bool:
         """Whether nothing that is sent can reach the client any more."""
-        return self._transport is None or self._transport.is_closing()
+        return self._transport is None or self._half_closed or self._transport.is_closing()
 
     @property
     def backlog(self) -> int:
         """Bytes that were sent and that the client's side has not taken yet."""
-        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+        if self._transport is None:
+            return 0
+        waiting = sum(each.pending.size for each in self._exchanges if each.pending is not None)
+        return self._transport.get_write_buffer_size() + waiting
 
     # -- what the event loop tells ------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        transport.set_write_buffer_limits(high=1 << 62)  # streams are bounded by their own limit
+        transport.set_write_buffer_limits(high=_IN_TRANSPORT)
         self._agent.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -148,8 +162,16 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         # libprocess gives up what is not answered yet, and sends to its end what is on its way.
-        self._give_up()
-        return False
+        self._half_closed = True
+        self._give_up(sum(1 for _ in takewhile(lambda each: each.done, self._exchanges)))
+        return bool(self._exchanges)
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._advance()
 
     def connection_lost(self, exception: Exception | None) -> None:  # noqa: ARG002
         self._transport = None
@@ -158,11 +180,15 @@ class Connection(asyncio.Protocol):
             self._task.cancel()
         self._give_up()
 
-    def _give_up(self) -> None:
+    def _give_up(self, answered: int = 0) -> None:
+        """Give up the exchanges but for so many first ones."""
         self._receiving = None
-        gone, self._exchanges = self._exchanges, deque()
-        for exchange in gone:
+        exchanges = tuple(self._exchanges)
+        self._exchanges = deque(exchanges[:answered])
+        for exchange in exchanges[answered:]:
             exchange.on_gone()
+            if exchange.pending is not None:
+                exchange.pending.close()
             self._agent.exchange_ended(exchange, gone=True)
         self._files.clear()
 
@@ -173,7 +199,9 @@ class Connection(asyncio.Protocol):
 
     def finish(self) -> None:
         """Close once everything that was written has gone out."""
-        if self._transport is not None:
+        self._finishing = True
+        self._advance()
+        if self._transport is not None and not (self._exchanges and self._exchanges[0].pending):
             self._transport.close()
 
     # -- what the parser tells ----------------------------------------------------------------
@@ -208,12 +236,15 @@ class Connection(asyncio.Protocol):
 
     def put(self, exchange: Exchange, data: bytes) -> None:
         """Send bytes of an answer, or keep them until it is its turn."""
-        if self._transport is None:
+        if self._transport is None or self._half_closed:
             return
-        if self._exchanges and self._exchanges[0] is exchange and not self._sending_file:
+        first = bool(self._exchanges) and self._exchanges[0] is exchange
+        if first and not (self._sending_file or self._paused or exchange.pending):
             self._transport.write(data)
-        else:
-            exchange.pending.append(data)
+            return
+        if exchange.pending is None:
+            exchange.pending = Backlog(self._agent.spool)
+        exchange.pending.write(data)
 
     def send_file(self, exchange: Exchange, file: BinaryIO, size: int) -> None:
         """Send a file after what was put before; completes the exchange."""
@@ -233,9 +264,11 @@ class Connection(asyncio.Protocol):
     def _advance(self) -> None:
         while self._exchanges and not self._sending_file and self._transport is not None:
             exchange = self._exchanges[0]
-            if exchange.pending:
-                self._transport.write(b"".join(exchange.pending))
-                exchange.pending.clear()
+            if not self._sent_pending(exchange):
+                return
+            if self._finishing:
+                self._transport.close()
+                return
             if exchange in self._files:
                 self._sending_file = True
                 self._task = asyncio.ensure_future(self._send_file(exchange))
@@ -243,6 +276,20 @@ class Connection(asyncio.Protocol):
             if not exchange.done:
                 return
             self._sent(exchange)
+        if self._half_closed and not self._exchanges and self._transport is not None:
+            self._transport.close()
+
+    def _sent_pending(self, exchange: Exchange) -> bool:
+        """Send what waits, as far as it can be sent now; whether that is all of it."""
+        pending = exchange.pending
+        assert self._transport is not None
+        try:
+            while pending and not self._paused:
+                self._transport.write(pending.read())
+        except OSError:
+            self.close()  # without the rest, nothing that follows makes sense
+            return False
+        return not pending
 
     def _sent(self, exchange: Exchange) -> None:
         self._exchanges.popleft()
