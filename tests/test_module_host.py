@@ -206,9 +206,7 @@ def guards(tmp_path: Path) -> list[int]:
     return found
 
 
-def test_clients_that_close_at_once_leave_nothing_running(
-    tmp_path: Path, serve: Serve
-) -> None:
+def test_clients_that_close_at_once_leave_nothing_running(tmp_path: Path, serve: Serve) -> None:
     """libprocess tells nobody of a client that leaves before its request was looked at."""
     route = {"path": "/sleep", "method": "GET", "argv": ["60"]}
     program, port = serve(table(command=["/bin/sleep"], routes=[route]))
