@@ -22,8 +22,11 @@ constexpr int DRAIN_READS = 16;
 constexpr double HELD_SECONDS = 1;
 constexpr double LOOK_SECONDS = 0.02;
 
-// How often to look for an exit where the kernel has no pidfds.
+// How often to look for an exit where the kernel has no pidfds, and which part
+// of a command's time that may cost: a thousand commands need not be looked at
+// a hundred times a second.
 constexpr double POLL_SECONDS = 0.01;
+constexpr double POLL_SHARE = 0.02;
 
 
 static double since(Loop::Clock::time_point then)
@@ -192,7 +195,8 @@ void Invocation::end(const string& reason)
 void Invocation::exited()
 {
   if (child.pidfd < 0 && !hasExited(child)) {
-    after("poll", POLL_SECONDS, [this]() { exited(); });
+    const double pause = std::max(POLL_SECONDS, POLL_SHARE * since(started));
+    after("poll", pause, [this]() { exited(); });
     return;
   }
   ::killpg(child.pid, SIGKILL);

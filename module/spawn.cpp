@@ -5,11 +5,13 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -72,13 +74,26 @@ struct Plan
 
 void closeFrom(int first)
 {
-  if (::syscall(CLOSE_RANGE, first, ~0U, 0) != 0) {
-    rlimit open;
-    ::getrlimit(RLIMIT_NOFILE, &open);
-    for (rlim_t fd = first; fd < open.rlim_max && fd < 1 << 20; ++fd) {
-      ::close(fd);
+  if (::syscall(CLOSE_RANGE, first, ~0U, 0) == 0) {
+    return;
+  }
+  // An older kernel: what is open, not the million of what could be. readdir
+  // would allocate.
+  const int directory = ::open("/proc/self/fd", O_RDONLY | O_DIRECTORY);
+  alignas(dirent64) char entries[4096];
+  long size;
+  while ((size = ::syscall(
+            SYS_getdents64, directory, entries, sizeof(entries))) > 0) {
+    for (long i = 0; i < size;) {
+      const auto* entry = reinterpret_cast<const dirent64*>(entries + i);
+      const int fd = ::atoi(entry->d_name); // 0 for . and ..
+      if (fd >= first && fd != directory) {
+        ::close(fd);
+      }
+      i += entry->d_reclen;
     }
   }
+  ::close(directory);
 }
 
 
