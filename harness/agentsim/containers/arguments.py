@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-# Docker knows these by itself: they are in force in each step, and in no image.
+# Docker knows these by itself: they are in force in each step, and in no image. Some programs read
+# the one spelling only, some the other: apt that in small letters.
 _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
 _PIP: Final = {
     "PIP_INDEX_URL": "global.index-url",
@@ -46,9 +47,10 @@ def build_arguments(
     """
     found = {}
     for name in _PROXIES:
-        for spelled in (name, name.lower()):
-            if spelled in environment:
-                found[spelled] = environment[spelled]
+        value = environment.get(name) or environment.get(name.lower())
+        if value:
+            found[name] = value
+            found[name.lower()] = environment.get(name.lower()) or value
     for name, key in _PIP.items():
         value = environment.get(name) or pip.get(key)
         if value:
