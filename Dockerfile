@@ -5,7 +5,8 @@
 #   docker build --target=agent     -t mesos-packager:agent --build-arg=MESOS_IMAGE=mesos:1.12 .
 #
 # Both of Docker's builders take this file, and no frontend image has to be fetched for it. Stages
-# whose arguments may be confidential end here: an image that is kept has their files only.
+# whose arguments may be confidential end here: an image that is kept has their files only. Stages
+# have a label, by which what a build has superseded is found.
 
 ARG BASE_IMAGE=debian:bookworm-slim
 ARG MESOS_IMAGE=mesos:1.12
@@ -22,6 +23,7 @@ RUN { command -v python3 && command -v tini && command -v update-ca-certificates
 # -- the commands, in an environment of their own ------------------------------------------------
 
 FROM python AS commands
+LABEL mesos-packager.stage="commands"
 ARG CA_CERTIFICATES=""
 ARG PIP_INDEX_URL=""
 ARG PIP_EXTRA_INDEX_URL=""
@@ -31,12 +33,7 @@ COPY harness/images/commands.sh harness/images/
 RUN harness/images/commands.sh tools
 COPY pyproject.toml ./
 RUN harness/images/commands.sh dependencies
-COPY README.md ./
-COPY docs docs
-COPY fixtures fixtures
-COPY module/routes module/routes
-COPY harness/agentsim harness/agentsim
-COPY cli cli
+COPY . ./
 RUN harness/images/commands.sh project
 
 # -- simulator: the simulated agent and the commands ----------------------------------------------
@@ -56,8 +53,8 @@ ENTRYPOINT ["tini", "--", "agentsim", "serve", "--host=0.0.0.0", "--spool-dir=/v
 CMD ["/opt/mesos-packager/share/mesos-packager/routes/packager.json"]
 HEALTHCHECK --start-period=5s CMD ["agentsim", "call", "GET", "http://127.0.0.1:5051/help"]
 # What changes comes last.
-COPY --from=commands /opt/mesos-packager /opt/mesos-packager
 ARG SOURCE=""
+COPY --from=commands /opt/mesos-packager /opt/mesos-packager
 LABEL org.opencontainers.image.title="mesos-packager simulator" \
       org.opencontainers.image.description="A simulated Mesos agent that serves packager's routes" \
       mesos-packager.source="${SOURCE}"
@@ -74,8 +71,8 @@ RUN apt-get update && \
 ENV container=docker
 STOPSIGNAL SIGRTMIN+3
 CMD ["/sbin/init"]
-COPY --from=commands /opt/mesos-packager /opt/mesos-packager
 ARG SOURCE=""
+COPY --from=commands /opt/mesos-packager /opt/mesos-packager
 LABEL org.opencontainers.image.title="mesos-packager systemd" \
       org.opencontainers.image.description="packager under a systemd of its own" \
       mesos-packager.source="${SOURCE}"
@@ -91,6 +88,7 @@ RUN { command -v python3 && command -v tini && command -v update-ca-certificates
     }
 
 FROM mesos AS module
+LABEL mesos-packager.stage="module"
 ARG MESOS_PREFIX=""
 ARG MODULE_PACKAGES="libapr1-dev libcurl4-openssl-dev libprotobuf-dev libsvn-dev zlib1g-dev"
 WORKDIR /source
@@ -100,6 +98,7 @@ RUN harness/images/module.sh
 
 # The same as above, for the Python of that image.
 FROM mesos AS agent-commands
+LABEL mesos-packager.stage="agent-commands"
 ARG CA_CERTIFICATES=""
 ARG PIP_INDEX_URL=""
 ARG PIP_EXTRA_INDEX_URL=""
@@ -109,12 +108,7 @@ COPY harness/images/commands.sh harness/images/
 RUN harness/images/commands.sh tools
 COPY pyproject.toml ./
 RUN harness/images/commands.sh dependencies
-COPY README.md ./
-COPY docs docs
-COPY fixtures fixtures
-COPY module/routes module/routes
-COPY harness/agentsim harness/agentsim
-COPY cli cli
+COPY . ./
 RUN harness/images/commands.sh project
 
 FROM mesos AS agent
@@ -141,11 +135,11 @@ EXPOSE 5051
 ENTRYPOINT ["tini", "--", "mesos-agent"]
 CMD []
 HEALTHCHECK --start-period=30s CMD ["agentsim", "call", "GET", "http://127.0.0.1:5051/help/packager"]
+ARG SOURCE=""
 COPY harness/images/modules.json /etc/mesos-agent/
 COPY module/routes /etc/mesos-agent/routes
 COPY --from=module /opt/mesos-packager/libcommand_module.so /opt/mesos-packager/
 COPY --from=agent-commands /opt/mesos-packager /opt/mesos-packager
-ARG SOURCE=""
 LABEL org.opencontainers.image.title="mesos-packager agent" \
       org.opencontainers.image.description="A Mesos agent that serves packager's routes" \
       mesos-packager.source="${SOURCE}"

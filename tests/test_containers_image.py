@@ -170,3 +170,37 @@ def test_there_is_no_compiler_and_no_installer(start: Callable[..., Any]) -> Non
     agent = start()
     for program in ("gcc", "cc", "make", "pip", "pip3"):
         assert agent.execute("sh", "-c", f"command -v {program}")[0] != 0, program
+
+
+DOCKERFILE = """ARG BASE_IMAGE
+FROM ${BASE_IMAGE} AS stage
+LABEL mesos-packager.stage="of-a-test"
+COPY content /content
+FROM ${BASE_IMAGE} AS of-a-test
+LABEL mesos-packager.stage="of-a-test"
+COPY --from=stage /content /content
+"""
+
+
+def test_a_build_leaves_nothing_of_the_build_before(image: Any, tmp_path: Path) -> None:
+    client = engine.connect()
+    (tmp_path / "Dockerfile").write_text(DOCKERFILE)
+    (tmp_path / ".dockerignore").write_text("Dockerfile\n")
+    own = {"label": f"{images.STAGE_LABEL}=of-a-test"}
+
+    def build(content: str) -> set[str]:
+        (tmp_path / "content").write_text(content)
+        given = {"BASE_IMAGE": str(image.id)}
+        images.build(client, tmp_path, "of-a-test", given, None, lambda _: None)
+        return {str(each.id) for each in client.images.list(all=True, filters=own)}
+
+    try:
+        first, second = build("1"), build("2")
+        assert second != first
+        assert len(second) == len(first)
+        assert build("2") == second
+    finally:
+        client.images.remove("mesos-packager:of-a-test")
+        for each in client.images.list(filters=own):
+            client.images.remove(each.id)
+    assert client.images.list(all=True, filters=own) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 REPOSITORY: Final = "mesos-packager"
 #: A digest of the tree that an image was built from.
 SOURCE_LABEL: Final = "mesos-packager.source"
+#: The stage of the Dockerfile that an image without a name is of.
+STAGE_LABEL: Final = "mesos-packager.stage"
 _LAST_LINES: Final = 20
+_USED: Final = " ---> "
 
 
 class NoImage(Exception):
@@ -69,6 +72,8 @@ def build(
 ) -> Image:
     """Build the image of a target; what Docker has of it already is taken as it is.
 
+    What the same target and its stages were before is removed, but for what this build has used.
+
     Args:
         tree: the project's directory.
         target: one of the Dockerfile's.
@@ -103,11 +108,26 @@ def build(
     except APIError as error:
         raise BuildFailed(str(error.explanation or error)) from None
     image = client.images.get(name(target))
-    for old in before - {image.id}:
+    for old in (before - {image.id}) | _superseded(client, lines):
         # Somebody may still use it, or have given it another name.
         with contextlib.suppress(APIError):
             client.images.remove(str(old))
     return image
+
+
+def _superseded(client: DockerClient, lines: Sequence[str]) -> set[str | None]:
+    """The images of former builds' stages that a build has put others in the place of.
+
+    Args:
+        client: of the engine.
+        lines: what the build said; the older builder names the image of each step, and the newer
+            one leaves none.
+    """
+    used = {line.removeprefix(_USED).strip() for line in lines if line.startswith(_USED)}
+    last = client.images.list(filters={"dangling": True, "label": STAGE_LABEL})
+    current = [each for each in last if str(each.id).removeprefix("sha256:")[:12] in used]
+    stages = {each.labels[STAGE_LABEL] for each in current}
+    return {each.id for each in last if each not in current and each.labels[STAGE_LABEL] in stages}
 
 
 def digest(tree: Path) -> str:
