@@ -53,8 +53,9 @@ def collect(root: str, keep: int, emit: Emit, *, lock_wait: float = lock.DEFAULT
         for number in found.generations:
             session.trees.forget(number, session.mine.fd)
             emit("forgotten", generation=number)
+        if found.packages:
+            session.trees.drop_spare(session.mine.fd, found.packages)
         for package_id in found.packages:
-            session.trees.drop_spare(session.mine.fd, package_id)
             session.take_away(package_id)
             emit("removed", id=package_id)
     return found

@@ -34,7 +34,7 @@ class Generation:
     """What is known of one generation; who made it and when is filled in when it is made."""
 
     __slots__ = (
-        *("command", "files", "number", "packages"),
+        *("command", "files", "links", "number", "packages"),
         *("previous", "request_id", "roles", "time", "who"),
     )
 
@@ -50,6 +50,7 @@ class Generation:
         request_id: str | None = None,
         command: str = "",
         files: dict[str, str] | None = None,
+        links: int | None = None,
     ) -> None:
         self.number = number
         self.packages = packages  # ids to facts, sorted by id
@@ -60,6 +61,7 @@ class Generation:
         self.request_id = request_id  # of the HTTP request, if one asked for it
         self.command = command  # activate, deactivate, swap, rollback
         self.files = files or {}  # names and SHA-256 of what stands beside the links
+        self.links = links  # how many its tree has; None in documents that do not tell
 
     @property
     def names(self) -> dict[str, str]:
@@ -78,6 +80,7 @@ class Generation:
             "command": self.command,
             "roles": self.roles,
             "files": self.files,
+            "links": self.links,
             "packages": self.packages,
         }
         body = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()[:-1]
@@ -106,6 +109,9 @@ def decode(content: bytes, place: str) -> Generation:
         for each, facts in packages.items():
             if flaw(each) or not isinstance(facts, dict):
                 raise ValueError(f"{each!r} is not a package")
+        links = document.get("links")
+        if links is not None and not isinstance(links, int):
+            raise ValueError(f"{links!r} is not how many links it has")
         return Generation(
             number=int(document["generation"]),
             packages=packages,
@@ -116,6 +122,7 @@ def decode(content: bytes, place: str) -> Generation:
             request_id=document["request_id"],
             command=document["command"],
             files=document.get("files"),
+            links=links,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{place}: not the document of a generation: {error}") from error

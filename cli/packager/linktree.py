@@ -62,6 +62,12 @@ class Changes:
             if name not in old or name not in new or old[name].id != new[name].id
         }
 
+    @property
+    def more(self) -> int:
+        """How many more links the tree has then."""
+        added = sum(map(len, self.add.values()))
+        return added - sum(map(len, self.remove.values()))
+
 
 def link_text(path: str, name: str, source: str) -> str:
     """The text of the link at `path` of a tree to the file `source` of the package `name`."""
@@ -73,10 +79,9 @@ def owner(path: str, text: str) -> str:
     return text.removeprefix("../" * path.count("/")).partition("/")[0]
 
 
-def build(tree: int, packages: Iterable[Published]) -> set[str]:
-    """Make all links of these packages in the empty directory `tree`; the directories made, "" for
-    the top. Raises Spoiled, OSError."""
-    changes = Changes((), packages)
+def build(tree: int, changes: Changes) -> set[str]:
+    """Make all links of a first set of packages in the empty directory `tree`; the directories
+    made, "" for the top. Raises Spoiled, OSError."""
     for each in SOURCES:
         changes.add.setdefault(each, {})
     touched = {""}

@@ -184,7 +184,7 @@ class Store:
             if not os.path.lexists(f"{self.root}/packages/{name}"):
                 raise missing(self.root, name)
             refuse_needed(self.root, name)
-            session.trees.drop_spare(session.mine.fd, name)
+            session.trees.drop_spare(session.mine.fd, [name])
             session.take_away(name)
 
     def show(self, package_id: str) -> Record:

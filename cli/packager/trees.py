@@ -6,9 +6,10 @@
 
 Making fifty thousand links takes a second, so a new generation's tree is an old one with what
 differs changed: the spare, which the first activation makes, or the one that has been out of use
-for longest. If that is hardly out of use and the only one, a fresh copy is made, so that whoever
-is still reading in it has time to leave. A generation whose tree was taken keeps its place in
-history, and gets a tree again when somebody goes back to it.
+for longest. If that is hardly out of use and the only one, whoever is still reading in it gets time
+to leave: a fresh copy is made, or, if that would take longer, the two seconds are waited for. A
+generation whose tree was taken keeps its place in history, and gets a tree again when somebody goes
+back to it.
 
 Power losses: a tree is renamed and its directory synced before a link of it is changed; it gets its
 number only when all of it is synced; `active` is switched when the number is synced, and history is
@@ -32,7 +33,7 @@ from packager.published import SOURCES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from packager.published import Published
 
@@ -43,6 +44,7 @@ NEXT = "next"
 NEXT_SPARE = "next-spare"
 AT_LEAST = 2.0  # seconds that a tree is out of use before it is changed
 ENOUGH = 2  # trees out of use: the oldest of so many is changed even sooner
+COPIED = 25e-6  # seconds that it takes to copy a link, about
 NEW_LINK = "active.new"
 
 
@@ -154,15 +156,15 @@ class Trees:
         if self.has(number):
             self.discard(str(number), garbage)
 
-    def drop_spare(self, garbage: int, package_id: str | None = None) -> bool:
-        """Take the spare tree away if it has the package (None: in any case)."""
+    def drop_spare(self, garbage: int, packages: Iterable[str] | None = None) -> bool:
+        """Take the spare tree away if it has one of the packages (None: in any case)."""
         try:
             spare = self._read(SPARE)
         except FileNotFoundError:
             return False
         except DataError:
             spare = None
-        if spare is not None and package_id is not None and package_id not in spare.packages:
+        if packages is not None and spare and spare.packages.keys().isdisjoint(packages):
             return False
         self.discard(SPARE, garbage)
         return True
@@ -204,7 +206,9 @@ class Trees:
         self._make(generations, NEXT)
         with opened(NEXT, generations) as tree:
             packages = [load(each, wanted.roles) for each in wanted.packages]
-            touched = linktree.build(tree, packages)
+            changes = linktree.Changes((), packages)
+            touched = linktree.build(tree, changes)
+        wanted.links = changes.more
         self._complete(generations, wanted, files, touched)
 
     def _complete(
@@ -230,9 +234,11 @@ class Trees:
             return None
         copied = name == str(active_number(self._root))
         try:
-            changes = _changes(self._read(name), wanted, load)
+            held = self._read(name)
+            changes = _changes(held, wanted, load)
             if changes is None:
                 return None
+            wanted.links = None if held.links is None else held.links + changes.more
             if copied:
                 touched = self._copied(generations, name, NEXT)
             else:
@@ -262,8 +268,13 @@ class Trees:
         ages = {name: self._age(name) for name in others}
         if others:
             oldest = max(others, key=lambda name: ages[name])
-            if len(others) >= ENOUGH or ages[oldest] >= AT_LEAST:
+            young = AT_LEAST - ages[oldest]
+            if len(others) >= ENOUGH or young <= 0:
                 return oldest
+            with suppress(FileNotFoundError, DataError):
+                if (self._read(oldest).links or 0) * COPIED > young:
+                    time.sleep(young)
+                    return oldest
         return None if active is None else str(active)
 
     def _age(self, name: str) -> float:

@@ -7,6 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from packager import trees
+from packager.activation import activate
+from packager.planning import Request
 from packager_store.archives import snapshot
 
 from .sets import Content, add, check, look, ok, run, tidy, version
@@ -353,6 +356,26 @@ def test_thousands_of_links_are_made_and_copied_by_two_threads(root: Path) -> No
     ok(root, "swap", "a--2")
     check(root)
     assert len(look(root)) == 2404
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_second_swap_at_once_copies_a_tree_or_waits_for_one(
+    large: bool, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the two what is quicker; a tree that is hardly out of use is left alone in either case."""
+    waited: list[float] = []
+    monkeypatch.setattr(trees.time, "sleep", waited.append)
+    monkeypatch.setattr(trees, "COPIED", 1.0 if large else 0.0)
+    for words in (["a--1", "b--1"], ["a--2", "b--1"], ["a--3", "b--1"]):
+        activate(str(root), Request("activate", words), lambda *_, **__: None)
+    kept = {path.name for path in (root / "generations").iterdir()}
+    assert kept == ({"2", "3"} if large else {"1", "2", "3"})
+    assert [0 < each <= trees.AT_LEAST for each in waited] == [True] * large
+    for number in kept:
+        tree = root / "generations" / number
+        links = [path for path in tree.rglob("*") if path.is_symlink() and path.parent != tree]
+        assert json.loads((tree / "generation.json").read_bytes())["links"] == len(links)
+    sound(root)
 
 
 def test_what_fails_in_a_thread_is_raised_when_both_are_done() -> None:
