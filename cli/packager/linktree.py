@@ -16,14 +16,15 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
+from _thread import get_ident
+from contextlib import closing, suppress
 
 from packager.clashes import DIRECTORY
 from packager.published import SOURCES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sized
+    from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 
     from packager.published import Published
 
@@ -34,6 +35,40 @@ MANY = 2000  # links that are worth a second thread
 
 class Spoiled(Exception):
     """A tree does not hold what its document says: somebody else has changed it."""
+
+
+class Walk:
+    """A way through the directories of a tree, each opened below the one that it is in. What leads
+    to the place that was entered last stays open: the next one mostly is near."""
+
+    __slots__ = ("_fds", "_parts")
+
+    def __init__(self, tree: int) -> None:
+        self._fds = [tree]
+        self._parts: list[str] = []
+
+    def enter(self, directory: str) -> int:
+        """A descriptor of the directory at this path of the tree, "" for the top; it is closed
+        here, when another one is entered or at the end. Raises OSError."""
+        parts = directory.split("/") if directory else []
+        known = 0
+        for part, open_part in zip(parts, self._parts, strict=False):
+            if part != open_part:
+                break
+            known += 1
+        self._leave(known)
+        for part in parts[known:]:
+            self._fds.append(os.open(part, ENTER, dir_fd=self._fds[-1]))
+            self._parts.append(part)
+        return self._fds[-1]
+
+    def close(self) -> None:
+        self._leave(0)
+
+    def _leave(self, depth: int) -> None:
+        while len(self._parts) > depth:
+            self._parts.pop()
+            os.close(self._fds.pop())
 
 
 class Changes:
@@ -116,61 +151,50 @@ def place_link(name: str, target: str | None, parent: int) -> None:
 
 
 def _remove(tree: int, changes: Changes, touched: set[str], needed: set[str]) -> None:
-    for directory in sorted(changes.remove, reverse=True):  # children first
-        links = changes.remove[directory]
-        fd = enter(tree, directory)
-        try:
-            for name, target in links.items():
-                if os.readlink(name, dir_fd=fd) != target:
-                    raise Spoiled(f"{directory}/{name} is another link")
-                os.unlink(name, dir_fd=fd)
-        except OSError as error:
-            if error.errno == 22:  # EINVAL: not a link
-                raise Spoiled(str(error)) from error
-            raise
-        finally:
-            os.close(fd)
-        if links:
-            touched.add(directory)
-        if directory in changes.add or directory in needed:
-            continue
-        parent, _, name = directory.rpartition("/")
-        above = enter(tree, parent)
-        try:
-            os.rmdir(name, dir_fd=above)
-        except OSError as error:
-            if error.errno not in (39, 17):  # ENOTEMPTY, and EEXIST for the same: still in use
+    with closing(Walk(tree)) as walk:
+        for directory in sorted(changes.remove, reverse=True):  # children first
+            links = changes.remove[directory]
+            fd = walk.enter(directory)
+            try:
+                for name, target in links.items():
+                    if os.readlink(name, dir_fd=fd) != target:
+                        raise Spoiled(f"{directory}/{name} is another link")
+                    os.unlink(name, dir_fd=fd)
+            except OSError as error:
+                if error.errno == 22:  # EINVAL: not a link
+                    raise Spoiled(str(error)) from error
                 raise
-        else:
-            touched.discard(directory)
-            touched.add(parent)
-        finally:
-            os.close(above)
+            if links:
+                touched.add(directory)
+            if directory in changes.add or directory in needed:
+                continue
+            parent, _, name = directory.rpartition("/")
+            try:
+                os.rmdir(name, dir_fd=walk.enter(parent))
+            except OSError as error:
+                if error.errno not in (39, 17):  # ENOTEMPTY, and EEXIST for the same: still in use
+                    raise
+            else:
+                touched.discard(directory)
+                touched.add(parent)
 
 
 def _add(tree: int, changes: Changes, touched: set[str]) -> None:
-    for directory in sorted(changes.add):  # parents first
-        parent, _, name = directory.rpartition("/")
-        above = enter(tree, parent)
-        try:
+    with closing(Walk(tree)) as walk:
+        for directory in sorted(changes.add):  # parents first
+            parent, _, name = directory.rpartition("/")
             with suppress(FileExistsError):
-                _make(name, above)
+                _make(name, walk.enter(parent))
                 touched.update((parent, directory))
-        finally:
-            os.close(above)
-    full = {directory: links for directory, links in changes.add.items() if links}
+    full = {directory: links for directory, links in sorted(changes.add.items()) if links}
     touched.update(full)
 
-    def fill(directory: str) -> None:
-        fd = enter(tree, directory)
-        try:
-            symlink = os.symlink
-            for name, target in full[directory].items():
-                symlink(target, name, dir_fd=fd)
-        finally:
-            os.close(fd)
+    def fill(directory: str, fd: int) -> None:
+        symlink = os.symlink
+        for name, target in full[directory].items():
+            symlink(target, name, dir_fd=fd)
 
-    _each(full, fill)
+    _each((tree,), full, fill)
 
 
 def copy(source: int, target: int) -> set[str]:
@@ -183,23 +207,18 @@ def copy(source: int, target: int) -> set[str]:
     found: dict[str, list[str]] = {}
     _copy_directories(source, target, "", found)
 
-    def fill(directory: str) -> None:
-        old, new = enter(source, directory), enter(target, directory)
-        try:
-            for name in found[directory]:
+    def fill(directory: str, old: int, new: int) -> None:
+        for name in found[directory]:
+            try:
+                os.link(name, name, src_dir_fd=old, dst_dir_fd=new, follow_symlinks=False)
+            except OSError as error:
                 try:
-                    os.link(name, name, src_dir_fd=old, dst_dir_fd=new, follow_symlinks=False)
-                except OSError as error:
-                    try:
-                        text = os.readlink(name, dir_fd=old)
-                    except OSError:
-                        raise error from None  # a file: it failed for another reason
-                    place_link(name, text, new)
-        finally:
-            os.close(old)
-            os.close(new)
+                    text = os.readlink(name, dir_fd=old)
+                except OSError:
+                    raise error from None  # a file: it failed for another reason
+                place_link(name, text, new)
 
-    _each(found, fill)
+    _each((source, target), found, fill)
     return set(found)
 
 
@@ -223,34 +242,30 @@ def _copy_directories(source: int, target: int, path: str, found: dict[str, list
 def _make(name: str, parent: int) -> None:
     """Make the directory `name`. Raises FileExistsError, OSError."""
     os.mkdir(name, MODE, dir_fd=parent)
-    fd = os.open(name, ENTER, dir_fd=parent)
+    os.chmod(name, MODE, dir_fd=parent)  # whatever the umask is; nobody else puts a link there
+
+
+def _each(trees: Sequence[int], contents: Mapping[str, Sized], fill: Callable[..., None]) -> None:
+    """Call `fill` for every directory, with a descriptor of it in each of the trees; two at a time
+    if that is worth a thread."""
+    walks: dict[int, list[Walk]] = {}  # of each thread
+
+    def work(directory: str) -> None:
+        mine = walks.get(get_ident()) or walks.setdefault(get_ident(), [Walk(t) for t in trees])
+        fill(directory, *(walk.enter(directory) for walk in mine))
+
     try:
-        os.fchmod(fd, MODE)  # whatever the umask is
+        if sum(map(len, contents.values())) < MANY:
+            for directory in contents:
+                work(directory)
+        else:
+            from packager.threads import in_two
+
+            in_two(work, contents)
     finally:
-        os.close(fd)
-
-
-def _each(contents: Mapping[str, Sized], fill: Callable[[str], None]) -> None:
-    """Call `fill` for every directory; two at a time if that is worth a thread."""
-    if sum(map(len, contents.values())) < MANY:
-        for directory in contents:
-            fill(directory)
-    else:
-        from packager.threads import in_two
-
-        in_two(fill, contents)
-
-
-def enter(tree: int, directory: str) -> int:
-    """A descriptor of the directory at this path of the tree, "" for the top. Raises OSError."""
-    fd = os.open(".", ENTER, dir_fd=tree)
-    for part in directory.split("/") if directory else ():
-        try:
-            inner = os.open(part, ENTER, dir_fd=fd)
-        finally:
-            os.close(fd)
-        fd = inner
-    return fd
+        for mine in walks.values():
+            for walk in mine:
+                walk.close()
 
 
 def sync(tree: int, directories: Iterable[str], files: Iterable[str] = ()) -> None:
@@ -265,12 +280,9 @@ def sync(tree: int, directories: Iterable[str], files: Iterable[str] = ()) -> No
             os.fsync(fd)
         finally:
             os.close(fd)
-    for directory in sorted(directories, reverse=True):
-        fd = enter(tree, directory)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+    with closing(Walk(tree)) as walk:
+        for directory in sorted(directories, reverse=True):
+            os.fsync(walk.enter(directory))
 
 
 class DiskIndex:
@@ -290,11 +302,8 @@ class DiskIndex:
         return owner(path, target)
 
     def list(self, path: str) -> Iterable[str]:
-        fd = enter(self._tree, path)
-        try:
-            return os.listdir(fd)  # noqa: PTH208
-        finally:
-            os.close(fd)
+        with closing(Walk(self._tree)) as walk:
+            return os.listdir(walk.enter(path))  # noqa: PTH208
 
 
 def _by_directory(links: set[tuple[str, str]]) -> dict[str, dict[str, str]]:

@@ -187,29 +187,31 @@ class Trees:
         touched = self._edited(generations, wanted, load, garbage)
         spare = touched is None and not self._names()
         if touched is None:
-            self._build(generations, wanted, files, load)
+            self._build(generations, wanted, files, load, spare=spare)
         else:
             self._complete(generations, wanted, files, touched)
-        if spare:
-            made = self._copied(generations, NEXT, NEXT_SPARE)
-            with opened(NEXT_SPARE, generations) as tree:
-                linktree.sync(tree, made)
         os.rename(NEXT, str(wanted.number), src_dir_fd=generations, dst_dir_fd=generations)
         if spare:
             os.rename(NEXT_SPARE, SPARE, src_dir_fd=generations, dst_dir_fd=generations)
         os.fsync(generations)
 
     def _build(
-        self, generations: int, wanted: Generation, files: Mapping[str, bytes], load: Load
+        self,
+        generations: int,
+        wanted: Generation,
+        files: Mapping[str, bytes],
+        load: Load,
+        *,
+        spare: bool = False,
     ) -> None:
-        """Make NEXT of nothing, synced."""
+        """Make NEXT of nothing, synced; and (spare) NEXT_SPARE as a copy of it."""
         self._make(generations, NEXT)
         with opened(NEXT, generations) as tree:
             packages = [load(each, wanted.roles) for each in wanted.packages]
             changes = linktree.Changes((), packages)
             touched = linktree.build(tree, changes)
         wanted.links = changes.more
-        self._complete(generations, wanted, files, touched)
+        self._complete(generations, wanted, files, touched, spare=spare)
 
     def _complete(
         self,
@@ -217,12 +219,19 @@ class Trees:
         wanted: Generation,
         files: Mapping[str, bytes],
         touched: set[str],
+        *,
+        spare: bool = False,
     ) -> None:
-        """Give NEXT, whose links are there, its files; sync it and the directories `touched`."""
+        """Give NEXT, whose links are there, its files; (spare) copy it; sync it and the directories
+        `touched`. The copy is made first: it is written to the journal together with NEXT."""
         with opened(NEXT, generations) as tree:
             written = self._write_files(tree, wanted, files)
             touched |= {name.rpartition("/")[0] for name in written} | {DIRECTORY}
+            made = self._copied(generations, NEXT, NEXT_SPARE) if spare else None
             linktree.sync(tree, touched, written)
+        if made is not None:
+            with opened(NEXT_SPARE, generations) as tree:
+                linktree.sync(tree, made)
 
     def _edited(
         self, generations: int, wanted: Generation, load: Load, garbage: int
