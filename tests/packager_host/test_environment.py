@@ -63,7 +63,7 @@ def test_a_shell_reads_what_the_packages_said(shell: str, tmp_path: Path, told: 
         assert {each.name for each in tmp_path.iterdir()} <= {*files, "said"}
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(environments)
 @example([UNSAFE, "a\nB=c", "", " x ", "\\", "\\\n", "#", ";", "'", "x\r"])
 def test_systemd_reads_what_the_packages_said(told: list[str]) -> None:
