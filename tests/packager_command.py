@@ -29,7 +29,7 @@ def packager(
 
 
 def from_the_start(
-    root: Path, *words: str | Path, stdin: bytes = b"", **more: str
+    root: Path, *words: str | Path, stdin: bytes = b"", cwd: Path | None = None, **more: str
 ) -> subprocess.CompletedProcess[bytes]:
     """The same in a Python of its own, as a shell would start it."""
     return subprocess.run(
@@ -37,6 +37,7 @@ def from_the_start(
         input=stdin,
         capture_output=True,
         env=environment(root, **more),
+        cwd=cwd,
         timeout=30,
         check=False,
     )

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from packager.commands import PACKAGER as PROGRAM
 from packager.output import amount, encode, printable
 from packager_command import BARE, PACKAGER, environment, staged, tar
 from packager_command import from_the_start as packager
@@ -187,6 +188,27 @@ def refused(root: Path, *words: str | Path, code: int, stdin: bytes = b"") -> st
     assert result.stdout == b""
     assert "Traceback" not in reason
     return reason
+
+
+def test_the_story_that_the_help_tells_is_true(tmp_path: Path) -> None:
+    """Its commands work in this order, on packages made as it says."""
+    told = packager(tmp_path / "store", "--help").stdout.decode()
+    for number in ("1.0", "1.1"):
+        (tmp_path / f"hello--{number}/bin").mkdir(parents=True)
+        (tmp_path / f"hello--{number}/bin/hello").write_text(number)
+    active = tmp_path / "store/active/bin/hello"
+    seen = []
+    for line, _ in PROGRAM.story[1]:
+        assert f"  {line}  " in told
+        if "1.1.tar" in line:
+            packager(tmp_path / "store", "build", "hello--1.1", cwd=tmp_path)
+        done = packager(tmp_path / "store", *line.split()[1:], cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        seen.append(active.read_text() if active.exists() else "")
+    assert seen == ["", "", *["1.0"] * 4, "1.1", "1.0", "1.0", "", ""]
+    assert json.loads(packager(tmp_path / "store", "list", "--format=json").stdout) == {
+        "packages": []
+    }
 
 
 def test_misspelled_words(root: Path) -> None:

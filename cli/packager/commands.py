@@ -243,8 +243,30 @@ COMMANDS: tuple[Command, ...] = (
 
 PACKAGER = Program(
     "packager",
-    summary="A package manager for one host. Nothing it does is ever half done.",
+    summary=(
+        "A package manager for one host. Nothing it does is ever half done.\n\n"
+        "A package is a directory (bin, lib, etc, include, units, …) in an archive, with a name "
+        "and a version: its id is NAME--VERSION. The store keeps any number of them. Some are "
+        "active: their files are found in ROOT/active, and their services run. Each change of what "
+        "is active makes a generation, which can be gone back to."
+    ),
     options=(ROOT,),
     commands=COMMANDS,
     exit_codes=EXIT_CODES,
+    story=(
+        "The life of a package",
+        (
+            ("packager build hello--1.0", "a directory becomes an archive"),
+            ("packager add hello--1.0.tar.xz", "it is in the store; nobody uses it yet"),
+            ("packager activate --add hello--1.0", "ROOT/active/bin has its programs"),
+            ("packager check", "is it well? its own checks say"),
+            ("packager add hello--1.1.tar.xz", "the next version, beside the first"),
+            ("packager plan swap hello--1.1", "what would change?"),
+            ("packager swap hello--1.1", "it takes the place of 1.0"),
+            ("packager rollback", "1.0 again, as before the swap"),
+            ("packager verify", "is all as it was added? (repair)"),
+            ("packager deactivate hello", "nobody uses it any more"),
+            ("packager gc --keep=1", "what nobody needs is gone (or remove)"),
+        ),
+    ),
 )

@@ -112,10 +112,11 @@ class Program:
     """A program of several commands, for both front ends.
 
     options: those of every command, which may stand before it too. exit_codes: what each of them
-    means, for the commands' help.
+    means, for the commands' help. story: a title, and lines that tell somebody who has never seen
+    the program what it is used for, each a command and what it does.
     """
 
-    __slots__ = ("commands", "exit_codes", "name", "options", "summary")
+    __slots__ = ("commands", "exit_codes", "name", "options", "story", "summary")
 
     def __init__(
         self,
@@ -125,9 +126,11 @@ class Program:
         options: tuple[Option, ...],
         commands: tuple[Command, ...],
         exit_codes: dict[int, str],
+        story: tuple[str, tuple[tuple[str, str], ...]] = ("", ()),
     ) -> None:
         self.name = name
         self.summary = summary
+        self.story = story
         self.options = options
         self.commands = commands
         self.exit_codes = exit_codes

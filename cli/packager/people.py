@@ -60,6 +60,7 @@ def group(program: Program) -> click.Group:
         params=[_option(option) for option in program.options],
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
+    made.program = program
     click.version_option(__version__, prog_name=program.name, message="%(prog)s %(version)s")(made)
     for command in program.commands:
         made.add_command(_command(program, command))
@@ -74,10 +75,20 @@ def completion_script(program: Program, shell: str) -> str:
 
 
 class _Group(click.Group):
-    """A group that lists its commands in the order of their definition, not of the alphabet."""
+    """A group that lists its commands in the order of their definition, not of the alphabet, and
+    tells the program's story before."""
+
+    program: Program
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        title, lines = self.program.story
+        if lines:
+            with formatter.section(title):
+                formatter.write_dl(lines, col_max=40)
+        super().format_commands(ctx, formatter)
 
 
 class _Command(click.Command):
