@@ -43,7 +43,8 @@ def start(made: Containers, image: str, count: int) -> tuple[str, list[Running]]
     master = made.run(
         image,
         Limits(512 * MIB, tmpfs=own),
-        entrypoint=["tini", "--", "mesos-master"],
+        # A master would load the agents' module, too.
+        entrypoint=["tini", "--", "env", "-u", "MESOS_MODULES", "mesos-master"],
         command=[
             *("--ip=0.0.0.0", f"--port={MASTER_PORT}", "--work_dir=/var/lib/mesos-agent"),
             "--hostname_lookup=false",
