@@ -219,4 +219,10 @@ def test_a_head_that_never_ends_is_cut(connect: Callable[[], Connection]) -> Non
     connection = connect()
     with pytest.raises(Disconnected):  # noqa: PT012 - it may close while it is sent to
         connection.send(b"GET /load/say HTTP/1.1\r\nX: " + b"x" * 100_000)
+        # http-parser hides from libprocess that the last byte of a read was one too many: what
+        # comes next is what it fails at. Over a network the whole head may end with such a byte.
+        for _ in range(100):
+            if connection.readable(0.1):
+                break
+            connection.send(b"x")
         connection.head()
