@@ -24,7 +24,7 @@ def _groups() -> list[tuple[str, list[Recorded]]]:
     return found
 
 
-#: http-parser counts a head's bytes once more at the end of each read. These were sent in one go and
+#: http-parser counts a byte of a head twice at the end of each read. These were sent in one go and
 #: are as large as can be: where a network cuts them, they are too large.
 AT_THE_LIMIT = ("head-size/81919", "head-size/81920")
 
