@@ -107,7 +107,7 @@ def run(
 ) -> Generator[Result, None, None]:
     """Run the checks, at most `jobs` at once; their results as they come.
 
-    timeout: seconds for each. Closing the iterator ends what still runs. Main thread only.
+    timeout: seconds for each. Closing the iterator ends what still runs.
     """
     waiting = deque(checks)
     running: dict[int, _Running] = {}
