@@ -79,11 +79,19 @@ class Changes:
     def __init__(self, leaving: Iterable[Published], entering: Iterable[Published]) -> None:
         old = {each.name: each for each in leaving}
         new = {each.name: each for each in entering}
-        # path -> text of the link; the same link before and after is no change
+        # path, text of the link; the same link before and after is no change
         gone = {(p, link_text(p, n, s)) for n, each in old.items() for p, s in each.links.items()}
-        come = {(p, link_text(p, n, s)) for n, each in new.items() for p, s in each.links.items()}
-        self.remove = _by_directory(gone - come)
-        self.add = _by_directory(come - gone)
+        self.add: dict[str, dict[str, str]] = {}
+        for name, each in new.items():
+            for path, source in each.links.items():
+                text = link_text(path, name, source)
+                if (path, text) in gone:
+                    gone.remove((path, text))
+                else:
+                    _put(self.add, path, text)
+        self.remove: dict[str, dict[str, str]] = {}
+        for path, text in gone:
+            _put(self.remove, path, text)
         for each in old.values():
             for directory in each.directories:
                 if not any(directory in other.directories for other in new.values()):
@@ -269,11 +277,7 @@ def _each(trees: Sequence[int], contents: Mapping[str, Sized], fill: Callable[..
 
 
 def sync(tree: int, directories: Iterable[str], files: Iterable[str] = ()) -> None:
-    """Write these directories, and these files at the top, to the disk. Raises OSError.
-
-    Not syncfs(2): it would wait for whatever else is being written to the file system. The first
-    fsync(2) writes the journal with nearly all that is new, the others find little to do.
-    """
+    """Write these directories, and these files at the top, to the disk. Raises OSError."""
     for name in files:
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=tree)
         try:
@@ -306,9 +310,6 @@ class DiskIndex:
             return os.listdir(walk.enter(path))  # noqa: PTH208
 
 
-def _by_directory(links: set[tuple[str, str]]) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
-    for path, target in links:
-        directory, _, name = path.rpartition("/")
-        found.setdefault(directory, {})[name] = target
-    return found
+def _put(links: dict[str, dict[str, str]], path: str, text: str) -> None:
+    directory, _, name = path.rpartition("/")
+    links.setdefault(directory, {})[name] = text

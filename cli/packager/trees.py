@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 SPARE = "spare"
 NEXT = "next"
 NEXT_SPARE = "next-spare"
+FEW = 64  # directories that are synced one by one: syncfs(2) may have to wait for others' writes
 AT_LEAST = 2.0  # seconds that a tree is out of use before it is changed
 ENOUGH = 2  # trees out of use: the oldest of so many is changed even sooner
 COPIED = 25e-6  # seconds that it takes to copy a link, about
@@ -227,11 +228,15 @@ class Trees:
         with opened(NEXT, generations) as tree:
             written = self._write_files(tree, wanted, files)
             touched |= {name.rpartition("/")[0] for name in written} | {DIRECTORY}
-            made = self._copied(generations, NEXT, NEXT_SPARE) if spare else None
-            linktree.sync(tree, touched, written)
-        if made is not None:
-            with opened(NEXT_SPARE, generations) as tree:
-                linktree.sync(tree, made)
+            made = self._copied(generations, NEXT, NEXT_SPARE) if spare else set()
+            if len(touched) + len(made) > FEW:
+                # On ext4 each fsync(2) sends a flush to the disk, even with nothing left to write.
+                durable.sync_filesystem(generations)
+            else:
+                linktree.sync(tree, touched, written)
+                if made:
+                    with opened(NEXT_SPARE, generations) as copied:
+                        linktree.sync(copied, made)
 
     def _edited(
         self, generations: int, wanted: Generation, load: Load, garbage: int
