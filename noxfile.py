@@ -5,6 +5,7 @@ environment of its own first (once), then hands over to nox in it. This file kee
 to what Python 3.6 can read, so that an old one gets a sentence and not a syntax error.
 """
 
+import os
 import shutil
 import sys
 import tempfile
@@ -31,6 +32,10 @@ import nox
 
 nox.options.sessions = ["lint", "tests"]
 nox.options.reuse_existing_virtualenvs = True
+
+# Installed commands come with their bytecode. Those of a checkout have it only where Python may
+# write it; without it each start costs three times as much, and a test or a figure is of that.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # How long a program has to clean up after Ctrl-C before nox ends it the hard way.
 PATIENCE = 15.0
