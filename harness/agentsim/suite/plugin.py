@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from agentsim.suite.clauses import clauses
 from agentsim.suite.report import UNTESTED, Column, write
+from agentsim.suite.turns import Turns
 
 _PROPERTY = "abi-clauses"
+_TURNS = pytest.StashKey[Turns]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -63,8 +66,26 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "clause(*ids): the clauses of docs/abi.md that a test proves"
     )
-    if not hasattr(config, "workerinput"):
+    config.addinivalue_line("markers", "alone: while this test runs, no other worker runs one")
+    if hasattr(config, "workerinput"):
+        config.stash[_TURNS] = Turns(config.workerinput["testrunuid"])
+    else:
         config.pluginmanager.register(Reporter(config), "abi-reporter")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if turns := config.stash.get(_TURNS, None):
+        turns.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let a test of a worker wait for its turn."""
+    turns = item.config.stash.get(_TURNS, None)
+    if turns is None:
+        return (yield)
+    with turns.take(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -121,6 +121,7 @@ def test_a_full_route_leaves_the_others_alone(local: Host, meet: Callable[[], Me
         assert first.response().status == 200
 
 
+@pytest.mark.alone
 @clause("ABI-LOAD-5")
 def test_a_thousand_commands_of_five_seconds(host: Host) -> None:
     for _ in range(3):  # another program may need the machine for a while
