@@ -23,11 +23,6 @@ TABLE = Path(__file__).parents[2] / "module/routes/packager.json"
 HELLO = "#!/bin/sh\necho Hello World\n"
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "store"
-
-
 def report(root: Path, *words: str) -> tuple[int, dict[str, dict[str, object]]]:
     """Exit code, and the results by the checks' names."""
     done = packager(root, "check", "--format=json", *words)

@@ -19,16 +19,6 @@ from .package import activate, add, host_options
 UNIT = "[Service]\nExecStart=/bin/true\n"
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "store"
-
-
-@pytest.fixture
-def tools(tmp_path: Path) -> Tools:
-    return Tools(tmp_path / "tools")
-
-
 def on_host(
     root: Path, tools: Tools, command: str, *words: str
 ) -> subprocess.CompletedProcess[bytes]:

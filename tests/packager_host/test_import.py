@@ -20,11 +20,6 @@ def import_options(root: Path) -> list[str]:
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "store"
-
-
-@pytest.fixture
 def old(tmp_path: Path) -> Path:
     """A host as pkgpanda leaves it: two versions of web, a config, an unfinished download."""
     top = tmp_path / "mesosphere"

@@ -29,16 +29,6 @@ ENDLESS = '#!/bin/sh\necho $$ > "$0.pid"\nexec sleep 100\n'
 SLOW = '#!/bin/sh\nkill "$PPID"\nsleep 0.3\ntouch "$0.done"\n'
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "store"
-
-
-@pytest.fixture
-def tools(tmp_path: Path) -> Tools:
-    return Tools(tmp_path / "tools")
-
-
 def replace(tools: Tools, name: str, script: str) -> Path:
     place = tools.directory / name
     place.unlink()

@@ -15,16 +15,7 @@ from .host import Host, Tools, unchanged
 UNIT = "[Service]\nExecStart=/bin/true\n"
 
 
-@pytest.fixture
-def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
-    made = Tools(tmp_path / "tools")
-    monkeypatch.setenv("PATH", made.path())
-    return made
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Host:
-    return Host(tmp_path)
+pytestmark = pytest.mark.usefixtures("tools_on_path")
 
 
 def test_first_activation_places_and_starts_all(host: Host, tools: Tools) -> None:

@@ -13,20 +13,9 @@ from packager.errors import Conflict, Denied, InputOutputError
 
 from .host import Host, Tools, mode, unchanged
 
+pytestmark = pytest.mark.usefixtures("tools_on_path")
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files to others")
 NOBODY = "nobody"  # a user that every host has; packages' own would have to begin with dcos_
-
-
-@pytest.fixture
-def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
-    made = Tools(tmp_path / "tools")
-    monkeypatch.setenv("PATH", made.path())
-    return made
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Host:
-    return Host(tmp_path)
 
 
 def test_a_state_directory_is_made_once_and_stays(host: Host) -> None:
