@@ -125,6 +125,8 @@ class Bars(Quiet):
             label=event.capitalize(),
             file=sys.stderr,
             width=0,
+            # Without a total there is nothing that a bar could be a part of.
+            bar_template="%(label)s  " + ("[%(bar)s]  " if total is not None else "") + "%(info)s",
             update_min_steps=1 << 16 if total is None or total > 1 << 20 else 1,
             item_show_func=lambda done: None if done is None else output.amount(done),
         )
