@@ -93,7 +93,7 @@ def furnish() -> Path:
 def fingerprint() -> str:
     """What an environment depends on, in short: interpreter, place and requirements."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    parts = [sys.version, sys.prefix, str(ROOT), project["project"], project["build-system"]]
+    parts = [sys.version, sys.base_prefix, str(ROOT), project["project"], project["build-system"]]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -173,6 +173,8 @@ def test_the_first_run_sets_up_and_the_second_needs_nothing(
     status, again, errors = run(tree, gone, "-l")
     assert (status, errors) == (0, "")
     assert again.splitlines()[0].endswith("--no-install -l")
+    # Who has activated the environment runs this with its own Python.
+    assert run(tree, gone, "-l", python=f"{environment}/bin/python")[::2] == (0, "")
     assert sorted(path.name for path in (tree / ".nox").iterdir()) == [environment.name, "lock"]
 
 
