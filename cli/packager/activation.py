@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from packager.events import Emit
 
-LOCK = "activation.lock"
 # pkgpanda's paths at the top of its root; here they lead into the active generation.
 FRONT = ("bin", "lib", "etc", "include", "environment", "environment.export")
 
@@ -51,7 +50,7 @@ def activate(
     locks stay held; what the host's side raises.
     """
     root = os.path.abspath(root)  # noqa: PTH100
-    with writing(root, lock_wait=lock_wait, make=False) as session, session.locked(LOCK):
+    with writing(root, lock_wait=lock_wait, make=False) as session, session.locked(lock.ACTIVATION):
         return _activate(session, request, emit)
 
 
@@ -71,12 +70,7 @@ def _activate(session: Session, request: Request, emit: Emit) -> Plan:
             entering=len(plan.entering),
             leaving=len(plan.leaving),
         )
-        context = hostapply.Context(
-            session.root,
-            plan.wanted.number,
-            plan.current.number if plan.current else None,
-            request.options,
-        )
+        context = request.context(session.root, plan.wanted, plan.current)
         try:
             hostapply.before(plan.host, context, emit)
             if plan.switches:
@@ -94,6 +88,7 @@ def _activate(session: Session, request: Request, emit: Emit) -> Plan:
             back = Request("rollback", [str(plan.current.number)], options=_no_further(request))
             emit("warning", message=f"{error}; going back to generation {plan.current.number}")
             _activate(session, back, emit)
+            hostapply.withdraw(plan.host, context, emit)
         raise
     return plan
 
@@ -133,16 +128,23 @@ def sign(wanted: Generation, files: Mapping[str, bytes]) -> None:
         return  # an earlier generation, whose tree is made again
     wanted.files = {name: sha256(content) for name, content in sorted(files.items())}
     wanted.time = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    wanted.who = os.environ.get("ABI_PRINCIPAL") or user()
-    wanted.request_id = os.environ.get("ABI_REQUEST_ID")
+    wanted.who = _variable("ABI_PRINCIPAL") or user()
+    wanted.request_id = _variable("ABI_REQUEST_ID")
+
+
+def _variable(name: str) -> str | None:
+    """The value of an environment variable as text, whatever bytes it has; None if unset."""
+    value = os.environ.get(name)
+    return None if value is None else os.fsencode(value).decode(errors="replace")
 
 
 def user() -> str:
     """The person at work: whom sudo knows, else the user of this process."""
     import pwd
 
-    if os.getuid() == 0 and os.environ.get("SUDO_USER"):
-        return os.environ["SUDO_USER"]
+    known = _variable("SUDO_USER")
+    if os.getuid() == 0 and known:
+        return known
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

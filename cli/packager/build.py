@@ -87,9 +87,12 @@ def build(
 def source_date() -> int:
     """SOURCE_DATE_EPOCH in seconds, 0 if unset (reproducible-builds.org). Raises ConfigError."""
     text = os.environ.get("SOURCE_DATE_EPOCH", "0")
-    if not text.isascii() or not text.isdigit() or int(text) > LATEST:
-        raise ConfigError(f"SOURCE_DATE_EPOCH={text}: a number of seconds is needed")
-    return int(text)
+    digits = text.lstrip("0")
+    if not text.isascii() or not text.isdigit() or len(digits) > 12 or int(digits or 0) > LATEST:
+        raise ConfigError(
+            f"SOURCE_DATE_EPOCH={text[:40]}: a number of seconds is needed, {LATEST} at most"
+        )
+    return int(digits or 0)
 
 
 def survey(top: int, place: str, limits: Limits) -> Manifest:

@@ -25,6 +25,7 @@ DIRECTORY = "check"
 GRACE = 2.0  # seconds between SIGTERM and SIGKILL
 MOST_OUTPUT = 64 << 10  # bytes kept of each output, the last ones
 PIECE = 1 << 16
+LAST_READS = 16  # of PIECE: as much as the largest pipe holds
 WAKE = 0.5  # seconds; the longest wait for what no descriptor tells
 
 
@@ -171,8 +172,9 @@ class _Running:
         self.kill(signal.SIGKILL)  # before it is reaped: the group is certainly its own
         returned = self.process.wait()
         for fd in list(self.outputs):
-            while self._more(fd):
-                pass
+            for _ in range(LAST_READS):  # one that left the group may go on writing for ever
+                if not self._more(fd):
+                    break
         for fd in (self.pidfd, *self.outputs):
             with suppress(KeyError):
                 selector.unregister(fd)

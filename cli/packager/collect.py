@@ -48,7 +48,11 @@ def collect(root: str, keep: int, emit: Emit, *, lock_wait: float = lock.DEFAULT
     Raises PackagerError only.
     """
     root = os.path.abspath(root)  # noqa: PTH100
-    with writing(root, lock_wait=lock_wait, make=False) as session, session.locked():
+    with (
+        writing(root, lock_wait=lock_wait, make=False) as session,
+        session.locked(lock.ACTIVATION),  # an activation may yet go back to the generation before
+        session.locked(),
+    ):
         found = _collectable(root, keep)
         for number in found.generations:
             session.trees.forget(number, session.mine.fd)
@@ -67,7 +71,7 @@ def _collectable(root: str, keep: int) -> Collected:
     if active is None:
         return Collected([], numbers, [], installed_ids(root))
     others = [number for number in numbers if number != active]
-    kept = sorted([active, *others[len(others) - keep + 1 :]] if keep > 1 else [active])
+    kept = sorted([active, *others[max(0, len(others) - keep + 1) :]])
     needed: set[str] = set()
     for number in kept:
         needed.update(read_generation(root, number).packages)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 
 from packager import hostplan, hoststate, units, users
-from packager.errors import ConfigError, Conflict, Denied, from_os_error
+from packager.errors import ConfigError, Conflict, Denied, PackagerError, from_os_error
 from packager.hostwork import UnitsFailed, Work
 
 TYPE_CHECKING = False
@@ -26,7 +26,17 @@ if TYPE_CHECKING:
     from packager.events import Emit
     from packager.hostplan import Facts, HostPlan, State
 
-__all__ = ["Context", "UnitsFailed", "after", "before", "config_dirs", "plan", "roles", "undo"]
+__all__ = [
+    "Context",
+    "UnitsFailed",
+    "after",
+    "before",
+    "config_dirs",
+    "plan",
+    "roles",
+    "undo",
+    "withdraw",
+]
 
 UNITS_DIR = "/etc/systemd/system"
 STATE_ROOT = "/var/lib/dcos"
@@ -38,12 +48,15 @@ NO_USERS_FILE = "manual_host_users"  # in the configuration directory: it means 
 class Context:
     """Where and how: the store, the generation that becomes active, the options of the command.
 
+    adopting: what another manager has done on the host for this very set (the parts of a state, see
+    `hoststate`); it counts as done once the set is active.
+
     options, by dest: no_systemd (start and stop nothing), no_block_systemd (do not wait for it),
     rooted_systemd (unit files go to ROOT), no_users (make none) are false by default; units_dir,
     state_dir and config_dir are paths; settle: seconds from a start to the look at it.
     """
 
-    __slots__ = ("generation", "options", "previous", "root")
+    __slots__ = ("adopting", "generation", "options", "previous", "root")
 
     def __init__(
         self,
@@ -51,8 +64,10 @@ class Context:
         generation: int,
         previous: int | None,
         options: Mapping[str, object],
+        adopting: State | None = None,
     ) -> None:
         self.root = root
+        self.adopting = adopting
         self.generation = generation
         self.previous = previous
         self.options = options  # the values of `commands.HOST_OPTIONS`, by dest
@@ -116,8 +131,15 @@ def before(plan: HostPlan, context: Context, emit: Emit) -> None:
         made = _made(plan)
         if "withdraw" in plan:
             _take_back(plan["withdraw"], emit)
+        state = hoststate.load(context.root)
+        if context.adopting is not None:
+            state["adopting"] = {**context.adopting, "generation": context.generation}
+            hoststate.save(context.root, state)
+        elif "adopting" in state:  # of a killed activation: its set is active, or never was
+            state |= _adopted(state, context)
+            del state["adopting"]
+            hoststate.save(context.root, state)
         if made or "withdraw" in plan:
-            state = hoststate.load(context.root)
             # What a killed activation has made and this one wants is this one's from now on.
             earlier = _pending(state, context.previous)
             made = hostplan.inherited(earlier, plan.get("withdraw", {}), made)
@@ -138,11 +160,29 @@ def undo(context: Context, emit: Emit) -> None:
     try:
         state = hoststate.load(context.root)
         pending = state.pop("pending", {})
-        if pending.get("generation") == context.generation:
+        adopting = state.pop("adopting", {})
+        if context.generation in (pending.get("generation"), adopting.get("generation")):
             _take_back(pending, emit)
             hoststate.save(context.root, state)
     except OSError as error:
         raise from_os_error(error, context.root) from error
+
+
+def withdraw(plan: HostPlan, context: Context, emit: Emit) -> None:
+    """Take back what `before` has made of the plan of a set that was active, but failed, and is so
+    no more. What can't be taken back is a warning, and is tried again by the next activation."""
+    made = _made(plan)
+    if not made:
+        return
+    try:
+        state = hoststate.load(context.root)
+        state["pending"] = {**made, "generation": None}  # of none that can become active
+        hoststate.save(context.root, state)
+        _take_back(made, emit)
+        del state["pending"]
+        hoststate.save(context.root, state)
+    except (OSError, PackagerError) as error:
+        emit("warning", message=f"not all that was made is taken back: {error}")
 
 
 def after(plan: HostPlan, context: Context, emit: Emit) -> None:
@@ -162,6 +202,8 @@ def after(plan: HostPlan, context: Context, emit: Emit) -> None:
 
 def _plan(facts_by_id: Mapping[str, Facts], roles: Sequence[str], context: Context) -> HostPlan:
     state = hoststate.load(context.root)
+    adopted = _adopted(state, context)
+    state |= adopted
     wanted = hostplan.wanted(facts_by_id, roles, context.state_root)
     units_dir = context.units_dir
     observed = users.observe(
@@ -171,6 +213,7 @@ def _plan(facts_by_id: Mapping[str, Facts], roles: Sequence[str], context: Conte
     observed["target"] = os.path.lexists(f"{units_dir}/{hostplan.TARGET}")
     # It was made, but not enabled: because of a kill, or for want of a systemd.
     observed["enabling"] = bool(state.get("enabling")) and context.systemd
+    observed["reloading"] = bool(state.get("reloading")) and context.systemd
     reasons = hostplan.problems(wanted, observed, make_users=context.make_users)
     if reasons:
         raise Conflict("; ".join(reasons))
@@ -180,6 +223,8 @@ def _plan(facts_by_id: Mapping[str, Facts], roles: Sequence[str], context: Conte
     found = hostplan.difference(wanted, applied, observed, systemd=context.systemd)
     if "pending" in state:  # also with nothing to take back: it has to be forgotten
         found["withdraw"] = hostplan.withdrawn(_pending(state, context.previous), wanted)
+    if adopted:
+        found["adopt"] = True
     for entry in found.get("place", ()):
         units.check_place(units_dir, entry, ours=entry["unit"] in applied["units"])
     if any(step in found for step in ("stop", "restart", "start")) and not _on_path("systemctl"):
@@ -201,6 +246,16 @@ def _check_places(plan: HostPlan, context: Context) -> None:
     for entry in plan.get("owners", ()):
         if entry["was"] != entry["user"] and os.geteuid() != 0:
             raise Denied(f"{entry['path']}: only root can give it to {entry['user']}: run as root")
+
+
+def _adopted(state: State, context: Context) -> State:
+    """What is to count as applied: of this activation, or of the active one, if it was killed."""
+    adopting: State = state.get("adopting", {})
+    if context.adopting is not None:
+        return context.adopting
+    if context.previous is None or adopting.get("generation") != context.previous:
+        return {}
+    return {key: value for key, value in adopting.items() if key != "generation"}
 
 
 def _made(plan: HostPlan) -> HostPlan:

@@ -105,6 +105,8 @@ def difference(wanted: State, applied: State, observed: State, *, systemd: bool 
     sysctl     {name: value} to set
     wanted     {unit: [package, sha256]} of what is restarted or started
     target     true: dcos.target itself has to be made, enabled and started
+    adopt      true: what counts as applied is to be written down (`hostapply.Context.adopting`)
+    reload     true: systemd does not know yet what was placed and removed before
     forget     state directories that no package has any more; they stay where they are
     """
     plan: HostPlan = {}
@@ -131,7 +133,8 @@ def difference(wanted: State, applied: State, observed: State, *, systemd: bool 
         else:
             reasons.setdefault(name, "it has not been started yet")
             start.append(name)
-    remove = sorted(name for name in old if name not in new)
+    gone = {name for name, unit in old.items() if unit.get("sha256") is None}
+    remove = sorted(name for name in old if name not in new and (systemd or name not in gone))
     for name in remove:
         reasons[name] = "no active package has it any more"
         if old[name].get("started") or old[name].get("starting"):
@@ -151,6 +154,7 @@ def difference(wanted: State, applied: State, observed: State, *, systemd: bool 
     plan["wanted"] = {name: [new[name]["package"], new[name]["sha256"]] for name in moved}
     lacking = bool(place) and not observed["target"]
     plan["target"] = lacking or (bool(new) and observed.get("enabling", False))
+    plan["reload"] = not (place or remove) and observed.get("reloading", False)
     touched = {*remove, *(each["unit"] for each in place)}
     touched.update(*(plan.get(step, ()) for step in ("stop", "restart", "start")))
     plan["reasons"] = {name: reason for name, reason in reasons.items() if name in touched}

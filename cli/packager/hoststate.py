@@ -4,14 +4,19 @@
      "units": {"/etc/systemd/system": {"web.service": {"sha256": …, "started": [ID, SHA-256]}}},
      "sysctl": {"vm.max_map_count": "262144"},
      "boot": …, "directories": {"/var/lib/dcos/web": {"package": ID, "user": "dcos_web"}},
-     "pending": {"generation": N, "users": […], "directories": […]}}
+     "pending": {"generation": N, "users": […], "directories": […]},
+     "adopting": {"generation": N, "units": …, "sysctl": …, "boot": …, "directories": …}}
 
-`sha256` is of the unit file that was put in place, "" while that is being done; `started` is null
-for a unit that was not started, or failed; `starting`, beside it, is what it is being started with.
-`enabling` is there while dcos.target was made and not enabled. `boot` tells in which boot the
-kernel settings were set. `pending` is what an activation has begun to make before it becomes
-active. It is all written before anything of it is done and again when all is done, whole and
-durably, so nothing of ours is ever forgotten.
+`sha256` is of the unit file that was put in place, "" while that is being done, null when it was
+taken away and the unit could not be stopped; `started` is null for a unit that was not started, or
+failed; `starting`, beside it, is what it is being started with. `enabling` is there while
+dcos.target was made and not enabled, `reloading` while systemd does not know of files placed or
+taken away. `boot` tells in which boot the kernel settings were set. `pending` is what an activation
+has begun to make before it becomes active; `adopting` what counts as applied once generation N is
+active, since another manager has done it.
+
+It is all written before anything of it is done and again when all is done, whole and durably, so
+nothing of ours is ever forgotten.
 """
 
 from __future__ import annotations

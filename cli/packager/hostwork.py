@@ -44,8 +44,12 @@ class Work:
         self._dir = context.units_dir
         self._reasons: dict[str, str] = plan.get("reasons", {})
         self._state = hoststate.load(context.root)
+        self._state |= context.adopting or {}
+        self._state.pop("adopting", None)
         self._units: dict[str, State] = self._state["units"].setdefault(self._dir, {})
         self._said: list[str] = []  # by systemctl, where it failed as a whole
+        self._stopped = context.systemd  # whatever was to be stopped
+        self._reloaded = True
         self._failures: list[units.Failure] = []
 
     def carry_out(self) -> None:
@@ -54,7 +58,7 @@ class Work:
         self._files()
         self._owners()
         self._settings()
-        if any(step in self._plan for step in ("place", "remove", "target")):
+        if any(step in self._plan for step in ("place", "remove", "target", "reload")):
             self._reload()
         self._start()
         for path in self._plan.get("forget", ()):
@@ -82,6 +86,8 @@ class Work:
             self._units[name]["starting"] = wanted
         if "target" in self._plan:
             self._state["enabling"] = True
+        if "place" in self._plan or "remove" in self._plan:
+            self._state["reloading"] = True
         hoststate.save(self._context.root, self._state)
 
     def _remember(self, entry: dict[str, str]) -> None:
@@ -92,8 +98,9 @@ class Work:
         names = self._plan.get("stop", [])
         if not names:
             return
-        self._systemctl("stop", *self._block(), *units.addressed(names), fine=units.NOT_LOADED)
-        for name in names:
+        words = ("stop", *self._block(), *units.addressed(names))
+        self._stopped = self._systemctl(*words, fine=units.NOT_LOADED)
+        for name in names if self._stopped else ():
             self._tell(name, "stopped")
 
     def _files(self) -> None:
@@ -111,13 +118,21 @@ class Work:
             self._tell(entry["unit"], "placed")
         for name in remove:
             units.remove(self._dir, name)
-            self._units.pop(name, None)
+            unit = self._units[name]
+            if self._stopped or not (unit.get("started") or unit.get("starting")):
+                del self._units[name]
+            else:  # to be stopped by the next activation that can
+                unit["sha256"] = None
             self._tell(name, "removed")
         units.sync(self._dir)
 
     def _owners(self) -> None:
         for entry in self._plan.get("owners", ()):
-            changed = users.own_tree(entry["path"], entry["user"], self._emit)
+            try:
+                changed = users.own_tree(entry["path"], entry["user"], self._emit)
+            except OSError as error:
+                self._said.append(f"{entry['path']}: not all of it is {entry['user']}'s: {error}")
+                continue
             if changed:
                 self._emit("owner", path=entry["path"], user=entry["user"], changed=changed)
             self._remember(entry)
@@ -145,17 +160,20 @@ class Work:
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip()
             self._emit("warning", message=f"not every kernel setting could be set: {said}")
+        if self._state.get("boot") != hoststate.boot_id():
+            self._state["sysctl"] = {}  # what was set in an earlier boot is gone
+            self._state["boot"] = hoststate.boot_id()
         for name, value in settings.items():
             self._state["sysctl"][name] = value
-            self._state["boot"] = hoststate.boot_id()
             self._emit("setting", name=name, value=value)
 
     def _reload(self) -> None:
         if not self._context.systemd:
             return
-        self._systemctl("daemon-reload")
-        if "target" in self._plan:
-            self._systemctl("enable", "--no-reload", hostplan.TARGET)
+        self._reloaded = self._systemctl("daemon-reload")
+        if self._reloaded:
+            self._state.pop("reloading", None)
+        if "target" in self._plan and self._systemctl("enable", "--no-reload", hostplan.TARGET):
             self._state.pop("enabling", None)
 
     def _start(self) -> None:
@@ -180,7 +198,7 @@ class Work:
             self._said += wrong
         self._failures += failed
         without = {failure.unit: failure for failure in failed}
-        for name in moved:
+        for name in moved if self._reloaded else ():  # else they may run as they were before
             entry = self._units[name]
             entry["started"] = entry.pop("starting")
             if name in without:
@@ -196,10 +214,12 @@ class Work:
         code, said = units.systemctl(verb, *self._block(), *names)
         return f"systemctl {verb}: {said or f'it ended with {code}'}" if code else ""
 
-    def _systemctl(self, *words: str, fine: int = 0) -> None:
+    def _systemctl(self, *words: str, fine: int = 0) -> bool:
         code, said = units.systemctl(*words)
-        if code not in (0, fine):
-            self._said.append(f"systemctl {words[0]}: {said or f'it ended with {code}'}")
+        if code in (0, fine):
+            return True
+        self._said.append(f"systemctl {words[0]}: {said or f'it ended with {code}'}")
+        return False
 
     def _block(self) -> list[str]:
         return ["--no-block"] if self._context.options.get("no_block_systemd") else []

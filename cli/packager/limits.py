@@ -30,7 +30,7 @@ class Limits:
         document: int = 4 * MIB,
         memory: int = 256 * MIB,
     ) -> None:
-        self.members = members  # headers in the archive, of any kind
+        self.members = members  # headers in the archive, of any kind; and what they make
         self.total = total  # bytes of the unpacked archive, padding included
         self.free = free  # unpacked bytes before the ratio counts
         self.ratio = ratio  # unpacked bytes for one archive byte; past it is a compression bomb

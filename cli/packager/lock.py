@@ -1,8 +1,9 @@
-"""ROOT/lock: one writer publishes at a time. Readers never take it.
+"""ROOT/lock: one writer publishes at a time. ROOT/activation.lock: one activation at a time, the
+host's side included; it is taken before the other. Readers never take them.
 
-It is held for renames, never while an archive is read or unpacked, so the wait is short unless
-something is stuck; then the wait ends with exit status 75. The kernel drops the lock of a killed
-process by itself.
+ROOT/lock is held for renames, never while an archive is read or unpacked, so the wait is short
+unless something is stuck; then the wait ends with exit status 75. The kernel drops the lock of a
+killed process by itself.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NAME = "lock"
+ACTIVATION = "activation.lock"
 DEFAULT_WAIT = 30.0  # seconds
 FIRST_PAUSE = 0.001  # seconds; doubles up to the longest
 LONGEST_PAUSE = 0.05

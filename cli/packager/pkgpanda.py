@@ -6,7 +6,7 @@
 
 Nothing of this is changed: packages are copied into the store, byte by byte the trees that they
 are, so that pkgpanda's archive added later is known to be the same package. Units that run go on
-running; they are written down as placed and started (see `hoststate`).
+running; once the set is active they are known to be placed and started (see `hoststate`).
 """
 
 from __future__ import annotations
@@ -111,10 +111,10 @@ def copy(store: Store, package_id: str, directory: str, emit: Emit) -> bool:
         os.close(top)
 
 
-def take_over(
+def done_on_host(
     store: Store, active: Sequence[str], roles: Sequence[str], context: Context, emit: Emit
-) -> None:
-    """Write down as done what pkgpanda has done on the host for these packages.
+) -> State:
+    """What pkgpanda has done on the host for these packages, as parts of a state (`hoststate`).
 
     Events: `warning` for what is not as it should be. Raises PackagerError, OSError.
     """
@@ -123,16 +123,16 @@ def take_over(
         tree = f"{store.root}/packages/{package_id}"
         told[package_id] = facts.facts(package_id, tree, store.show(package_id))
     wanted = hostplan.wanted(told, roles, context.state_root)
-    state = hoststate.load(store.root)
-    state["units"][context.units_dir] = _units(wanted, context.units_dir, emit)
-    state["sysctl"] = wanted["sysctl"]
-    state["boot"] = hoststate.boot_id()
-    state["directories"] = {
-        path: asked
-        for path, asked in wanted["directories"].items()
-        if os.path.isdir(path)  # noqa: PTH112
+    return {
+        "units": {context.units_dir: _units(wanted, context.units_dir, emit)},
+        "sysctl": wanted["sysctl"],
+        "boot": hoststate.boot_id(),
+        "directories": {
+            path: asked
+            for path, asked in wanted["directories"].items()
+            if os.path.isdir(path)  # noqa: PTH112
+        },
     }
-    hoststate.save(store.root, state)
 
 
 def _units(wanted: State, units_dir: str, emit: Emit) -> dict[str, State]:

@@ -23,7 +23,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from packager.hostplan import Facts, HostPlan
+    from packager.hostapply import Context
+    from packager.hostplan import Facts, HostPlan, State
 
 ACTIONS = ("activate", "deactivate", "swap", "rollback")
 MOST_REASONS = 20  # conflicts told of at once
@@ -34,10 +35,11 @@ class Request:
 
     action: one of ACTIONS. words: ids, names, or names with a range of versions; of deactivate ids
     and names; of rollback the number, or none. add: activate keeps what is active, but for other
-    versions of these packages and what they replace. roles: None: those of the host.
+    versions of these packages and what they replace. roles: None: those of the host. adopting: what
+    is done already on the host for this set, see `hostapply.Context`.
     """
 
-    __slots__ = ("action", "add", "options", "roles", "words")
+    __slots__ = ("action", "add", "adopting", "options", "roles", "words")
 
     def __init__(
         self,
@@ -47,12 +49,19 @@ class Request:
         add: bool = False,
         roles: tuple[str, ...] | None = None,
         options: dict[str, object] | None = None,
+        adopting: State | None = None,
     ) -> None:
         self.action = action
         self.words = words
         self.add = add
         self.roles = roles
         self.options = options or {}  # of the host's side, see `hostapply.Context`
+        self.adopting = adopting
+
+    def context(self, root: str, wanted: Generation, current: Generation | None) -> Context:
+        """Of the host's side of an activation of `wanted`, `current` being active."""
+        before = current.number if current is not None else None
+        return hostapply.Context(root, wanted.number, before, self.options, self.adopting)
 
 
 class Plan:
@@ -138,9 +147,7 @@ def make_plan(root: str, request: Request, packages: Packages) -> Plan:
             wanted = _next(root, current, request.action, ids, roles, packages)
     leaving, entering = _difference(current, wanted, packages)
     _refuse_conflicts(root, current, wanted, leaving, entering)
-    context = hostapply.Context(
-        root, wanted.number, current.number if current else None, request.options
-    )
+    context = request.context(root, wanted, current)
     host = hostapply.plan(wanted.packages, wanted.roles, context)
     come = {each.name: each.id for each in entering}
     files = generation_files(root, wanted, current, come)
@@ -168,12 +175,12 @@ def _wanted_ids(
     if not request.words:
         raise UsageError(f"{request.action} needs a package")
     if request.action == "deactivate":
+        leaving = {split_id(word)[0] for word in request.words}
         for word in request.words:
             name = split_id(word)[0]
             if name not in active or word not in (name, active[name]):
                 raise NotFound(f"{word} is not active")
-            del active[name]
-        return sorted(active.values())
+        return sorted(each for name, each in active.items() if name not in leaving)
     keep = request.action == "swap" or request.add
     if any(flaw(word) for word in request.words):
         chosen = _chosen(packages.root, request.words, active.values(), keep=keep)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 
 from packager import hoststate, lock, verifytree
-from packager.activation import LOCK, sign
+from packager.activation import sign
 from packager.durable import ENTER, opened, replace_file
 from packager.errors import DataError, NotFound, PackagerError
 from packager.facts import sha256
@@ -79,7 +79,7 @@ def renew_active(
     root = os.path.abspath(root)  # noqa: PTH100
     with (
         writing(root, lock_wait=lock_wait, make=False) as session,
-        session.locked(LOCK),
+        session.locked(lock.ACTIVATION),
         session.locked(),
     ):
         checked = verifytree.check(root)  # without the host's files, since an activation is locked
@@ -161,29 +161,35 @@ def _linked(root: str, number: int) -> list[str]:
 
 
 def forget_units(
-    root: str,
-    units_dir: str,
-    differences: Iterable[Difference],
-    *,
-    lock_wait: float = lock.DEFAULT_WAIT,
-) -> list[str]:
-    """Of the unit files in `units_dir` that are not as they were placed, write down that they are
-    not in place; the units of all that are not. The next activation, also one of the same set,
-    places them, and restarts those whose file was changed. Raises PackagerError."""
-    found: dict[str, bool] = {}
+    root: str, differences: Iterable[Difference], *, lock_wait: float = lock.DEFAULT_WAIT
+) -> dict[str, list[str]]:
+    """Of the unit files that are not as they were placed, write down that they are not in place;
+    the units of all that are not, by the directory they are placed in. The next activation there,
+    also one of the same set, places them, and restarts those whose file was changed. Raises
+    PackagerError."""
+    found: dict[tuple[str, str], bool] = {}
     for each in differences:
         directory, _, name = each.path.rpartition("/")
-        if directory in (units_dir, f"{units_dir}/{WANTS}"):
-            found[name] = found.get(name, False) or each.kind == CHANGED
+        unit = (directory.removesuffix(f"/{WANTS}"), name)
+        found[unit] = found.get(unit, False) or each.kind == CHANGED
     if found:
-        with writing(root, lock_wait=lock_wait, make=False) as session, session.locked(LOCK):
+        with (
+            writing(root, lock_wait=lock_wait, make=False) as session,
+            session.locked(lock.ACTIVATION),
+        ):
             state = hoststate.load(root)
-            placed = state["units"].get(units_dir, {})
-            for name in found.keys() & placed.keys():
-                placed[name]["sha256"] = ""
-                if found[name] and placed[name].get("started"):
-                    placed[name]["started"][1] = ""  # with another file than the package's
+            for (directory, name), changed in found.items():
+                told = state["units"].get(directory, {}).get(name)
+                if told is None:
+                    continue  # a difference of something else
+                told["sha256"] = ""
+                if changed and told.get("started"):
+                    told["started"][1] = ""  # with another file than the package's
             hoststate.save(root, state)
     with translated(root):
-        placed = hoststate.load(root)["units"].get(units_dir, {})
-    return sorted(name for name, told in placed.items() if not told.get("sha256"))
+        placed = hoststate.load(root)["units"]
+    lacking = {
+        directory: sorted(name for name, told in entries.items() if told.get("sha256") == "")
+        for directory, entries in placed.items()
+    }
+    return {directory: names for directory, names in lacking.items() if names}

@@ -45,8 +45,13 @@ class Session:
 
     @contextmanager
     def locked(self, name: str = lock.NAME) -> Iterator[None]:
-        """Hold ROOT/`name` inside the block. Raises Temporary, OSError."""
+        """Hold ROOT/`name` inside the block. Raises Temporary, OSError.
+
+        Whoever held ROOT/lock since this session began may have been killed while it did.
+        """
         with lock.exclusive(self.root_fd, self.root, self._lock_wait, name):
+            if name == lock.NAME:
+                self.found += self.trees.recover(self.mine.fd)
             yield
 
     def take_away(self, package_id: str) -> None:

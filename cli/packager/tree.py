@@ -120,6 +120,11 @@ class Tree:
         for parent in missing:
             self.kinds[parent] = DIRECTORY
             self._implied.add(parent)
+        if len(self.kinds) > self._limits.members:
+            raise Refused(
+                f"there are more than {self._limits.members} files and directories, counting those "
+                "that paths only imply"
+            )
 
     def _path(self, name: bytes) -> str:
         text = self._text(name, "path")

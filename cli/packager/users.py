@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 COMMENT = "DCOS System User"
 DIRECTORY_MODE = 0o755
+MOST_DEPTH = 200  # directories below a state directory; each level holds two descriptors
 
 
 def observe(names: Iterable[str], groups: Iterable[str]) -> State:
@@ -157,13 +158,16 @@ def own_tree(path: str, user: str, emit: Emit) -> int:
         if status.st_uid != uid:
             os.fchown(fd, uid, -1)
             changed = 1
-        return changed + _own(fd, path, uid, status.st_dev, emit)
+        return changed + _own(fd, path, uid, status.st_dev, emit, MOST_DEPTH)
     finally:
         os.close(fd)
 
 
-def _own(fd: int, path: str, uid: int, device: int, emit: Emit) -> int:
+def _own(fd: int, path: str, uid: int, device: int, emit: Emit, depth: int) -> int:
     changed = 0
+    if depth == 0:
+        emit("warning", message=f"{path}: what lies deeper than this is left alone")
+        return 0
     with os.scandir(fd) as entries:
         names = [entry.name for entry in entries]
     for name in names:
@@ -188,7 +192,7 @@ def _own(fd: int, path: str, uid: int, device: int, emit: Emit) -> int:
             if is_directory:
                 inner = os.open(f"/proc/self/fd/{each}", os.O_RDONLY | os.O_DIRECTORY)
                 try:
-                    changed += _own(inner, f"{path}/{name}", uid, device, emit)
+                    changed += _own(inner, f"{path}/{name}", uid, device, emit, depth - 1)
                 finally:
                     os.close(inner)
         finally:

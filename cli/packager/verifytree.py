@@ -11,7 +11,7 @@ import os
 import stat
 from contextlib import suppress
 
-from packager import activation, hoststate, units
+from packager import hoststate, lock, units
 from packager.durable import ENTER, opened
 from packager.errors import DataError, NotFound, PackagerError
 from packager.facts import sha256
@@ -231,7 +231,7 @@ def _host(root: str) -> Iterator[Difference]:
 
 def _is_activating(root: str) -> bool:
     try:
-        fd = os.open(f"{root}/{activation.LOCK}", os.O_RDONLY)
+        fd = os.open(f"{root}/{lock.ACTIVATION}", os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:

@@ -44,7 +44,8 @@ def key(version: str) -> Key | None:
     found: list[tuple[int, int, str]] = []
     for run in _runs(text):
         if run.isdigit():
-            found.append((_NUMBER, int(run), ""))
+            digits = run.lstrip("0")  # Python takes no number of any length
+            found.append((_NUMBER, len(digits), digits))
             continue
         _drop_zeros(found)
         word = run.lower()

@@ -127,13 +127,15 @@ def _unit_files(root: str, units_dir: str) -> list[Difference]:
 def _forget(root: str, units_dir: str, changed: list[Difference], stopped: list[str]) -> None:
     """Write down that these are not in place, or not started; the next activation does the rest."""
     from packager import repair as packages
-    from packager.activation import LOCK
-    from packager.lock import DEFAULT_WAIT
+    from packager.lock import ACTIVATION, DEFAULT_WAIT
 
     if changed:
-        packages.forget_units(root, units_dir, changed)
+        packages.forget_units(root, changed)
     if stopped:
-        with writing(root, lock_wait=DEFAULT_WAIT, make=False) as session, session.locked(LOCK):
+        with (
+            writing(root, lock_wait=DEFAULT_WAIT, make=False) as session,
+            session.locked(ACTIVATION),
+        ):
             state = hoststate.load(root)
             placed = state["units"].get(units_dir, {})
             for name in stopped:

@@ -129,15 +129,16 @@ def test_removes_collections_and_activations_at_once(tmp_path: Path, rounds: int
 def test_a_held_lock_ends_in_75(tmp_path: Path) -> None:
     import fcntl
 
-    from packager.activation import LOCK, activate
+    from packager.activation import activate
     from packager.errors import Temporary
+    from packager.lock import ACTIVATION
     from packager.planning import Request
 
     root = tmp_path / "store"
     add(root, "a--1", {"bin/a": ""})
-    held = os.open(root / LOCK, os.O_RDWR | os.O_CREAT)
+    held = os.open(root / ACTIVATION, os.O_RDWR | os.O_CREAT)
     fcntl.flock(held, fcntl.LOCK_EX)
-    with pytest.raises(Temporary, match=LOCK) as caught:
+    with pytest.raises(Temporary, match=ACTIVATION) as caught:
         activate(str(root), Request("activate", ["a--1"]), lambda *_, **__: None, lock_wait=0.05)
     assert caught.value.exit_code == 75
     # Once it is free, the one that waits goes on.

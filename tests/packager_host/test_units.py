@@ -336,3 +336,81 @@ def hostapply_facts(host: Host, package_id: str) -> dict[str, object]:
     from .host import record
 
     return facts(package_id, str(host.root / "packages" / package_id), record(package_id, None))
+
+
+def test_what_was_done_without_systemd_systemd_is_told_later(host: Host, tools: Tools) -> None:
+    old = host.package("web--1", units__web_service=UNIT)
+    new = host.package("web--2", units__web_service=f"{UNIT}# 2\n")
+    host.activate({"web--1": old})
+    tools.calls()
+    host.activate({"web--2": new}, no_systemd=True)
+    assert host.placed()["web.service"].endswith("# 2\n")
+    assert tools.calls() == []
+    host.activate({"web--2": new})
+    assert tools.calls() == [
+        ["systemctl", "daemon-reload"],
+        ["systemctl", "restart", "web.service"],
+    ]
+    host.activate({}, no_systemd=True)
+    assert "web.service" not in host.placed()
+    assert host.plan({}, no_systemd=True) == {}, "nothing is left to do without systemd"
+    assert tools.calls() == []
+    host.activate({})
+    assert tools.calls()[0] == ["systemctl", "stop", "web.service"]
+    assert host.activate({}) == {}
+
+
+@pytest.mark.parametrize("verb", ["stop", "enable", "daemon-reload"])
+def test_what_systemctl_failed_at_is_tried_again(host: Host, tools: Tools, verb: str) -> None:
+    packages = {"web--1": host.package("web--1", units__web_service=UNIT)}
+    if verb == "stop":
+        host.activate(packages)
+        packages = {}
+    tools.answer(f"systemctl-{verb}", 1, "Transport endpoint is not connected")
+    with pytest.raises(hostapply.UnitsFailed, match=f"systemctl {verb}: Transport"):
+        host.activate(packages)
+    tools.forget_answers()
+    tools.calls()
+    host.activate(packages)
+    assert verb in [call[1] for call in tools.calls()]
+    assert host.activate(packages) == {}
+
+
+def test_after_a_reload_that_failed_what_was_restarted_is_restarted_again(
+    host: Host, tools: Tools
+) -> None:
+    host.activate({"web--1": host.package("web--1", units__web_service=UNIT)})
+    new = {"web--2": host.package("web--2", units__web_service=f"{UNIT}# 2\n")}
+    tools.answer("systemctl-daemon-reload", 1, "Access denied")
+    with pytest.raises(hostapply.UnitsFailed, match="Access denied"):
+        host.activate(new)
+    tools.forget_answers()
+    tools.calls()
+    host.activate(new)
+    assert tools.calls() == [
+        ["systemctl", "daemon-reload"],
+        ["systemctl", "restart", "web.service"],
+    ]
+
+
+def test_a_link_to_nothing_is_a_file_of_the_host_too(host: Host, tools: Tools) -> None:
+    (host.units / "web.service").symlink_to("/nowhere")
+    with pytest.raises(Conflict, match=r"web\.service is there already"):
+        host.plan({"web--1": host.package("web--1", units__web_service=UNIT)})
+
+
+def test_settings_of_an_earlier_boot_are_set_again_one_by_one(host: Host, tools: Tools) -> None:
+    def package(name: str) -> dict[str, object]:
+        info = {"sysctl": {name: {f"vm.{name}": "1"}}}
+        return host.package(f"{name}--1", info, **{f"units__{name}_service": UNIT})
+
+    one, other = package("a"), package("b")
+    host.activate({"a--1": one})
+    host.activate({})
+    place = host.root / "host.json"
+    state = json.loads(place.read_text())
+    place.write_text(json.dumps({**state, "boot": "another"}))
+    host.activate({"b--1": other})
+    tools.calls()
+    host.activate({"a--1": one, "b--1": other})
+    assert ["sysctl", "-q", "-w", "vm.a=1"] in tools.calls()

@@ -68,12 +68,11 @@ def _carry_out(
     options = {**options, "no_systemd": True}  # what runs goes on running
     context = hostapply.Context(store.root, 1, None, options)
     with translated(store.root):
-        pkgpanda.take_over(store, found.active, roles, context, emit)
+        done = pkgpanda.done_on_host(store, found.active, roles, context, emit)
     plan = None
     if found.active:
-        plan = activate(
-            store.root, Request("activate", found.active, roles=roles, options=options), emit
-        )
+        request = Request("activate", found.active, roles=roles, options=options, adopting=done)
+        plan = activate(store.root, request, emit)
     number = plan.wanted.number if plan is not None else None
     if output_format == "ndjson":
         emit("activated", generation=number, changed=True, packages=len(found.active))

@@ -162,13 +162,17 @@ def _host(
     emit: Emit,
     done: Repaired,
 ) -> None:
-    """Place the unit files that are not as they were placed: by an activation of the same set."""
-    context = hostapply.Context(root, 0, None, options)
-    done.units = repair.forget_units(root, context.units_dir, differences)
+    """Place the unit files that are not as they were placed: by an activation of the same set,
+    which is told each directory that it is about, whatever the options say."""
+    lacking = repair.forget_units(root, differences)
+    done.units = sorted({name for names in lacking.values() for name in names})
     with translated(root):
         active = active_generation(root)
-    if done.units and active is not None:
-        request = Request("activate", list(active.packages), roles=active.roles, options=options)
+    if active is None:
+        return
+    for directory in lacking:
+        there = {**options, "units_dir": directory, "rooted_systemd": False}
+        request = Request("activate", list(active.packages), roles=active.roles, options=there)
         activation.activate(root, request, emit)
 
 

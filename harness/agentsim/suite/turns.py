@@ -2,7 +2,7 @@
 
 While such a test runs, no other worker of pytest-xdist runs one: a number of the machine is of the
 host then, and not of the neighbours. Each worker holds a lock during each test (flock(2)), shared
-or exclusive; who waits for the exclusive one holds the gate that all pass, so that it gets its turn.
+or exclusive; who waits for the exclusive one holds the gate that all pass, and so gets its turn.
 """
 
 from __future__ import annotations
