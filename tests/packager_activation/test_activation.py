@@ -399,3 +399,14 @@ def test_a_damaged_active_link_is_told_of(root: Path) -> None:
     result = run(root, "active")
     assert result.returncode == 65
     assert "is not a generation" in result.stderr
+
+
+@pytest.mark.parametrize("keep", [1, 2, 3, 4, 5, 6, 9])
+def test_gc_keeps_as_many_as_it_says(root: Path, keep: int) -> None:
+    for number in (1, 2, 3, 1):
+        ok(root, "activate", f"a--{number}")
+    told = json.loads(ok(root, "gc", f"--keep={keep}", "--format=json"))
+    assert told["kept"] == [1, 2, 3, 4][-keep:]
+    assert told["generations"] == [1, 2, 3, 4][:-keep]
+    history = json.loads(ok(root, "history", "--format=json"))["generations"]
+    assert [each["generation"] for each in history] == told["kept"]

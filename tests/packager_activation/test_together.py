@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from agentsim.suite.processes import wait_until
 from packager.generation import active_number
 
 from .sets import PACKAGER, add, check, look, ok, tidy
@@ -150,3 +151,53 @@ def test_a_held_lock_ends_in_75(tmp_path: Path) -> None:
     os.close(held)
     waiting.join(timeout=30)
     assert set(look(root)) == {"bin/a"}
+
+
+def waits_for(lock: Path, pid: int) -> bool:
+    """Whether the process has the lock open, as one that waits for it."""
+    return any(os.path.realpath(each) == str(lock) for each in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def test_what_another_left_while_this_one_waited_is_not_taken_for_its_own(tmp_path: Path) -> None:
+    import fcntl
+
+    from packager import lock
+
+    root = tmp_path / "store"
+    for each in ("a--1", "b--1", "c--1"):
+        add(root, each, {f"bin/{each[0]}": each})
+    ok(root, "activate", "c--1")
+    ok(root, "activate", "b--1")
+    tree = tmp_path / "3"
+    (root / "generations/2").rename(tree)  # what a killed `activate b--1` had ready as generation 3
+    (root / "active").unlink()
+    (root / "active").symlink_to("generations/1")
+    (root / "history/2.json").rename(tmp_path / "2.json")
+    held = os.open(root / lock.ACTIVATION, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    waiting = subprocess.Popen([PACKAGER, "--root", str(root), "activate", "a--1"])
+    wait_until(lambda: waits_for(root / lock.ACTIVATION, waiting.pid), 30)
+    tree.rename(root / "generations/2")
+    os.close(held)
+    assert waiting.wait(timeout=30) == 0
+    assert set(look(root)) == {"bin/a"}
+    check(root)
+
+
+def test_gc_waits_for_an_activation_that_may_go_back(tmp_path: Path) -> None:
+    import fcntl
+
+    from packager import lock
+
+    root = tmp_path / "store"
+    for each in ("a--1", "a--2"):
+        add(root, each, {"bin/a": each})
+        ok(root, "activate", each)
+    held = os.open(root / lock.ACTIVATION, os.O_RDWR)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    waiting = subprocess.Popen([PACKAGER, "--root", str(root), "gc", "--keep=1"])
+    wait_until(lambda: waits_for(root / lock.ACTIVATION, waiting.pid), 30)
+    assert (root / "packages/a--1").is_dir()
+    os.close(held)
+    assert waiting.wait(timeout=30) == 0
+    assert not (root / "packages/a--1").exists()
