@@ -39,6 +39,11 @@ def packages(root: Path) -> None:
     add(root, "unused--1", {"bin/unused": "unused\n"})
 
 
+def wide(root: Path) -> None:
+    """A package of so many directories that they are not synced one by one."""
+    add(root, "a--1", {f"lib/{number}/x": f"{number}" for number in range(30)})
+
+
 def one(root: Path) -> None:
     """A first generation, and the spare tree."""
     packages(root)
@@ -93,6 +98,7 @@ def age(root: Path) -> None:
 
 SCENES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "the first activate": (packages, ["activate", "a--1", "b--1"]),
+    "the first activate of many directories": (wide, ["activate", "a--1"]),
     "swap into the spare": (one, ["swap", "a--2"]),
     "swap into an old tree": (three, ["swap", "a--1"]),
     "activate into a copy": (copying, ["activate", "--add", "c--1"]),

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from packager.planning import Request
 from packager.store import Store
 from packager_store.archives import snapshot
 
-from .sets import add, archive, check, look, ok, run, tidy
+from .sets import PACKAGER, add, archive, check, look, ok, run, tidy
 
 LONGEST = 255  # bytes of a name, NAME_MAX of every usual file system
 DIRECTORIES = ("packages", "manifests", "staging", "generations", "history")
@@ -222,3 +224,17 @@ def test_whatever_a_package_says_of_itself(info: dict[str, object], store: Path)
     if (store / "packages/p--1").exists():  # never active: it waits
         Store(str(store)).remove("p--1")
     tidy(store)
+
+
+def test_who_it_was_is_told_whatever_bytes_the_name_has(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    add(root, "a--1", {"bin/a": ""})
+    done = subprocess.run(
+        [PACKAGER, "activate", "a--1"],
+        env={"PATH": os.environ["PATH"], "PACKAGER_ROOT": str(root), b"ABI_PRINCIPAL": b"a\xff\n"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (made,) = json.loads(ok(root, "history", "--format=json"))["generations"]
+    assert made["who"] == "a\ufffd\n"

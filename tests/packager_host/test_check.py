@@ -195,3 +195,15 @@ def test_told_to_stop_while_it_starts_one_it_leaves_none(root: Path) -> None:
     done = subprocess.run(words, env=environment(root), timeout=20, check=False)
     assert done.returncode == -signal.SIGTERM
     assert working_on(root) == []
+
+
+def test_what_left_the_group_and_writes_for_ever_holds_nothing_up(root: Path) -> None:
+    pid = root.parent / "pid"
+    program = f"#!/bin/sh\nsetsid sh -c 'echo $$ >{pid}; exec yes' &\nsleep 0.2\n"
+    add(root, "a--1", {"check/leaves": program})
+    assert packager(root, "activate", "a--1").returncode == 0
+    try:
+        code, found = report(root, "--timeout=5")
+    finally:
+        os.kill(int(pid.read_text()), signal.SIGKILL)
+    assert (code, found["leaves"]["ok"], found["leaves"]["truncated"]) == (0, True, True)

@@ -237,3 +237,28 @@ def test_names_and_ranges_bring_what_they_require(root: Path, tools: Tools) -> N
         done = on_host(root, tools, *words)
         assert (done.returncode, said in done.stderr.decode()) == (code, True), (words, done.stderr)
     assert active(root) == ["maria--1", "web--1.10"]
+
+
+def test_what_a_set_that_failed_had_made_goes_with_it(root: Path, tools: Tools) -> None:
+    add(root, "web--1", {"units/web.service": UNIT})
+    add(root, "db--1", {"units/db.service": UNIT}, {"state_directory": True})
+    assert on_host(root, tools, "activate", "web--1").returncode == 0
+    tools.answer("systemctl-start", 1, "Job for db.service failed.")
+    failing = "Id=db.service\nLoadState=loaded\nActiveState=failed\nResult=exit-code\n"
+    tools.answer("systemctl-show", 0, failing)
+    done = on_host(root, tools, "activate", "--add", "--rollback-on-failure", "db--1")
+    assert done.returncode == 74
+    assert active(root) == ["web--1"]
+    assert not (root.parent / "lib/db").exists()
+    assert "pending" not in json.loads((root / "host.json").read_text())
+
+
+def test_repair_places_units_wherever_they_were_placed(root: Path, tools: Tools) -> None:
+    add(root, "web--1", {"units/web.service": UNIT})
+    assert on_host(root, tools, "activate", "--rooted-systemd", "web--1").returncode == 0
+    (root / "web.service").unlink()
+    assert packager(root, "verify").returncode == 65
+    done = on_host(root, tools, "repair")
+    assert (done.returncode, b"placed web.service" in done.stdout) == (0, True), done.stderr
+    assert (root / "web.service").read_text() == UNIT
+    assert packager(root, "verify").returncode == 0

@@ -10,7 +10,7 @@ from packager_command import packager
 from packager_store.archives import snapshot
 
 from .host import Tools
-from .package import archive, host_options
+from .package import add, archive, host_options
 
 UNIT = "[Service]\nExecStart=/opt/mesosphere/bin/web\n"
 
@@ -108,3 +108,38 @@ def test_an_active_package_that_is_refused_stops_it(root: Path, old: Path) -> No
     done = packager(root, "import-pkgpanda", *import_options(root), old)
     assert (done.returncode, b"web--2 is left out" in done.stderr) == (0, True)
     assert packager(root, "import-pkgpanda", *import_options(root), old).returncode == 73
+
+
+def test_a_refused_import_leaves_the_host_to_pkgpanda(root: Path, old: Path, tools: Tools) -> None:
+    for package_id in ("web--1", "conf--abc"):  # two packages with one variable
+        info = {"environment": {"PORT": package_id}}
+        (old / f"packages/{package_id}/pkginfo.json").write_text(json.dumps(info))
+    done = packager(root, "import-pkgpanda", *import_options(root), old)
+    assert (done.returncode, b"PORT" in done.stderr) == (73, True)
+    add(root, "hello--1", {"bin/hello": ""})
+    done = packager(root, "activate", *host_options(root), "hello--1", PATH=tools.path())
+    assert done.returncode == 0, done.stderr
+    assert tools.calls(asking=True) == []
+    assert (root.parent / "system/web.service").read_text() == UNIT
+
+
+@pytest.mark.parametrize("switched", [False, True])
+def test_an_import_that_was_killed_counts_only_if_its_set_is_active(
+    root: Path, old: Path, tools: Tools, switched: bool
+) -> None:
+    assert packager(root, "import-pkgpanda", *import_options(root), old).returncode == 0
+    place = root / "host.json"
+    state = json.loads(place.read_text())
+    taken = {key: state.pop(key) for key in ("units", "sysctl", "boot", "directories")}
+    empty: dict[str, object] = {"units": {}, "sysctl": {}, "directories": {}}
+    place.write_text(json.dumps({**state, **empty, "adopting": {"generation": 1, **taken}}))
+    if not switched:
+        (root / "active").unlink()
+        (root / "history/1.json").unlink()
+    add(root, "hello--1", {"bin/hello": ""})
+    done = packager(root, "activate", *host_options(root), "hello--1", PATH=tools.path())
+    assert done.returncode == 0, done.stderr
+    stops = [call for call in tools.calls() if call[1] == "stop"]
+    assert stops == ([["systemctl", "stop", "web.service", "conf.timer"]] if switched else [])
+    assert (root.parent / "system/web.service").exists() is not switched
+    assert "adopting" not in json.loads(place.read_text())

@@ -35,6 +35,13 @@ def test_versions_in_order() -> None:
     assert key("1") == key("1.0") == key("1.0.0") == key("v1") == key("1:0")
 
 
+def test_versions_of_any_length_have_an_order() -> None:
+    longest = "9" * 5000
+    assert contains(parse_range(f"<{longest}0"), longest)
+    assert contains(parse_range("=" + "0" * 5000), "0" * 5000)
+    assert key("0" * 5000 + "1") == key("1")
+
+
 @pytest.mark.parametrize("version", [HASH, "0" * 40, "a" * 64, "setup", "justmesos", "_1", "v"])
 def test_versions_without_an_order(version: str) -> None:
     assert key(version) is None
@@ -86,6 +93,14 @@ def test_ranges() -> None:
 )
 def test_new_keys_are_taken(info: Mapping[str, object]) -> None:
     assert parse_pkginfo(json.dumps(info).encode()) == (info, [])
+
+
+@pytest.mark.parametrize(
+    "number", ["1e400", "-1e400", "123456789012345678", "-12345678901234567", "9" * 5000]
+)
+def test_numbers_that_an_index_could_not_have_are_refused(number: str) -> None:
+    with pytest.raises(DataError, match=r"pkginfo\.json: .*(too large|digits)"):
+        parse_pkginfo(f'{{"x": [{number}]}}'.encode())
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,10 @@ HOSTILE: dict[str, tuple[bytes, tuple[str, ...]]] = {
         b"".join(header(f"f{n}") for n in range(51)) + END,
         ("f50", "more than 50 members"),
     ),
+    "too many directories that paths imply": (
+        b"".join(member(f"{n}/b/c/d/e/f", b"x") for n in range(10)) + END,
+        ("8/b/c/d/e/f", "more than 50 files and directories"),
+    ),
     "too many nested headers": (
         b"".join(pax({b"comment": b"x"}, b"g") for n in range(51)) + END,
         ("more than 50 members",),
