@@ -14,12 +14,13 @@ from packager.store import Store
 
 from .power import Recording, judged, recording_to
 from .sets import check, look, run, tidy
-from .test_crash import copying, interrupted, one, packages, three, without_tree
+from .test_crash import copying, interrupted, one, packages, three, wide, without_tree
 
 State = tuple[dict[str, str], int | None, list[str]]
 
 SCENES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "the first activate": (packages, ["activate", "a--1", "b--1"]),
+    "the first activate of many directories": (wide, ["activate", "a--1"]),
     "swap into the spare": (one, ["swap", "a--2"]),
     "swap into an old tree": (three, ["swap", "a--1"]),
     "activate into a copy": (copying, ["activate", "--add", "c--1"]),
