@@ -31,6 +31,11 @@ namespace command {
 constexpr int64_t MAX_BACKLOG = 8 << 20;
 constexpr int HOLD_UP_MS = 5;
 
+// How long, and how much, what a command writes to a stream may wait for more.
+constexpr double HELD_SECONDS = 0.02;
+constexpr size_t MAX_HELD = 64 * 1024;
+
+
 Response toResponse(const Answer& answer)
 {
   Response response(answer.status);
@@ -87,6 +92,7 @@ void Exchange::receive(Pipe::Reader from)
     if (piece.isPending()) {
       piece.onAny([self, from](const Future<string>& piece) {
         if (self->arrived(piece)) {
+          self->holdUp();
           self->receive(from);
         }
       });
@@ -108,13 +114,18 @@ bool Exchange::arrived(const Future<string>& piece)
   }
   const shared_ptr<Exchange> self = shared_from_this();
   service->loop.post([self, piece]() { self->received(piece); });
-  // libprocess knows no flow control: a client that is faster than the disk
-  // would fill the memory. This thread is the one that reads all sockets, so
-  // it may be held up, but for a moment only.
+  return more;
+}
+
+
+// libprocess knows no flow control: a client that is faster than the disk
+// would fill the memory. To be called on the thread that reads all sockets:
+// it may be held up, but for a moment only. An actor may not.
+void Exchange::holdUp() const
+{
   for (int i = 0; i < HOLD_UP_MS && backlog > MAX_BACKLOG; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  return more;
 }
 
 
@@ -245,7 +256,6 @@ void Exchange::run()
   launch.input = input.get();
   invocation->start(launch);
   ::close(input.get());
-  body.reset();
 }
 
 
@@ -286,13 +296,34 @@ Try<Nothing> Exchange::take(const char* data, size_t size)
   if (route.delivery == "stream") {
     beginStream();
     endsWithNewline = data[size - 1] == '\n';
-    writer->write(string(data, size));
+    held.append(data, size);
+    if (flushing.isNone() || held.size() >= MAX_HELD) {
+      flush();
+    }
     return Nothing();
   }
   if (!output) {
     output = std::make_shared<Buffer>(service->spool);
   }
   return output->write(data, size);
+}
+
+
+// Writes what is held, and lets what comes next wait for a moment: libprocess
+// keeps each write of a stream as an object of its own, which costs many times
+// the size of a small one.
+void Exchange::flush()
+{
+  writer->write(held);
+  held.clear();
+  if (flushing.isNone()) {
+    flushing = service->loop.after(HELD_SECONDS, [this]() {
+      flushing = None();
+      if (!held.empty()) {
+        flush();
+      }
+    });
+  }
 }
 
 
@@ -303,9 +334,13 @@ void Exchange::beginStream()
   }
   Pipe pipe;
   writer = pipe.writer();
-  const shared_ptr<Exchange> self = shared_from_this();
-  writer->readerClosed().onReady([self](const Nothing&) {
-    self->service->loop.post([self]() { self->gone(); });
+  // The answer holds the pipe, so the pipe must not hold this. As long as the
+  // command runs, `running` does.
+  const std::weak_ptr<Exchange> weak = shared_from_this();
+  writer->readerClosed().onReady([weak](const Nothing&) {
+    if (const shared_ptr<Exchange> self = weak.lock()) {
+      self->service->loop.post([self]() { self->gone(); });
+    }
   });
   Response response = toResponse(streamAnswer(route));
   response.type = Response::PIPE;
@@ -320,6 +355,11 @@ void Exchange::finished(const Outcome& outcome)
   const shared_ptr<Exchange> self = shared_from_this();
 
   claimed.reset();
+  body.reset(); // The command had it open until now.
+  if (flushing.isSome()) {
+    service->loop.cancel(flushing.get());
+    flushing = None();
+  }
   const bool success = statusOf(route, outcome) < 400;
   if (!success) {
     ++places->failed;
@@ -332,6 +372,9 @@ void Exchange::finished(const Outcome& outcome)
   } else if (writer.isSome() || (route.delivery == "stream" && success)) {
     beginStream();
     // Never `fail`: that would write a second head into the body.
+    if (!held.empty()) {
+      writer->write(held);
+    }
     writer->write((endsWithNewline ? "" : "\n") + exitRecord(outcome));
     writer->close();
   } else {

@@ -61,6 +61,7 @@ public:
 private:
   void receive(process::http::Pipe::Reader from);
   bool arrived(const process::Future<std::string>& piece);
+  void holdUp() const;
   void received(const process::Future<std::string>& piece);
   void queue();
   void giveUp();
@@ -68,6 +69,7 @@ private:
   Try<int> openInput();
   Try<Nothing> take(const char* data, size_t size);
   void beginStream();
+  void flush();
   void finished(const Outcome& outcome);
   void release();
   void answerWhole(const Outcome& outcome);
@@ -92,6 +94,8 @@ private:
   std::unique_ptr<ClaimedId> claimed; // While the command runs.
   std::unique_ptr<Invocation> invocation;
   Option<process::http::Pipe::Writer> writer; // Once the stream has begun.
+  std::string held; // Of the stream: to be written in a moment.
+  Option<Loop::Timer> flushing;
   bool endsWithNewline = true;
   bool isGone = false;
 };

@@ -21,6 +21,7 @@ namespace command {
 constexpr size_t PLACES = 16384;
 constexpr pid_t TAKEN = -1; // A place whose command has not begun.
 
+constexpr double PATIENCE = 10; // Seconds, after SIGKILL.
 constexpr timespec PAUSE = {0, 50 * 1000 * 1000};
 
 static Guarded* places = nullptr; // Shared with the guard.
@@ -52,7 +53,8 @@ static bool endCommands(double died)
     if (late >= place->grace) {
       ::killpg(group, SIGKILL);
     }
-    if (::killpg(group, 0) == 0) {
+    // A zombie that nobody reaps stays in its group for ever.
+    if (::killpg(group, 0) == 0 && late < place->grace + PATIENCE) {
       left = true;
     } else {
       place->group = 0;
@@ -98,16 +100,21 @@ Try<Nothing> startGuard()
   // Twice, so that it is no child of the agent.
   const pid_t child = ::fork();
   if (child == 0) {
-    if (::fork() == 0) {
+    const pid_t guard = ::fork();
+    if (guard == 0) {
       run(pipe[0]);
     }
-    ::_exit(0);
+    ::_exit(guard < 0 ? errno : 0);
   }
   ::close(pipe[0]);
   if (child < 0) {
     return ErrnoError();
   }
-  ::waitpid(child, nullptr, 0);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  if (status != 0) {
+    return ErrnoError(WEXITSTATUS(status));
+  }
   return Nothing();
 }
 

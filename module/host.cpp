@@ -158,6 +158,15 @@ Try<Nothing> serve(const Parameters& parameters)
       } while (fd >= 0 && fd <= 2);
       ::close(fd);
 
+      // Ignored, as some supervisors leave it, it has the kernel reap commands
+      // before anybody has seen how they ended.
+      struct sigaction child;
+      if (
+        ::sigaction(SIGCHLD, nullptr, &child) == 0 &&
+        child.sa_handler == SIG_IGN) {
+        ::signal(SIGCHLD, SIG_DFL);
+      }
+
       const Try<Nothing> guarded = startGuard();
       if (guarded.isError()) {
         return Error("a process can't be started: " + guarded.error());
@@ -189,6 +198,9 @@ static struct sigaction replaced[NSIG];
 
 static void handle(int number)
 {
+  // A second signal, whichever of the two, does not wait for anything.
+  ::signal(SIGTERM, SIG_DFL);
+  ::signal(SIGINT, SIG_DFL);
   const auto byte = static_cast<unsigned char>(number);
   const ssize_t written = ::write(signals[1], &byte, 1);
   (void)written; // Nothing can be done about it here.
@@ -200,7 +212,7 @@ void endInOrder(void (*last)(int))
   PCHECK(::pipe2(signals, O_CLOEXEC) == 0);
   struct sigaction action = {};
   action.sa_handler = handle;
-  action.sa_flags = SA_RESETHAND | SA_RESTART;
+  action.sa_flags = SA_RESTART;
   ::sigaction(SIGTERM, &action, &replaced[SIGTERM]);
   ::sigaction(SIGINT, &action, &replaced[SIGINT]);
 

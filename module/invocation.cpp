@@ -21,6 +21,7 @@ constexpr int DRAIN_READS = 16;
 // exited, and when to look for who does.
 constexpr double HELD_SECONDS = 1;
 constexpr double LOOK_SECONDS = 0.02;
+constexpr double LOOK_AGAIN_SECONDS = 0.2;
 
 // How often to look for an exit where the kernel has no pidfds, and which part
 // of a command's time that may cost: a thousand commands need not be looked at
@@ -178,9 +179,9 @@ void Invocation::end(const string& reason)
   if (!outcome.reason.empty() || child.pid <= 0) {
     return;
   }
-  if (isReaped()) {
+  if (isReaped() || hasExited(child)) {
     if (cut) {
-      outcome.reason = reason; // What an escaped process wrote was too much.
+      outcome.reason = reason; // What it wrote, or who escaped, was too much.
     }
     return;
   }
@@ -220,12 +221,20 @@ void Invocation::exited()
     finish();
     return;
   }
-  after("look", LOOK_SECONDS, [this]() { killEscaped(outcome.requestId); });
+  after("look", LOOK_SECONDS, [this]() { look(); });
   after("held", HELD_SECONDS, [this]() {
     close(&output);
     close(&error);
     finish();
   });
+}
+
+
+// Looks more than once: what escaped may have started others meanwhile.
+void Invocation::look()
+{
+  killEscaped(outcome.requestId);
+  after("look", LOOK_AGAIN_SECONDS, [this]() { look(); });
 }
 
 

@@ -67,6 +67,7 @@ private:
   void cancelTimers();
   void watchIdle();
   void exited();
+  void look();
   void finish();
 
   bool isReaped() const { return outcome.exitCode || outcome.signal; }

@@ -45,7 +45,8 @@ string logLine(
         << (outcome.signal ? signalName(*outcome.signal) :
                              "exit " + std::to_string(*outcome.exitCode));
     if (outcome.reason != "exit" && outcome.reason != "signal") {
-      out << " (" << outcome.reason << ")";
+      out << " (" << outcome.reason << (outcome.detail.empty() ? "" : ": ")
+          << tame(outcome.detail) << ")";
     }
     out << " in " << secondsText(outcome.seconds) << " s";
   }

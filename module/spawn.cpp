@@ -315,6 +315,9 @@ int reap(const Child& child)
     return 0;
   }
   const siginfo_t info = wait(child, 0);
+  if (info.si_pid == 0) {
+    return -SIGKILL; // Somebody else has reaped it: that is no success.
+  }
   return info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
 }
 
@@ -335,8 +338,8 @@ void killEscaped(const string& requestId)
     // Opened before the look, so that the signal can't go to a later owner of
     // the number, wherever the kernel allows it.
     const int pidfd = ::syscall(PIDFD_OPEN, pid.get(), 0);
-    if (pidfd < 0 && errno != ENOSYS) {
-      continue;
+    if (pidfd < 0 && errno == ESRCH) {
+      continue; // Else it can't be had here: too old a kernel, a filter.
     }
     const Try<string> environment = os::read("/proc/" + name + "/environ");
     if (

@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,8 @@ from typing import Any
 
 import old_kernel
 import pytest
+from agentsim.suite.memory import MIB
+from agentsim.suite.processes import descendants, resident
 
 BUILD = os.environ.get("ABI_MODULE_BUILD")
 HOST = Path(BUILD or "", "host")
@@ -274,3 +277,61 @@ def test_on_a_kernel_without_pidfds(tmp_path: Path, serve: Serve) -> None:
     assert get("/t/escape") == (200, b"out\n")
     escaped = int((tmp_path / "escaped").read_text())
     until(lambda: not alive(escaped), "end of a descendant in a session of its own")
+
+
+def test_streams_of_clients_that_close_at_once_leave_no_memory(serve: Serve) -> None:
+    argv = ["-c", "exec head -c 4000000 /dev/zero"]
+    route = {
+        "path": "/zeros",
+        "method": "GET",
+        "argv": argv,
+        "disconnect": "finish",
+        "response": {"delivery": "stream"},
+    }
+    program, port = serve(table(command=["/bin/sh"], routes=[route]))
+
+    def ask(count: int) -> int:
+        for _ in range(count):
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                connection.sendall(b"GET /t/zeros HTTP/1.1\r\nHost: x\r\n\r\n")
+        until(lambda: not descendants(program.pid), "end of all commands")
+        return resident(program.pid)
+
+    before = ask(100)
+    assert ask(150) - before < 96 * MIB  # of 600 that were written
+
+
+def test_many_small_writes_to_a_client_that_does_not_read_cost_little(serve: Serve) -> None:
+    script = "import os, time\nfor _ in range(250_000): os.write(1, b'x'); time.sleep(0)"
+    route = {
+        "path": "/small",
+        "method": "GET",
+        "argv": ["-c", script],
+        "response": {"delivery": "stream"},
+    }
+    program, port = serve(table(command=[sys.executable], routes=[route]))
+    before = resident(program.pid)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", port))
+        connection.sendall(b"GET /t/small HTTP/1.1\r\nHost: x\r\n\r\n")
+        until(lambda: descendants(program.pid), "start")
+        until(lambda: not descendants(program.pid), "end")
+        assert resident(program.pid) - before < 4 * MIB
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_does_not_wait(
+    tmp_path: Path, serve: Serve, second: signal.Signals
+) -> None:
+    told = tmp_path / "told"
+    script = f"trap 'touch {told}' TERM; touch {told}.0; while :; do sleep 0.1; done"
+    route = {**ROUTE, "argv": ["-c", script], "grace": 60}
+    program, port = serve(table(command=["/bin/sh"], routes=[route]))
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
+    connection.request("GET", "/t/true")
+    until(Path(f"{told}.0").exists, "start")
+    program.send_signal(signal.SIGTERM)
+    until(told.exists, "SIGTERM of the command")
+    program.send_signal(second)
+    assert program.wait(timeout=LIMIT) == -second

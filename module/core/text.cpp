@@ -87,7 +87,11 @@ size_t findInvalid(const string& text)
 }
 
 
-string quoteJson(const string& text) { return nlohmann::json(text).dump(); }
+string quoteJson(const string& text)
+{
+  using nlohmann::json;
+  return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
+}
 
 
 string secondsText(double seconds)
