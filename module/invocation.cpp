@@ -233,7 +233,13 @@ void Invocation::exited()
 // Looks more than once: what escaped may have started others meanwhile.
 void Invocation::look()
 {
-  killEscaped(outcome.requestId);
+  std::vector<int> pipes;
+  for (const Stream* stream : {&output, &error}) {
+    if (stream->fd >= 0) {
+      pipes.push_back(stream->fd);
+    }
+  }
+  killHolders(pipes);
   after("look", LOOK_AGAIN_SECONDS, [this]() { look(); });
 }
 

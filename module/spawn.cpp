@@ -21,7 +21,6 @@
 #include <stout/numify.hpp>
 #include <stout/os.hpp>
 #include <stout/os/ls.hpp>
-#include <stout/os/read.hpp>
 
 #include "core/text.hpp"
 
@@ -322,10 +321,40 @@ int reap(const Child& child)
 }
 
 
-void killEscaped(const string& requestId)
+// Whether a process has one of these pipes open for writing, which the mode of
+// the link tells (proc(5)).
+static bool holds(const string& pid, const vector<string>& ends)
 {
-  const string marker =
-    string(1, '\0') + "ABI_REQUEST_ID=" + requestId + string(1, '\0');
+  const string directory = "/proc/" + pid + "/fd";
+  const Try<std::list<string>> names = os::ls(directory);
+  if (names.isError()) {
+    return false;
+  }
+  foreach (const string& name, names.get()) {
+    const string path = directory + "/" + name;
+    char target[64];
+    const ssize_t size = ::readlink(path.c_str(), target, sizeof(target));
+    struct stat status;
+    if (
+      size > 0 &&
+      std::count(ends.begin(), ends.end(), string(target, size)) > 0 &&
+      ::lstat(path.c_str(), &status) == 0 && (status.st_mode & S_IWUSR)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+
+void killHolders(const vector<int>& pipes)
+{
+  vector<string> ends;
+  for (const int pipe : pipes) {
+    struct stat status;
+    if (::fstat(pipe, &status) == 0) {
+      ends.push_back("pipe:[" + std::to_string(status.st_ino) + "]");
+    }
+  }
   const Try<std::list<string>> names = os::ls("/proc");
   if (names.isError()) {
     return;
@@ -341,10 +370,7 @@ void killEscaped(const string& requestId)
     if (pidfd < 0 && errno == ESRCH) {
       continue; // Else it can't be had here: too old a kernel, a filter.
     }
-    const Try<string> environment = os::read("/proc/" + name + "/environ");
-    if (
-      environment.isSome() &&
-      (string(1, '\0') + environment.get()).find(marker) != string::npos) {
+    if (holds(name, ends)) {
       if (pidfd < 0) {
         ::kill(pid.get(), SIGKILL);
       } else {

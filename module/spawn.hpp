@@ -73,9 +73,10 @@ int reap(const Child& child);
 // Closes all descriptors from `first` on; makes nothing but system calls.
 void closeFrom(int first);
 
-// Kills every process whose environment names a request: descendants of its
-// command that left the process group, and still hold its pipes.
-void killEscaped(const std::string& requestId);
+// Kills every other process that could still write into one of these pipes,
+// of which the read ends are given: descendants of their command that left its
+// process group.
+void killHolders(const std::vector<int>& pipes);
 
 } // namespace command {
 

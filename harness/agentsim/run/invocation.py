@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from agentsim.run.escaped import kill_escaped
+from agentsim.run.escaped import kill_holders
 from agentsim.run.spawn import (
     Child,
     Exhausted,
@@ -37,6 +37,7 @@ STDERR_TAIL = 4097
 #: Seconds to wait for pipes that others hold on to after the command has exited.
 HELD_PIPE_WAIT = 1.0
 _HELD_PIPE_LOOK = 0.02
+_HELD_PIPE_LOOK_AGAIN = 0.2
 _DRAIN_READS = 16  # of _READ bytes: more than the largest pipe holds
 
 
@@ -283,7 +284,7 @@ class Invocation:
         else:
             SIGCHLD_WATCHERS.discard(self._exit_seen)
         if self._open:
-            self._timers["look"] = self._loop.call_later(_HELD_PIPE_LOOK, self._look_for_escaped)
+            self._look_for_holders(_HELD_PIPE_LOOK)
             self._timers["held"] = self._loop.call_later(HELD_PIPE_WAIT, self._let_go)
         else:
             self._finish()
@@ -298,8 +299,14 @@ class Invocation:
                 if descriptor not in self._open or not read():
                     break
 
-    def _look_for_escaped(self) -> None:
-        kill_escaped(self._plan.request_id)
+    def _look_for_holders(self, seconds: float) -> None:
+        """After so many seconds, and again then: who is killed may have started others."""
+
+        def look() -> None:
+            kill_holders(self._open)
+            self._look_for_holders(_HELD_PIPE_LOOK_AGAIN)
+
+        self._timers["look"] = self._loop.call_later(seconds, look)
 
     def _let_go(self) -> None:
         for descriptor in tuple(self._open):

@@ -26,6 +26,17 @@ def nobody_left(host: Host, request_id: str) -> None:
     wait_until(lambda: not of_request(request_id), host.deadline, "the end of all processes")
 
 
+def sleepers() -> set[int]:
+    """The processes `sleep 60` that have nothing in their environment."""
+    found = set()
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (place / "cmdline").read_bytes()
+            if command == b"sleep\00060\0" and not (place / "environ").read_bytes():
+                found.add(int(place.name))
+    return found
+
+
 @clause("ABI-PROC-7", "ABI-PROC-9")
 @pytest.mark.parametrize("code", [0, 3])
 def test_an_invocation_ends_with_its_own_process(
@@ -48,6 +59,31 @@ def test_who_left_the_group_and_holds_the_pipes_is_killed(
     assert (answer.status, answer.body) == (200, b"done\n")
     assert answer.seconds < 10, "the host waited for the pipes"  # two seconds, on a busy machine
     nobody_left(local, request_id)
+
+
+@clause("ABI-PROC-8")
+def test_who_holds_the_pipes_is_known_without_its_environment(local: Host) -> None:
+    before = sleepers()
+    answer = local.get("/tree/nameless")
+    assert (answer.status, answer.body) == (200, b"done\n")
+    wait_until(lambda: sleepers() <= before, local.deadline, "the end of all processes")
+
+
+@clause("ABI-PROC-11")
+def test_nobody_is_killed_for_the_same_request_id(
+    local: Host, request_id: str, tagged: Tagged
+) -> None:
+    assert local.get("/tree/daemon", {"count": 60}, tagged).status == 200  # of an earlier request
+    (daemon,) = of_request(request_id)
+    try:
+        assert local.get("/tree/session", headers=tagged).status == 200
+        wait_until(
+            lambda: of_request(request_id) in ([daemon], []), local.deadline, "the end of the other"
+        )
+        assert of_request(request_id) == [daemon]
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(daemon, signal.SIGKILL)
 
 
 @clause("ABI-PROC-9")
