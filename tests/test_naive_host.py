@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 # It keeps these by accident: it does nothing of its own in time, to signals or to tables, it has no
 # credentials at all.
 KEPT = {
-    *("ABI-TABLE-11", "ABI-TABLE-34", "ABI-ROUTE-4", "ABI-ENV-10", "ABI-PROC-4", "ABI-PROC-11"),
+    *("ABI-TABLE-11", "ABI-TABLE-34", "ABI-ROUTE-4", "ABI-ENV-10", "ABI-PROC-4"),
     *("ABI-STDIN-11", "ABI-OUT-10", "ABI-HTTP-2", "ABI-HTTP-6", "ABI-AUTH-2", "ABI-LIFE-6"),
 }
 # Nobody can ask it: it says nothing of tables, and has no spool, no clock and no size of its own.
