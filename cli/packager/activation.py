@@ -128,11 +128,11 @@ def sign(wanted: Generation, files: Mapping[str, bytes]) -> None:
         return  # an earlier generation, whose tree is made again
     wanted.files = {name: sha256(content) for name, content in sorted(files.items())}
     wanted.time = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    wanted.who = _variable("ABI_PRINCIPAL") or user()
-    wanted.request_id = _variable("ABI_REQUEST_ID")
+    wanted.who = variable("ABI_PRINCIPAL") or user()
+    wanted.request_id = variable("ABI_REQUEST_ID")
 
 
-def _variable(name: str) -> str | None:
+def variable(name: str) -> str | None:
     """The value of an environment variable as text, whatever bytes it has; None if unset."""
     value = os.environ.get(name)
     return None if value is None else os.fsencode(value).decode(errors="replace")
@@ -142,7 +142,7 @@ def user() -> str:
     """The person at work: whom sudo knows, else the user of this process."""
     import pwd
 
-    known = _variable("SUDO_USER")
+    known = variable("SUDO_USER")
     if os.getuid() == 0 and known:
         return known
     try:

@@ -160,6 +160,16 @@ def failures(names: Sequence[str], said: str) -> list[Failure]:
     return found
 
 
+def unknown(names: Sequence[str]) -> list[str]:
+    """Those of the units that systemd has no file of. Raises InputOutputError."""
+    real = [name for name in names if not is_template(name)]
+    if not real:
+        return []
+    code, shown = systemctl("show", "--property=Id,LoadState", *real)
+    states = _states(shown) if code == 0 else {}
+    return [name for name in real if states.get(name, {}).get("LoadState") == "not-found"]
+
+
 class Standing:
     """A unit that does not run though it should: `state` is "failed" or "stopped"; `words` are
     systemd's."""

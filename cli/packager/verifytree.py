@@ -204,7 +204,7 @@ def _shown(path: str) -> str:
 
 def _host(root: str) -> Iterator[Difference]:
     """The unit files that were placed on the host, and the links that make the target want them."""
-    if _is_activating(root):
+    if is_activating(root):
         return  # they are just being placed and removed
     try:
         state = hoststate.load(root)
@@ -229,7 +229,8 @@ def _host(root: str) -> Iterator[Difference]:
                 yield Difference(wants, "the link is missing", MISSING)
 
 
-def _is_activating(root: str) -> bool:
+def is_activating(root: str) -> bool:
+    """Whether somebody holds the lock of activations: nobody can tell how unit files are then."""
     try:
         fd = os.open(f"{root}/{lock.ACTIVATION}", os.O_RDONLY)
     except FileNotFoundError:

@@ -31,7 +31,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
-from packager.activation import activate, user
+from packager.activation import activate, user, variable
 from packager.errors import DataError, NotFound, PackagerError
 from packager.generation import active_generation
 from packager.installed import has_tree
@@ -179,7 +179,8 @@ class _Change:
         known = self._run.record["generation"]
         self._writer.update(self._run, generation={**known, "after": plan.wanted.number})
         restart = self._run.record["restart"]
-        self._restarter.restart(restart, settings)
+        wanted = {unit for each in intent.configuration.files for unit in each.restart}
+        self._restarter.restart(restart, settings, wanted=wanted)
         placed = repair.units(root, settings.host, self._emit)
         done = (plan.changed, repaired, placed, self._restarter.touched, self._lost)
         return any(done)
@@ -301,8 +302,11 @@ def _record(
     """What the run is to be remembered by (see `Writer.begin`)."""
     made, applied = intent.configuration, runs.applied(root)
     restart = set(configuration.restarted(before, made, restarts(applied)))
-    if damaged:
-        restart.update(unit for each in made.files for unit in each.restart)
+    for each in made.files:
+        place = f"{root}/active/{each.path}"
+        # An editor that has put a file in the link's place has left the package as it is.
+        if damaged or (os.path.lexists(place) and not os.path.islink(place)):  # noqa: PTH114
+            restart.update(each.restart)
     active = _active(root)
     found = active.number if active is not None else None
     back = found
@@ -315,8 +319,8 @@ def _record(
         "command": wish.command,
         "profile": {"name": wish.profile.name, "digest": wish.digest},
         "time": runs.now(),
-        "who": os.environ.get("ABI_PRINCIPAL") or user(),
-        "request_id": os.environ.get("ABI_REQUEST_ID"),
+        "who": variable("ABI_PRINCIPAL") or user(),
+        "request_id": variable("ABI_REQUEST_ID"),
         "previous": wish.previous if wish.command != "apply" else _previous(applied, wish),
         "packages": intent.all_ids,
         "configuration": made.id,

@@ -223,6 +223,11 @@ def _host(root: str, active: Generation, options: Mapping[str, object]) -> Itera
         yield Difference(SETTING, name, value, "not set since the host was started")
     for path in plan.get("forget", ()):
         yield Difference(DIRECTORY, path, None, "remembered, though no active package has it")
+    if "adopt" in plan:
+        yield Difference(HOST, "host", "an import that has ended", "one was interrupted")
+    if "reload" in plan or ("target" in plan and "place" not in plan):
+        known = "all unit files known to systemd"
+        yield Difference(HOST, "host", known, "it was not told of some")
     if plan.get("withdraw") is not None:
         yield Difference(HOST, "host", "an activation that has ended", "one was interrupted")
     if context.systemd:

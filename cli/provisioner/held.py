@@ -6,6 +6,7 @@ Most applies find that so and end here: what is imported on the way is kept ligh
 from __future__ import annotations
 
 from packager.session import translated
+from packager.verifytree import is_activating
 
 from provisioner import drift, runs, sealed
 
@@ -37,7 +38,7 @@ class Applied:
 def is_held(root: str, run: Run, key: bytes, settings: Settings, emit: Emit) -> bool:
     """Whether the host is as `run`, the applied one, has left it, and what went into it is the same
     still. Raises PackagerError."""
-    if run.outcome != runs.DONE:
+    if run.outcome != runs.DONE or is_activating(root):
         return False
     profile = run.profile()
     if not same_inputs(run, profile, key, emit):

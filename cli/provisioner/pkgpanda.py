@@ -191,8 +191,17 @@ def _file(each: dict[str, str], values: dict[str, object], secrets: Collection[s
     made: Document = {"path": _path(each), "template" if used else "content": text}
     # A file with a secret is for its owner only, whatever it was.
     if "permissions" in each and not used & set(secrets):
-        made["mode"] = f"{int(each['permissions'], 8) & 0o755 | 0o600:04o}"
+        made["mode"] = _mode(each)
     return made
+
+
+def _mode(each: dict[str, str]) -> str:
+    try:
+        return f"{int(each['permissions'], 8) & 0o755 | 0o600:04o}"
+    except ValueError:
+        raise DataError(
+            f"{each['path']}: its permissions are {each['permissions']!r}; octal digits are needed"
+        ) from None
 
 
 def _path(each: dict[str, str]) -> str:

@@ -61,7 +61,8 @@ class Profile:
     @property
     def health(self) -> Document:
         """The conditions, with the defaults filled in."""
-        return {**CHECK_DEFAULTS, **self.document.get("health", {})}
+        found = {**CHECK_DEFAULTS, **self.document.get("health", {})}
+        return {**found, "retries": int(found["retries"])}  # 3.0 is a whole number in JSON
 
     @property
     def on_failure(self) -> str:

@@ -8,7 +8,7 @@ from packager.hostplan import ordered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     from packager.events import Emit, Field
 
@@ -36,12 +36,18 @@ class Restarter:
         """Another set is about to become active: what was begun before does not count."""
         self._begun.clear()
 
-    def restart(self, names: Iterable[str], settings: Settings) -> None:
+    def restart(
+        self, names: Iterable[str], settings: Settings, *, wanted: Container[str] = ()
+    ) -> None:
         """Restart the units that were not begun yet, by one call. Events: `unit`, as packager's.
 
-        Raises UnitsFailed, InputOutputError without systemctl.
+        wanted: what has to be there; of the others those that have gone with their package, or
+        never came, are left out. Raises UnitsFailed, InputOutputError without systemctl.
         """
         left = ordered(name for name in names if name not in self._begun)
+        if settings.systemd:
+            gone = set(units.unknown([name for name in left if name not in wanted]))
+            left = [name for name in left if name not in gone]
         if not left:
             return
         if not settings.systemd:

@@ -202,7 +202,9 @@ class Writer:
 
     def _forget(self, found: list[int]) -> None:
         """Delete runs beyond the newest ones that nothing leads to."""
-        held = {each.number for each in (applied(self._root), pending(self._root)) if each}
+        runs_held = [each for each in (applied(self._root), pending(self._root)) if each]
+        held = {each.number for each in runs_held}
+        held |= {each.record["previous"] for each in runs_held}  # where `rollback` goes
         with opened(RUNS, self._fd) as runs:
             for number in found[: -KEPT + 1]:
                 if number not in held:

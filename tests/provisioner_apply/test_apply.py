@@ -15,6 +15,7 @@ import pytest
 from killing import Point, doing, why_no_strace
 from packager_store.archives import snapshot
 from packager_web import serve, status
+from provisioner_state.command import PROVISIONER
 
 from .host import UNIT, Host, configuration, profile, template
 
@@ -339,3 +340,96 @@ def test_a_restart_that_a_kill_has_kept_from_is_made_up_for(host: Host, call: st
         if missed:
             assert ["systemctl", "restart", "web.service"] in host.tools.calls()
     assert between, "no kill was between the switch and the restart"
+
+
+def without_the_service(host: Host) -> None:
+    """A systemd that has no file of web.service any more."""
+    host.tools.answer("systemctl-restart", 5, "Unit web.service not found.")
+    missing = "Id=web.service\nLoadState=not-found\nActiveState=inactive\nSubState=dead\n"
+    host.tools.answer("systemctl-show", 0, missing)
+
+
+def test_a_service_and_its_configuration_go_together(host: Host) -> None:
+    host.add("other--1", {"bin/other": "#!/bin/sh\n"})
+    host.applied(WEB)
+    without_the_service(host)
+    assert host.applied(profile(packages=["other"]))["changed"]
+    assert host.active == ["other--1"]
+
+
+def test_the_way_back_restarts_no_service_that_has_gone(host: Host) -> None:
+    host.add("other--1", {"bin/other": "#!/bin/sh\n"})
+    host.applied(profile(packages=["other"]))
+    probes = {**WEB["health"], "http": [{"url": "http://127.0.0.1:1/"}]}
+    without_the_service(host)
+    done = host.apply({**WEB, "health": probes})
+    assert (done.returncode, host.active) == (74, ["other--1"]), done.stderr
+    assert b"as it was before" in done.stderr
+    assert host.json("history")["pending"] is None
+
+
+def test_whole_numbers_may_be_written_with_a_point(host: Host) -> None:
+    host.applied({**WEB, "health": {**WEB["health"], "retries": 1.0}})
+
+
+def test_a_file_in_the_place_of_a_link_has_its_service_restarted(host: Host) -> None:
+    host.applied(WEB)
+    host.tools.calls()
+    place = host.root / "active/etc/web.conf"
+    place.unlink()
+    place.write_text("port=1\n")  # as sed -i does
+    assert host.run("apply", "--settle=0.001").returncode == 0
+    assert host.read("etc/web.conf") == "port=80\n"
+    assert ["systemctl", "restart", "web.service"] in host.tools.calls()
+
+
+def test_an_apply_that_waited_brings_no_earlier_profile_back(host: Host) -> None:
+    import fcntl
+
+    from agentsim.suite.processes import wait_until
+
+    host.applied(WEB)
+    place = host.root / "provisioner/lock"
+    held = os.open(place, os.O_RDWR)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    with subprocess.Popen([*PROVISIONER, "apply"], env=host.environment) as waiting:
+        fds = Path(f"/proc/{waiting.pid}/fd")
+        wait_until(lambda: any(os.path.realpath(fd) == str(place) for fd in fds.iterdir()), 30)
+        # What another apply would have left.
+        after = host.root / "provisioner/after"
+        subprocess.run(["cp", "-a", host.root / "provisioner/runs/1", after], check=True)
+        record = json.loads((after / "record.json").read_text())
+        changes = {"run": 2, "outcome": "unhealthy", "profile": {"name": "web", "digest": "x"}}
+        (after / "record.json").write_text(json.dumps({**record, **changes}))
+        document = json.loads((after / "profile.json").read_text())
+        document["configuration"]["values"]["port"] = 81
+        (after / "profile.json").write_text(json.dumps(document))
+        after.rename(host.root / "provisioner/runs/2")
+        (host.root / "provisioner/applied").unlink()
+        (host.root / "provisioner/applied").symlink_to("runs/2")
+        os.close(held)
+    assert waiting.returncode == 0
+    assert host.read("etc/web.conf") == "port=81\n"
+
+
+def test_who_it_was_is_remembered_whatever_bytes_the_name_has(host: Host) -> None:
+    environment = {**host.environment, b"ABI_PRINCIPAL": b"\xff"}
+    done = subprocess.run(
+        [*PROVISIONER, "apply", "--settle=0.001", "-"],
+        input=json.dumps(WEB).encode(),
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert host.history()[0]["who"] == "\ufffd"
+
+
+def test_what_systemd_was_not_told_is_a_difference(host: Host) -> None:
+    host.applied(WEB)
+    place = host.root / "host.json"
+    place.write_text(json.dumps({**json.loads(place.read_text()), "reloading": True}))
+    done = host.run("status")
+    assert (done.returncode, b"not told" in done.stdout) == (65, True)
+    assert host.run("apply", "--settle=0.001").returncode == 0
+    assert host.run("status").returncode == 0

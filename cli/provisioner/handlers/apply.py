@@ -53,6 +53,8 @@ def run(
     def work(emit: Quiet) -> Applied:
         wanted = given(root, sources, sha256, settings, emit)
         with runs.writing(root) as writer:
+            if not sources:  # the one that holds now: another apply may have ended meanwhile
+                wanted = given(root, sources, sha256, settings, emit)
             return _applied(root, wanted, writer, settings, emit)
 
     return carry_out(work, output_format)

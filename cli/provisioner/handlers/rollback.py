@@ -49,8 +49,9 @@ def run(
     )
 
     def work(emit: Quiet) -> Applied:
-        target = _target(root, numbers)  # before the lock: what is wrong makes nothing
+        _target(root, numbers)  # before the lock: what is wrong makes nothing
         with runs.writing(root) as writer:
+            target = _target(root, numbers)  # another one may have ended meanwhile
             wish = Wish(
                 target.profile(),
                 str(target.record["profile"]["digest"]),
