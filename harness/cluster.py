@@ -80,8 +80,10 @@ def start(made: Containers, image: str, count: int) -> tuple[str, list[Running]]
 
 def known(url: str) -> int:
     """How many agents the master knows."""
+    # A proxy of the environment knows nothing of this machine's own networks.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with urllib.request.urlopen(f"{url}/slaves", timeout=10) as answer:
+        with opener.open(f"{url}/slaves", timeout=10) as answer:
             told: dict[str, Any] = json.load(answer)
     except OSError:
         return 0  # it does not listen yet

@@ -98,3 +98,17 @@ def test_a_process_id_can_change(simulator: Start, tmp_path: Path) -> None:
     wait_until(lambda: requests.get(f"{host.url}/u/v", timeout=10).status_code == 200, 10)
     assert requests.get(f"{host.url}/t/v", timeout=10).status_code == 404
     assert "u" in requests.get(f"{host.url}/help?format=json", timeout=10).text
+
+
+def test_two_tables_may_change_their_process_ids_one_after_the_other(
+    simulator: Start, tmp_path: Path
+) -> None:
+    one = shell_table(tmp_path, SCRIPT, {"path": "/v", "argv": ["one"]}, name="a")
+    other = shell_table(tmp_path, SCRIPT, {"path": "/v", "argv": ["other"]}, name="b")
+    host = simulator(one, other)
+    text = one.read_text()
+    one.write_text(text.replace('"a"', '"b"', 1))
+    wait_until(lambda: "another table has the process id 'b'" in host.log.read_text(), 20)
+    other.write_text(other.read_text().replace('"b"', '"c"', 1))
+    wait_until(lambda: requests.get(f"{host.url}/b/v", timeout=10).text == "one\n", 20)
+    assert requests.get(f"{host.url}/c/v", timeout=10).text == "other\n"

@@ -36,7 +36,7 @@ def read(text: bytes, findings: Findings) -> object:
 
     Raises TableError (through `findings`).
     """
-    repeated: list[str] = []
+    repeated: dict[str, None] = {}  # an ordered set
     try:
         value = _plain(_parse(_decode(text, findings), findings), "", repeated)
     except _RefusedError as error:
@@ -112,7 +112,7 @@ def _constant(name: str) -> NoReturn:
     raise _RefusedError(f"not JSON: {name}")
 
 
-def _plain(value: object, place: str, repeated: list[str]) -> object:
+def _plain(value: object, place: str, repeated: dict[str, None]) -> object:
     """Turns members into dicts; adds the places of repeated names to `repeated`."""
     if isinstance(value, str):
         _check_unicode(value, place)
@@ -121,8 +121,8 @@ def _plain(value: object, place: str, repeated: list[str]) -> object:
         for key, item in value:
             _check_unicode(key, place)
             inner = member(place, key)
-            if key in result and inner not in repeated:
-                repeated.append(inner)
+            if key in result:
+                repeated[inner] = None
             result[key] = _plain(item, inner, repeated)
         return result
     elif isinstance(value, list):

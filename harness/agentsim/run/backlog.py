@@ -97,7 +97,7 @@ class Backlog:
 
     def _close_file(self) -> None:
         if self._file is not None:
-            self._spool.close(self._file)
+            self._spool.close(self._file, self._end)
             self._file, self._end = None, 0
 
     def close(self) -> None:

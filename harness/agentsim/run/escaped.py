@@ -10,6 +10,7 @@ pidfd_send_signal(2).
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
@@ -37,16 +38,22 @@ def _kill_if_holder(pid: int, ends: set[str]) -> int:
     try:
         # Opened before the look, so that the signal can't go to a later owner of the number.
         descriptor = os.pidfd_open(pid)
-    except OSError:
-        return 0
+    except OSError as error:
+        if error.errno == errno.ESRCH:
+            return 0
+        descriptor = -1  # too old a kernel, a filter
     try:
         if not _holds(f"/proc/{pid}/fd", ends):
             return 0
-        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        if descriptor < 0:
+            os.kill(pid, signal.SIGKILL)
+        else:
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
     except OSError:
         return 0
     finally:
-        os.close(descriptor)
+        if descriptor >= 0:
+            os.close(descriptor)
     return 1
 
 

@@ -184,6 +184,13 @@ class Invocation:
         if plan.idle_timeout is not None:
             self._watch_idle()
 
+    def cannot_start(self, error: OSError) -> None:
+        """In place of `start`, where the host lacks what the command would need."""
+        self._started = time.monotonic()
+        self._reason = "exhausted"
+        self._detail = f"The host can't start another process now: {error.strerror}"
+        self._finish()
+
     # -- output -------------------------------------------------------------------------------
 
     def _read_stdout(self) -> bool:
@@ -322,7 +329,8 @@ class Invocation:
             report = os.read(child.failure, 4096)
             os.close(child.failure)
             if report:
-                self._reason, self._detail = "start-failed", os.fsdecode(report)
+                # It may be cut in the middle of a character.
+                self._reason, self._detail = "start-failed", report.decode(errors="replace")
                 self._status = None
         reason = self._reason or ("signal" if (self._status or 0) < 0 else "exit")
         on_finished, result = (
@@ -333,7 +341,7 @@ class Invocation:
                 time.monotonic() - self._started,
                 self._stderr,
                 self._output,
-                self._detail,
+                os.fsencode(self._detail).decode(errors="replace"),  # names have any bytes
             ),
         )
         on_finished(result)

@@ -59,7 +59,9 @@ def main() -> None:
         os.execve(step, arguments, plan["environment"])
     except (OSError, ValueError) as error:
         reason = os.strerror(error.errno or 0) if isinstance(error, OSError) else str(error)
-        os.write(_REPORT, f"{step} can't be used: {reason}".encode())
+        # Nobody reads before the end, so this must fit into the pipe.
+        shown = step if len(step) <= 500 else step[:500] + "…"
+        os.write(_REPORT, f"{shown} can't be used: {reason}".encode(errors="replace"))
         os._exit(127)
 
 

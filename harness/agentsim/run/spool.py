@@ -75,9 +75,10 @@ class Spool:
             raise SpoolFull(f"{self.directory}: {error.strerror}") from None
         self.used += len(data)
 
-    def close(self, file: BinaryIO) -> None:
-        """Close one of its files, which gives back the space."""
-        self.used -= os.fstat(file.fileno()).st_size
+    def close(self, file: BinaryIO, size: int) -> None:
+        """Close one of its files, which gives back the space of what was written to it; a command
+        that had it as its standard input may have made it shorter, or longer."""
+        self.used -= size
         file.close()
 
 
@@ -129,5 +130,5 @@ class Buffer:
         """Give the space back; closing twice is harmless."""
         self._parts = []
         if self._file is not None:
-            self._spool.close(self._file)
+            self._spool.close(self._file, self.size)
             self._file = None

@@ -201,10 +201,7 @@ class Agent:
         self.tables = [served.table for served in self._served.values()]
 
     def claim(self, request_id: str) -> str:
-        """The id of a command that starts now: the request's, unless a running command has it.
-
-        Processes are found, and killed, by this id; a client must not choose somebody else's.
-        """
+        """The id of a command that starts now: the request's, unless a running command has it."""
         while request_id in self._claimed:
             request_id = os.urandom(8).hex()
         self._claimed.add(request_id)

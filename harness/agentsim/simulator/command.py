@@ -136,7 +136,11 @@ class CommandExchange(Exchange):
         line, route = self._line, self.route
         assert line is not None
         self.request_id = self._agent.claim(self.request_id)
-        stdin = self._stdin()
+        lack: OSError | None = None
+        try:
+            stdin = self._stdin()
+        except OSError as error:
+            stdin, lack = _DEV_NULL, error
         # Asked now: to look at a file rewinds it, and the command reads from the same place.
         own = stdin != _DEV_NULL and self._body is not None and self._body.file is None
         plan = Plan(
@@ -165,10 +169,12 @@ class CommandExchange(Exchange):
             output = self._agent.tap(self, output)
         self._invocation = Invocation(self._agent.loop, plan, output, self._on_finished)
         self._agent.running.add(self)
+        if lack is not None:
+            self._invocation.cannot_start(lack)
+            return
         self._invocation.start()
         if own:
             os.close(stdin)
-        self._forget_body()
 
     def _stdin(self) -> int:
         body = self._body
@@ -178,8 +184,12 @@ class CommandExchange(Exchange):
             return body.file.fileno()
         # A pipe may hold less than this, and nobody waits here to fill it.
         fd = os.memfd_create("body", os.MFD_CLOEXEC)
-        os.write(fd, body.read())
-        os.lseek(fd, 0, os.SEEK_SET)
+        try:
+            os.write(fd, body.read())
+            os.lseek(fd, 0, os.SEEK_SET)
+        except BaseException:
+            os.close(fd)
+            raise
         return fd
 
     @property
@@ -234,6 +244,7 @@ class CommandExchange(Exchange):
             raise SpoolFull(self.pending.refusal)
 
     def _on_finished(self, result: Result) -> None:
+        self._forget_body()  # the command had it open until now
         self._served.slots(self.route).release()
         line = self._line
         assert line is not None
@@ -288,7 +299,8 @@ class CommandExchange(Exchange):
 
     def on_gone(self) -> None:
         self._gone = True
-        self._forget_body()
+        if self._invocation is None:
+            self._forget_body()
         self._forget_output()
         self._leave_queue()
         if self._invocation is not None and self.route.disconnect == "kill":

@@ -16,13 +16,11 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from agentsim.core.argv import refuse
-from agentsim.run.spawn import signal_group
 from agentsim.simulator.command import CommandExchange
 from agentsim.wire import response
 
@@ -171,7 +169,7 @@ class FaultyExchange(CommandExchange):
     def _kill(self) -> None:
         if self in self._agent.running:
             self._say(f"killed process {self.pid}")
-            signal_group(self.pid, signal.SIGKILL)
+            self.kill()
 
     # -- the answer ---------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """A route table that changes on disk is served as it is now, without a restart.
 
-Files are looked at once a second: their time, size and inode tell. A table with a mistake is
+Files are looked at once a second: their times, size and inode tell. A table with a mistake is
 reported and the one from before stays; a request is always answered by one table as a whole.
 """
 
@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 
 _INTERVAL = 1.0
 
-_Signature = tuple[int, int, int] | None
+_Signature = tuple[int, int, int, int] | None
 
 
 class _File:
-    __slots__ = ("path", "process", "signature")
+    __slots__ = ("path", "process", "signature", "told")
 
     def __init__(self, path: Path, process: str) -> None:
         self.path = path
         self.process = process
         self.signature = _signature(path)
+        self.told: list[str] = []  # why it can't be used now
 
 
 class Reloader:
@@ -61,24 +62,25 @@ class Reloader:
     def _look(self) -> None:
         for file in self._files:
             signature = _signature(file.path)
-            if signature != file.signature:
+            if signature != file.signature and self._reload(file):
                 file.signature = signature
-                self._reload(file)
+                file.told = []
         self._loop.call_later(_INTERVAL, self._look)
 
-    def _reload(self, file: _File) -> None:
+    def _reload(self, file: _File) -> bool:
+        """Whether that settles it; else it is tried again at the next look."""
         try:
             table = parse(file.path.read_bytes(), str(file.path))
         except OSError as error:
             self._refuse(file, [f"{file.path}: can't be read: {error.strerror}"])
-            return
+            return False
         except TableError as error:
             self._refuse(file, list(map(str, error.problems)))
-            return
+            return True
         if any(table.process == other.process for other in self._files if other is not file):
             text = f"{file.path}: /process: another table has the process id {table.process!r}"
-            self._refuse(file, [text])
-            return
+            self._refuse(file, [text])  # which may be about to change, too
+            return False
         self._agent.replace(file.process, table)
         file.process = table.process
         routes = len(table.routes)
@@ -86,8 +88,12 @@ class Reloader:
             f"{file.path} has changed: serving /{table.process} by it from now on,"
             f" {routes} {'route' if routes == 1 else 'routes'}"
         )
+        return True
 
     def _refuse(self, file: _File, problems: list[str]) -> None:
+        if problems == file.told:
+            return
+        file.told = problems
         for problem in problems:
             self._log.say(problem)
         self._log.say(f"{file.path} has changed and can't be used: its routes stay as they were")
@@ -98,4 +104,4 @@ def _signature(path: Path) -> _Signature:
         status = path.stat()
     except OSError:
         return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino

@@ -169,6 +169,21 @@ def test_a_full_disk_ends_the_command_and_is_said(own_host: Callable[..., Host])
         )
 
 
+@clause("ABI-OUT-9")
+def test_a_body_takes_room_as_long_as_its_command_runs(
+    own_host: Callable[..., Host], meet: Callable[[], Meeting]
+) -> None:
+    host, meeting, body = own_host(spool_limit=1), meet(), b"x" * 900_000
+    with host.connect() as connection:
+        connection.request("POST", f"/leave/body?dir={meeting.dir}", body=body)
+        meeting.wait()
+        answer = host.post("/probe/count", body)
+        assert (answer.status, answer.reason) == (503, "spool-full")
+        meeting.go()
+        assert connection.response().status == 200
+    wait_until(lambda: host.post("/probe/count", body).status == 200, host.deadline, "room")
+
+
 @clause("ABI-OUT-10")
 def test_no_output_is_an_empty_body(host: Host) -> None:
     answer = host.get("/plain/true")
