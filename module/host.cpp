@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <list>
 #include <map>
 #include <system_error>
@@ -13,9 +14,12 @@
 #include <glog/logging.h>
 
 #include <process/after.hpp>
+#include <process/clock.hpp>
 #include <process/collect.hpp>
+#include <process/dispatch.hpp>
 #include <process/future.hpp>
 #include <process/io.hpp>
+#include <process/pid.hpp>
 #include <process/process.hpp>
 
 #include <stout/duration.hpp>
@@ -40,6 +44,9 @@ namespace command {
 
 // How long the last answers take to get out.
 constexpr Duration LAST_ANSWERS = Milliseconds(200);
+
+// How often an agent is asked whether it has been initialized.
+constexpr Duration ASK_AGAIN = Milliseconds(20);
 
 
 // The processes that serve. They live as long as the agent does: it never
@@ -96,7 +103,37 @@ static void readTable(
 }
 
 
-Try<Nothing> serve(const Parameters& parameters)
+static void begin()
+{
+  foreach (TableProcess* process, *processes) {
+    process::spawn(process);
+    LOG(INFO) << "Serving commands at /" << process->self().id;
+  }
+  LOG(INFO) << "Commands are served on " << process::address();
+}
+
+
+// Until an agent has been initialized its realms have no authenticators, and
+// libprocess lets everybody through. What is dispatched to a process that is
+// not there is dropped, so this asks again and again.
+static void beginAfter(const string& id)
+{
+  static std::atomic<bool> begun{false};
+  const process::UPID pid(id, process::address());
+  process::dispatch(pid, []() {
+    if (!begun.exchange(true)) {
+      begin();
+    }
+  });
+  process::Clock::timer(ASK_AGAIN, [id]() {
+    if (!begun) {
+      beginAfter(id);
+    }
+  });
+}
+
+
+Try<Nothing> serve(const Parameters& parameters, const Option<string>& after)
 {
   vector<string> errors;
   std::map<string, Table> tables;
@@ -179,9 +216,10 @@ Try<Nothing> serve(const Parameters& parameters)
       } catch (const std::system_error& error) { // Of std::thread.
         return Error(string("a thread can't be started: ") + error.what());
       }
-      foreach (TableProcess* process, *processes) {
-        process::spawn(process);
-        LOG(INFO) << "Serving commands at /" << process->self().id;
+      if (after.isSome()) {
+        beginAfter(after.get());
+      } else {
+        begin();
       }
       return Nothing();
     }

@@ -7,7 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include <stout/none.hpp>
 #include <stout/nothing.hpp>
+#include <stout/option.hpp>
 #include <stout/try.hpp>
 
 namespace command {
@@ -24,9 +26,11 @@ namespace command {
 using Parameters = std::vector<std::pair<std::string, std::string>>;
 
 
-// Starts to serve, until the program's end. Fails with every mistake there is,
-// one in each line, and then serves nothing.
-Try<Nothing> serve(const Parameters& parameters);
+// Starts to serve, until the program's end; not before the process `after` of
+// this program has been initialized, if one is given. Fails with every mistake
+// there is, one in each line, and then serves nothing.
+Try<Nothing> serve(
+  const Parameters& parameters, const Option<std::string>& after = None());
 
 // Makes SIGTERM and SIGINT end the program in order: every command is ended as
 // a time-out does, new ones are refused, and when all are answered `last` is

@@ -16,13 +16,17 @@ using mesos::modules::Anonymous;
 using mesos::modules::Module;
 
 
+// The id of an agent's own process, the first of its kind.
+constexpr char AGENT[] = "slave(1)";
+
+
 static Anonymous* create(const mesos::Parameters& parameters)
 {
   command::Parameters given;
   for (const mesos::Parameter& parameter : parameters.parameter()) {
     given.emplace_back(parameter.key(), parameter.value());
   }
-  const Try<Nothing> served = command::serve(given);
+  const Try<Nothing> served = command::serve(given, AGENT);
   if (served.isError()) {
     // The agent says no more than that the module could not be created.
     LOG(ERROR) << "The command module can't start:\n" << served.error();

@@ -20,6 +20,8 @@ ROOT = Path(__file__).parent.parent
 # nohup, and whatever else starts the tests without a terminal, ignores SIGHUP, and so would every
 # program that a test starts: the tests decide themselves what is ignored.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # of a shell's command in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 READY = re.compile(r"serving .* on (http://\S+)")
 

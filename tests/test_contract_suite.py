@@ -129,6 +129,17 @@ def test_an_unknown_kind_is_named_with_those_there_are(tmp_path: Path) -> None:
     assert "elephant: neither a URL nor one of" in done.stdout
 
 
+@pytest.mark.parametrize("kind", ["module", "agent"])
+def test_a_host_that_is_not_here_is_skipped_with_the_reason(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ABI_MODULE_BUILD", "ABI_MESOS_AGENT"):
+        monkeypatch.delenv(name, raising=False)
+    result = run(f"--abi-host={kind}", "-rs", "-k", "no_output", cwd=tmp_path)
+    assert result.returncode == 5, result.stdout
+    assert "does not name a" in result.stdout and "error" not in result.stdout
+
+
 def test_probe_tables_go_where_they_are_wanted(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "agentsim", "probe-tables", tmp_path / "there"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

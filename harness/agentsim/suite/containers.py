@@ -255,7 +255,7 @@ class DockerAgent(ContainerKind):
 
     name = "docker"
     image = "mesos-packager:agent"
-    ready = re.compile(r"agent started on \(\d+\)@")
+    ready = Agent.ready
     own_paths = Agent.own_paths
 
     def start(self, launch: Launch) -> Host:

@@ -48,6 +48,10 @@ class Module(_ModuleKind):
 
     name = "module"
 
+    def prepare(self) -> None:
+        """Find the build. Raises Unsupported: there is none."""
+        _built("host")
+
     def command(self, launch: Launch, spool: Path) -> list[str]:
         """The command line of a bare host."""
         if launch.clock is not None:
@@ -67,19 +71,28 @@ class Agent(_ModuleKind):
     """A Mesos agent that loads the module; it needs no master to serve it."""
 
     name = "agent"
-    ready = re.compile(r"agent started on \(\d+\)@([^:/\s]+):(\d+)")
+    ready = re.compile(r"Commands are served on ([^:/\s]+):(\d+)")
     own_paths = ("/flags", "/health", "/monitor", "/slave(1)", "/state", "/version")
+
+    def prepare(self) -> None:
+        """Find the agent and the build. Raises Unsupported: one of them is not there."""
+        _agent()
+        _built("libcommand_module.so")
 
     def command(self, launch: Launch, spool: Path) -> list[str]:
         """The command line of an agent."""
         if launch.processes is not None:
             raise Unsupported("an agent is root's, whom no limit of processes binds")
-        program = os.environ.get(AGENT)
-        if program is None:
-            raise Unsupported(f"{AGENT} does not name a mesos-agent")
         address = ("127.0.0.1", launch.port or _free_port())
         library = _built("libcommand_module.so")
-        return [program, *agent_options(launch, library, spool, address)]
+        return [_agent(), *agent_options(launch, library, spool, address)]
+
+
+def _agent() -> str:
+    program = os.environ.get(AGENT)
+    if program is None:
+        raise Unsupported(f"{AGENT} does not name a mesos-agent")
+    return program
 
 
 def roomier(launch: Launch) -> Launch:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import socket
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +14,7 @@ from agentsim.suite.client import basic
 from agentsim.suite.hosts import Host
 from agentsim.suite.meeting import Meeting
 from agentsim.suite.probes import PRINCIPAL, REALM, SECRET
+from agentsim.suite.processes import wait_until
 
 clause = pytest.mark.clause
 GOOD = basic(PRINCIPAL, SECRET)
@@ -47,6 +52,34 @@ def test_who_is_not_known_stays_outside(guarded: Host, meeting: Meeting, value: 
     assert answer.head.get("WWW-Authenticate") == f'Basic realm="{REALM}"'
     assert guarded.get("/load/say").body == b"said"
     assert not meeting.has("started")
+
+
+@clause("ABI-AUTH-1")
+def test_nobody_is_let_in_while_the_host_starts(own_host: Callable[..., Host]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = free.getsockname()
+    seen: set[int] = set()
+    ended = threading.Event()
+
+    def ask() -> None:
+        while not ended.is_set():
+            connection = http.client.HTTPConnection(*address, timeout=5)
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                connection.request("GET", "/guarded/environ")
+                seen.add(connection.getresponse().status)
+            connection.close()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        host = own_host(port=address[1])
+        if host.address != address:
+            pytest.skip("the host can't be told where to listen")
+        wait_until(lambda: 401 in seen, host.deadline, "an answer")
+    finally:
+        ended.set()
+        asking.join()
+    assert seen <= {401, 404}
 
 
 @clause("ABI-AUTH-1", "ABI-ENV-8")
