@@ -63,7 +63,7 @@ def test_nobody_is_let_in_while_the_host_starts(own_host: Callable[..., Host]) -
 
     def ask() -> None:
         while not ended.is_set():
-            connection = http.client.HTTPConnection(*address, timeout=5)
+            connection = http.client.HTTPConnection(address[0], address[1], timeout=5)
             with contextlib.suppress(OSError, http.client.HTTPException):
                 connection.request("GET", "/guarded/environ")
                 seen.add(connection.getresponse().status)
