@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 
+from packager import strictjson
 from packager.errors import DataError
 from packager.ident import NAME_FIRST, NAME_REST, VERSION
 from packager.versions import parse_range
@@ -23,20 +24,13 @@ USERNAME = re.compile(r"dcos_[a-z0-9_]+")
 GROUP = re.compile(r"[a-z_][a-z0-9_-]*")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 SETTING = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.*/@:-]*")  # sysctl.d(5); never read as an option
-LONGEST_DIGITS = 17  # of a whole number: indexes of repositories have no more
 RESERVED_VARIABLES = ("LD_LIBRARY_PATH", "PATH")  # they lead to the active set, of every package
 
 
 def parse_pkginfo(content: bytes) -> tuple[dict[str, object], list[str]]:
     """The object in pkginfo.json and warnings about it. Raises DataError."""
     try:
-        info = json.loads(
-            content.decode(),
-            object_pairs_hook=_unique,
-            parse_constant=_constant,
-            parse_int=_integer,
-            parse_float=_float,
-        )
+        info = strictjson.loads(content.decode())
     except (ValueError, RecursionError) as error:
         raise DataError(f"pkginfo.json: {error}") from error
     if not isinstance(info, dict):
@@ -57,32 +51,6 @@ def parse_pkginfo(content: bytes) -> tuple[dict[str, object], list[str]]:
     except UnicodeEncodeError:
         raise DataError("pkginfo.json: half of a surrogate pair is not text") from None
     return info, warnings
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} stands there twice")
-    return found
-
-
-def _constant(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > LONGEST_DIGITS:
-        raise ValueError(f"a number has {len(digits)} digits; {LONGEST_DIGITS} are allowed")
-    return int(digits)
-
-
-def _float(digits: str) -> float:
-    value = float(digits)
-    if value in (float("inf"), float("-inf")):
-        raise ValueError(f"the number {digits[:20]} is too large")
-    return value
 
 
 def _kind(value: object) -> str:

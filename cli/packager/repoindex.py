@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from urllib.parse import quote
 
+from packager import strictjson
 from packager.errors import DataError
 from packager.ident import flaw, split_id
 
@@ -27,7 +28,7 @@ FILE_NAME = "index.json"
 LARGEST = 64 << 20  # bytes of an index
 MOST_PACKAGES = 200_000
 LARGEST_NUMBER = (1 << 53) - 1  # what every JSON reader has exactly
-LONGEST_DIGITS = 17
+LONGEST_FLOAT = 64  # characters
 LONGEST_PATH = 1024
 PATH_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@._+:~-"
 HEXADECIMAL = frozenset("0123456789abcdef")
@@ -83,13 +84,7 @@ def decode(content: bytes) -> dict[str, Package]:
     if len(content) > LARGEST:
         raise DataError(f"it is larger than {LARGEST} bytes")
     try:
-        document = json.loads(
-            content.decode(),
-            object_pairs_hook=_unique,
-            parse_constant=_no_constant,
-            parse_int=_number,
-            parse_float=_float,
-        )
+        document = strictjson.loads(content.decode(), parse_float=_float)
         if b"\\u" in content:  # an escape can hide half of a surrogate pair, which is not text
             json.dumps(document, ensure_ascii=False).encode()
     except RecursionError:
@@ -174,25 +169,7 @@ def _sha256(value: object, place: str) -> str:
     return value
 
 
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("an object has one key twice")
-    return found
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _number(digits: str) -> int:
-    if len(digits) > LONGEST_DIGITS:
-        raise ValueError(f"a number has {len(digits)} digits")
-    return int(digits)
-
-
 def _float(digits: str) -> float:
-    value = float(digits) if len(digits) <= 64 else float("inf")
-    if value in (float("inf"), float("-inf")):
+    if len(digits) > LONGEST_FLOAT:
         raise ValueError("a number is too large")
-    return value
+    return strictjson.finite(digits)
