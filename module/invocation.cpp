@@ -8,6 +8,8 @@
 
 #include "core/text.hpp"
 
+#include "escaped.hpp"
+
 using std::string;
 
 namespace command {

@@ -73,11 +73,6 @@ int reap(const Child& child);
 // Closes all descriptors from `first` on; makes nothing but system calls.
 void closeFrom(int first);
 
-// Kills every other process that could still write into one of these pipes,
-// of which the read ends are given: descendants of their command that left its
-// process group.
-void killHolders(const std::vector<int>& pipes);
-
 } // namespace command {
 
 #endif // __COMMAND_SPAWN_HPP__
