@@ -131,15 +131,10 @@ def before(plan: HostPlan, context: Context, emit: Emit) -> None:
         made = _made(plan)
         if "withdraw" in plan:
             _take_back(plan["withdraw"], emit)
-        state = hoststate.load(context.root)
-        if context.adopting is not None:
-            state["adopting"] = {**context.adopting, "generation": context.generation}
-            hoststate.save(context.root, state)
-        elif "adopting" in state:  # of a killed activation: its set is active, or never was
-            state |= _adopted(state, context)
-            del state["adopting"]
-            hoststate.save(context.root, state)
+        if "adopt" in plan:
+            _adopt(context)
         if made or "withdraw" in plan:
+            state = hoststate.load(context.root)
             # What a killed activation has made and this one wants is this one's from now on.
             earlier = _pending(state, context.previous)
             made = hostplan.inherited(earlier, plan.get("withdraw", {}), made)
@@ -202,8 +197,7 @@ def after(plan: HostPlan, context: Context, emit: Emit) -> None:
 
 def _plan(facts_by_id: Mapping[str, Facts], roles: Sequence[str], context: Context) -> HostPlan:
     state = hoststate.load(context.root)
-    adopted = _adopted(state, context)
-    state |= adopted
+    state |= _adopted(state, context)
     wanted = hostplan.wanted(facts_by_id, roles, context.state_root)
     units_dir = context.units_dir
     observed = users.observe(
@@ -223,7 +217,7 @@ def _plan(facts_by_id: Mapping[str, Facts], roles: Sequence[str], context: Conte
     found = hostplan.difference(wanted, applied, observed, systemd=context.systemd)
     if "pending" in state:  # also with nothing to take back: it has to be forgotten
         found["withdraw"] = hostplan.withdrawn(_pending(state, context.previous), wanted)
-    if adopted:
+    if context.adopting is not None or "adopting" in state:  # also to forget it
         found["adopt"] = True
     for entry in found.get("place", ()):
         units.check_place(units_dir, entry, ours=entry["unit"] in applied["units"])
@@ -256,6 +250,17 @@ def _adopted(state: State, context: Context) -> State:
     if context.previous is None or adopting.get("generation") != context.previous:
         return {}
     return {key: value for key, value in adopting.items() if key != "generation"}
+
+
+def _adopt(context: Context) -> None:
+    """Write down what counts as applied once the set is active, or what did so already."""
+    state = hoststate.load(context.root)
+    if context.adopting is not None:
+        state["adopting"] = {**context.adopting, "generation": context.generation}
+    else:  # of a killed activation: its set is active, or never was
+        state |= _adopted(state, context)
+        del state["adopting"]
+    hoststate.save(context.root, state)
 
 
 def _made(plan: HostPlan) -> HostPlan:

@@ -105,7 +105,7 @@ def difference(wanted: State, applied: State, observed: State, *, systemd: bool 
     sysctl     {name: value} to set
     wanted     {unit: [package, sha256]} of what is restarted or started
     target     true: dcos.target itself has to be made, enabled and started
-    adopt      true: what counts as applied is to be written down (`hostapply.Context.adopting`)
+    adopt      true: what counts as applied, or does not, is to be written down (see `hoststate`)
     reload     true: systemd does not know yet what was placed and removed before
     forget     state directories that no package has any more; they stay where they are
     """
