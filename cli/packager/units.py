@@ -144,8 +144,7 @@ def failures(names: Sequence[str], said: str) -> list[Failure]:
     real = [name for name in names if not is_template(name)]
     if not real:
         return []
-    code, shown = systemctl("show", "--property=Id,LoadState,ActiveState,SubState,Result", *real)
-    states = _states(shown) if code == 0 else {}
+    states = _show(real, "Id,LoadState,ActiveState,SubState,Result")
     found = []
     for name in real:
         state = states.get(name)
@@ -165,8 +164,7 @@ def unknown(names: Sequence[str]) -> list[str]:
     real = [name for name in names if not is_template(name)]
     if not real:
         return []
-    code, shown = systemctl("show", "--property=Id,LoadState", *real)
-    states = _states(shown) if code == 0 else {}
+    states = _show(real, "Id,LoadState")
     return [name for name in real if states.get(name, {}).get("LoadState") == "not-found"]
 
 
@@ -269,6 +267,12 @@ def _has_failed(state: dict[str, str]) -> bool:
         return True
     # A service that dies and is started again and again is "activating" in between.
     return state.get("SubState") == "auto-restart" and state.get("Result") != "success"
+
+
+def _show(names: Sequence[str], properties: str) -> dict[str, dict[str, str]]:
+    """Properties of these units, by name; {} if systemd can't tell."""
+    code, shown = systemctl("show", f"--property={properties}", *names)
+    return _states(shown) if code == 0 else {}
 
 
 def _states(shown: str) -> dict[str, dict[str, str]]:
