@@ -68,3 +68,8 @@ def working_on(root: Path) -> list[str]:
             if str(root) in line:
                 found.append(line)
     return found
+
+
+def waits_for(lock: Path, pid: int) -> bool:
+    """Whether the process has the lock open, as one that waits for it."""
+    return any(os.path.realpath(each) == str(lock) for each in Path(f"/proc/{pid}/fd").iterdir())

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from agentsim.suite.processes import wait_until
 from packager.generation import active_number
+from packager_command import waits_for
 
 from .sets import PACKAGER, add, check, look, ok, tidy
 
@@ -151,11 +152,6 @@ def test_a_held_lock_ends_in_75(tmp_path: Path) -> None:
     os.close(held)
     waiting.join(timeout=30)
     assert set(look(root)) == {"bin/a"}
-
-
-def waits_for(lock: Path, pid: int) -> bool:
-    """Whether the process has the lock open, as one that waits for it."""
-    return any(os.path.realpath(each) == str(lock) for each in Path(f"/proc/{pid}/fd").iterdir())
 
 
 def test_what_another_left_while_this_one_waited_is_not_taken_for_its_own(tmp_path: Path) -> None:

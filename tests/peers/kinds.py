@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
-import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import agentsim
-from agentsim.suite.hosts import Host, Launch, ProgramKind, Unsupported, register
+from agentsim.suite.hosts import (
+    Host,
+    Launch,
+    ProgramKind,
+    Unsupported,
+    free_port,
+    register,
+)
 from naive_host import Hanging
 
 HERE = Path(__file__).parent
@@ -53,7 +59,7 @@ class Peer(ProgramKind):
         """The command line; the configuration is written beside the spool."""
         if launch.clock or launch.spool_limit or launch.ballast:
             raise Unsupported(f"{self.name} can't be put into that state from outside")
-        port = launch.port or _free_port()
+        port = launch.port or free_port()
         tables = launch.tables or launch.probes.tables
         words = self.configured(spool.parent, port, tables)
         return [sys.executable, "-I", "-S", "-c", START, str(port), *words]
@@ -170,13 +176,6 @@ def _read(file: Path) -> dict[str, Any]:
 def _executable(file: Path, text: str) -> None:
     file.write_text(f"#!/bin/sh\n{text}")
     file.chmod(0o755)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port
 
 
 for kind in (Lighttpd, Webhook):

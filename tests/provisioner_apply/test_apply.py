@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from killing import Point, doing, why_no_strace
+from packager_command import waits_for
 from packager_store.archives import snapshot
 from packager_web import serve, status
 from provisioner_state.command import PROVISIONER
@@ -393,8 +394,7 @@ def test_an_apply_that_waited_brings_no_earlier_profile_back(host: Host) -> None
     held = os.open(place, os.O_RDWR)
     fcntl.flock(held, fcntl.LOCK_EX)
     with subprocess.Popen([*PROVISIONER, "apply"], env=host.environment) as waiting:
-        fds = Path(f"/proc/{waiting.pid}/fd")
-        wait_until(lambda: any(os.path.realpath(fd) == str(place) for fd in fds.iterdir()), 30)
+        wait_until(lambda: waits_for(place, waiting.pid), 30)
         # What another apply would have left.
         after = host.root / "provisioner/after"
         subprocess.run(["cp", "-a", host.root / "provisioner/runs/1", after], check=True)

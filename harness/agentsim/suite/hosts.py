@@ -377,6 +377,14 @@ class Remote(Kind):
 KINDS: dict[str, type[Kind]] = {}
 
 
+def free_port() -> int:
+    """A port of this machine that nobody has now, for hosts that can't choose one themselves."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 def register(kind: type[Kind]) -> None:
     """Make a kind of host known to `--abi-host`."""
     KINDS[kind.name] = kind

@@ -10,13 +10,19 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from agentsim.suite.hosts import Host, Launch, ProgramKind, Unsupported, register
+from agentsim.suite.hosts import (
+    Host,
+    Launch,
+    ProgramKind,
+    Unsupported,
+    free_port,
+    register,
+)
 
 BUILD = "ABI_MODULE_BUILD"
 AGENT = "ABI_MESOS_AGENT"
@@ -83,7 +89,7 @@ class Agent(_ModuleKind):
         """The command line of an agent."""
         if launch.processes is not None:
             raise Unsupported("an agent is root's, whom no limit of processes binds")
-        address = ("127.0.0.1", launch.port or _free_port())
+        address = ("127.0.0.1", launch.port or free_port())
         library = _built("libcommand_module.so")
         return [_agent(), *agent_options(launch, library, spool, address)]
 
@@ -146,14 +152,6 @@ def modules_option(file: Path, library: str, parameters: Sequence[tuple[str, str
     libraries = {"libraries": [{"file": library, "modules": modules}]}
     file.write_text(json.dumps(libraries), encoding="utf-8")
     return f"--modules=file://{file}"
-
-
-def _free_port() -> int:
-    # An agent must know its port before it starts: 0 is none of its choices.
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _built(name: str) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import socket
 import threading
 from collections.abc import Callable
 
 import pytest
 
 from agentsim.suite.client import basic
-from agentsim.suite.hosts import Host
+from agentsim.suite.hosts import Host, free_port
 from agentsim.suite.meeting import Meeting
 from agentsim.suite.probes import PRINCIPAL, REALM, SECRET
 from agentsim.suite.processes import wait_until
@@ -56,8 +55,7 @@ def test_who_is_not_known_stays_outside(guarded: Host, meeting: Meeting, value: 
 
 @clause("ABI-AUTH-1")
 def test_nobody_is_let_in_while_the_host_starts(own_host: Callable[..., Host]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = free.getsockname()
+    address = ("127.0.0.1", free_port())
     seen: set[int] = set()
     ended = threading.Event()
 
