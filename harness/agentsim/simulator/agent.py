@@ -98,6 +98,7 @@ class Agent:
             in an agent without authenticators.
         environment: the host's own entries for the commands' environments.
         observers: told of every request and invocation.
+        say: takes a sentence for the host's log.
 
     Attributes:
         others: asked in turn who answers a path that no table has; the first that knows does.
@@ -114,8 +115,10 @@ class Agent:
         credentials: dict[bytes, bytes],
         environment: Mapping[str, str],
         observers: Sequence[Observer],
+        say: Callable[[str], None],
     ) -> None:
         self.loop = loop
+        self.say = say
         self.spool = spool
         self.connections: set[Connection] = set()
         self.running: set[CommandExchange] = set()

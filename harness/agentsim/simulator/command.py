@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from agentsim.core import answer as answers
@@ -17,6 +17,7 @@ from agentsim.core.argv import Invocation as CommandLine
 from agentsim.core.argv import Refusal, build
 from agentsim.core.record import exit_record
 from agentsim.core.table import Route
+from agentsim.run.escaped import Bystander
 from agentsim.run.invocation import Invocation, Plan, Result
 from agentsim.run.slots import Waiter
 from agentsim.run.spool import Buffer, SpoolFull
@@ -167,7 +168,9 @@ class CommandExchange(Exchange):
         output: Output = self._on_stream_output if streaming else self._on_whole_output
         if self._agent.tap is not None:
             output = self._agent.tap(self, output)
-        self._invocation = Invocation(self._agent.loop, plan, output, self._on_finished)
+        self._invocation = Invocation(
+            self._agent.loop, plan, output, self._on_finished, self._on_bystanders
+        )
         self._agent.running.add(self)
         if lack is not None:
             self._invocation.cannot_start(lack)
@@ -268,6 +271,14 @@ class CommandExchange(Exchange):
             self._end_stream(outcome)
         else:
             self._answer_whole(outcome)
+
+    def _on_bystanders(self, bystanders: Sequence[Bystander]) -> None:
+        for bystander in bystanders:
+            self._agent.say(
+                f"{self.route.process}{self.route.path} request {self.request_id}:"
+                f" {bystander.process.name} ({bystander.process.pid}) holds the command's output"
+                f" and is left alone: {bystander.reason}"
+            )
 
     def _end_stream(self, outcome: answers.Outcome) -> None:
         if not self.streaming:

@@ -146,6 +146,7 @@ async def _serve(
         settings.credentials,
         settings.environment,
         [log, counters] if journal is None else [log, counters, journal],
+        log.say,
     )
     agent.others.append(Builtin(agent, counters).exchange)
     if journal is not None:
