@@ -9,17 +9,17 @@ from pathlib import Path
 import click
 
 from agentsim import __version__
-from agentsim.call import call_command
-from agentsim.core.table import Table, TableError, parse
+from agentsim.client.call import call_command
+from agentsim.client.replay import replay_command
+from agentsim.client.routes import routes_command
+from agentsim.core.route_table import Table, TableError, parse
 from agentsim.demo import command as demo_command
-from agentsim.replay import replay_command
-from agentsim.routes import routes_command
-from agentsim.simulator.inject import BadRule, parse_rule
+from agentsim.simulator.fault_injection import BadRule, parse_rule
 from agentsim.simulator.log import Log
 from agentsim.simulator.serve import CannotServe, Settings, serve
-from agentsim.suite.commands import probe_tables_command, suite_command
-from agentsim.verify.command import verify_command
-from agentsim.wire.authentication import CredentialsError, read_credentials
+from agentsim.suite.cli import probe_tables_command, suite_command
+from agentsim.verify.cli import verify_command
+from agentsim.wire.basic_auth import CredentialsError, read_credentials
 
 EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE = 64, 65, 66, 69
 

@@ -1,6 +1,6 @@
 """A base image for the project's Dockerfile, made from the distribution's packages: no registry.
 
-    sudo python3 harness/base_image.py
+    sudo python3 harness/tools/base_image.py
     docker build --build-arg=BASE_IMAGE=mesos-packager:base --target=simulator .
 
 debootstrap (Debian and Ubuntu have it) fetches the packages of a minimal system; what is no
@@ -183,7 +183,7 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(
         description="Makes a base image for the project's Dockerfile without any registry.",
-        epilog="Example: sudo python3 harness/base_image.py"
+        epilog="Example: sudo python3 harness/tools/base_image.py"
         " --source 'http://mirror.example/debian bookworm main'",
     )
     parser.add_argument("--tag", default=IMAGE, help="name of the image (default: %(default)s)")

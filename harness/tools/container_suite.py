@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import base_image
-from agentsim.containers import arguments, engine
+from agentsim.containers import build_arguments, engine
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-TREE: Final = Path(__file__).resolve().parent.parent
+TREE: Final = Path(__file__).resolve().parents[2]
+FAULTS: Final = TREE / "tests/containers/faults"
 REPORT: Final = TREE / "build" / "docker" / "report"
 PUBLISHED_BASE: Final = "debian:bookworm-slim"
 #: Each target of the Dockerfile, and the kind of host that its image is put under test as.
@@ -87,9 +88,9 @@ def build(client: DockerClient, options: argparse.Namespace) -> list[Outcome]:
     from agentsim.containers import images
 
     try:
-        given = arguments.of_this_machine(options.ca_file)
+        given = build_arguments.of_this_machine(options.ca_file)
         given["BASE_IMAGE"] = base(client, options.base_image)
-    except (base_image.CannotMake, arguments.TooLong, OSError) as reason:
+    except (base_image.CannotMake, build_arguments.TooLong, OSError) as reason:
         return [Outcome(target, reason=str(reason)) for target in TARGETS]
     given["MESOS_IMAGE"] = options.mesos_image
     given |= dict(argument.partition("=")[::2] for argument in options.build_arg)
@@ -138,9 +139,9 @@ def prove(outcomes: Sequence[Outcome], words: Sequence[str]) -> int:
         told = [f"--abi-host={kind}", f"--abi-report={REPORT}", "--abi-deadline=120"]
         suite = str(TREE / "harness/agentsim/suite")
         statuses.append(_pytest(suite, "-n2", *told, *words))
-    statuses.append(_pytest(*map(str, sorted(TREE.glob("tests/test_container*"))), *words))
+    statuses.append(_pytest(str(TREE / "tests/containers"), f"--ignore={FAULTS}", *words))
     os.environ.setdefault("CONTAINER_KILLS", str(KILLS))
-    statuses.append(_pytest(str(TREE / "tests/containers"), "-n2", *words))
+    statuses.append(_pytest(str(FAULTS), "-n2", *words))
     return next(filter(None, statuses), 0)
 
 
@@ -173,7 +174,7 @@ def main() -> None:
         default=[],
         type=Path,
         help="certificates (PEM) to be trusted during builds; may be repeated (default: those in"
-        f" {arguments.OWN_AUTHORITIES})",
+        f" {build_arguments.OWN_AUTHORITIES})",
     )
     parser.add_argument(
         "--build-arg", action="append", default=[], metavar="NAME=VALUE", help="may be repeated"

@@ -21,7 +21,7 @@ from agentsim.containers import engine
 
 if TYPE_CHECKING:
     from agentsim.containers.container import Running
-    from agentsim.containers.run import Containers
+    from agentsim.containers.containers import Containers
 
 MASTER_PORT: Final = 5050
 _OWN: Final = "uid=5051,gid=5051,mode=755"
@@ -36,7 +36,7 @@ def start(made: Containers, image: str, count: int) -> tuple[str, list[Running]]
         DidNotStart: one of them ended, or the master did not hear of all in time.
     """
     from agentsim.containers.container import DidNotStart
-    from agentsim.containers.run import MIB, Limits
+    from agentsim.containers.containers import MIB, Limits
 
     network = made.network("mesos", internal=False)
     own = dict.fromkeys(("/var/lib/mesos-agent", "/run/mesos-agent"), _OWN)
@@ -104,7 +104,7 @@ def main() -> None:
     # These need the SDK, which its absence has told of otherwise.
     from agentsim.containers import images
     from agentsim.containers.container import DidNotStart
-    from agentsim.containers.run import Containers
+    from agentsim.containers.containers import Containers
 
     try:
         image = images.name("agent")

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from agentsim.answered import Problem, exit_status
+from agentsim.client.command_outcome import Problem, exit_status
 from conftest import Simulator
-from shell_table import shell_table
+
+from tests.support.shell_table import shell_table
 
 CALL = [sys.executable, "-m", "agentsim", "call"]
 SCRIPT = r"""

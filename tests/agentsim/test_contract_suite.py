@@ -10,12 +10,12 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from agentsim.suite import probes
 from agentsim.suite.clauses import clauses
+from agentsim.suite.hosts import probe_files
 from agentsim.suite.report import Column, markdown, write
 
-ROOT = Path(__file__).parent.parent
-SUITE = ROOT / "harness" / "agentsim" / "suite"
+ROOT = Path(__file__).parents[2]
+SUITE_TESTS = ROOT / "harness" / "agentsim" / "suite" / "tests"
 
 
 @pytest.fixture(scope="module")
@@ -23,13 +23,13 @@ def proved() -> dict[str, list[str]]:
     """The tests of each clause, as their files have them."""
     found: dict[str, list[str]] = defaultdict(list)
     pattern = re.compile(r"((?:^@[^\n]*\n(?:[ )\]][^\n]*\n)*)+)def (test_\w+)", re.MULTILINE)
-    for file in SUITE.glob("test_*.py"):
+    for file in SUITE_TESTS.glob("test_*.py"):
         for marks, name in pattern.findall(file.read_text(encoding="utf-8")):
             for clause in re.findall(r'"(ABI-[A-Z]+-\d+)"', marks):
                 found[clause].append(f"{file.stem.removeprefix('test_')}::{name}")
-    tables = (SUITE / "table_cases.py").read_text(encoding="utf-8")
+    tables = (SUITE_TESTS / "table_cases.py").read_text(encoding="utf-8")
     for clause in re.findall(r'"(ABI-TABLE-\d+)"', tables):
-        found[clause].append("tables::test_a_table_is_judged")
+        found[clause].append("route_tables::test_a_table_is_judged")
     return found
 
 
@@ -43,7 +43,7 @@ def test_every_failure_mode_has_a_test_that_exists() -> None:
     assert [int(number) for number, _ in rows] == list(range(1, 91))
     for _, names in rows:
         for file, test in re.findall(r"`(\w+)::(\w+)`", names):
-            source = (SUITE / f"test_{file}.py").read_text(encoding="utf-8")
+            source = (SUITE_TESTS / f"test_{file}.py").read_text(encoding="utf-8")
             assert f"\ndef {test}(" in source, f"{file}::{test}"
 
 
@@ -92,13 +92,13 @@ def test_a_report_says_why(tmp_path: Path) -> None:
 
 
 def test_a_host_at_a_url(simulator: object, tmp_path: Path) -> None:
-    written = probes.write(tmp_path / "probes")
-    options = [f"--environment={name}={value}" for name, value in probes.ENVIRONMENT.items()]
+    written = probe_files.write(tmp_path / "probes")
+    options = [f"--environment={name}={value}" for name, value in probe_files.ENVIRONMENT.items()]
     host = simulator(  # type: ignore[operator]
         *written.tables, f"--credentials={written.credentials}", *options
     )
     done = run(
-        *("-q", "-rs", "-k", "test_environment or test_authentication or test_life"),
+        *("-q", "-rs", "-k", "test_environment or test_authentication or test_host_lifecycle"),
         f"--abi-host={host.url}",
         f"--abi-host-pid={host.pid}",
         f"--abi-host-log={host.log}",

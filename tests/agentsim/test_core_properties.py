@@ -10,19 +10,20 @@ from typing import Any
 
 import jsonschema
 import pytest
-from agentsim.core.answer import Outcome, answer
 from agentsim.core.argv import Refusal, build
-from agentsim.core.elements import Literal, Value
-from agentsim.core.match import Match, match
-from agentsim.core.query import BadQuery, decode
-from agentsim.core.record import exit_record
-from agentsim.core.statuses import REASON_PHRASES, REASONS
-from agentsim.core.table import Route, Table, TableError, parse
-from agentsim.core.text import stderr_tail
-from agentsim.core.values import Boolean
+from agentsim.core.argv_template import Literal, Value
+from agentsim.core.exit_record import exit_record
+from agentsim.core.formatting import stderr_tail
+from agentsim.core.query_string import BadQuery, decode
+from agentsim.core.response import Outcome, answer
+from agentsim.core.route_match import Match, match
+from agentsim.core.route_table import Route, Table, TableError, parse
+from agentsim.core.status_names import REASON_PHRASES, REASONS
+from agentsim.core.value_types import Boolean
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vectors import DIRECTORY, cases, load, patched, tables
+
+from tests.support.vectors import DIRECTORY, cases, load, patched, tables
 
 SCHEMA = json.loads(files("agentsim.core").joinpath("route-table.schema.json").read_bytes())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)

@@ -6,16 +6,17 @@ import json
 from typing import Any
 
 import pytest
-from agentsim.core import answer as answers
-from agentsim.core.answer import Answer, answer, refusal_answer, status_of
+from agentsim.core import response as responses
 from agentsim.core.argv import Invocation, Refusal, build, refuse
 from agentsim.core.environment import base_environment, environment
-from agentsim.core.match import Match, MethodNotAllowed, NotFound, match
-from agentsim.core.query import BadQuery, decode
-from agentsim.core.record import exit_record
-from agentsim.core.statuses import REASON_PHRASES, signal_name
-from agentsim.core.table import Route, TableError, parse
-from vectors import Case, cases, load, octets, outcome, patched, tables
+from agentsim.core.exit_record import exit_record
+from agentsim.core.query_string import BadQuery, decode
+from agentsim.core.response import Answer, answer, refusal_answer, status_of
+from agentsim.core.route_match import Match, MethodNotAllowed, NotFound, match
+from agentsim.core.route_table import Route, TableError, parse
+from agentsim.core.status_names import REASON_PHRASES, signal_name
+
+from tests.support.vectors import Case, cases, load, octets, outcome, patched, tables
 
 SUBJECTS = ("table", "match", "query", "argv", "answer", "record", "environment")
 BASE_TABLE = load("table")["base"]
@@ -148,19 +149,19 @@ def _answer(case: Case, route: Route) -> Answer:
                 route, outcome(case["outcome"]), None if stdout is None else octets(stdout)
             )
         case "stream":
-            return answers.stream_answer(route)
+            return responses.stream_answer(route)
         case "method-not-allowed":
-            return answers.method_not_allowed(tuple(case["allowed"]), case["method"])
+            return responses.method_not_allowed(tuple(case["allowed"]), case["method"])
         case "refusal":
             refusal = refuse(case["reason"], case["detail"])
         case "body-too-large":
-            refusal = answers.body_too_large(route)
+            refusal = responses.body_too_large(route)
         case "busy":
-            refusal = answers.busy(route)
+            refusal = responses.busy(route)
         case "spool-full":
-            refusal = answers.spool_full()
+            refusal = responses.spool_full()
         case "shutting-down":
-            refusal = answers.shutting_down()
+            refusal = responses.shutting_down()
         case kind:
             raise AssertionError(kind)
     return refusal_answer(refusal, case["request_id"])

@@ -16,7 +16,7 @@ from pathlib import Path
 import pexpect
 import psutil
 import pytest
-from agentsim.demo.goods import find
+from agentsim.demo.sample_package import find
 
 DEMO = [sys.executable, "-m", "agentsim", "demo"]
 SOFTWARE = find()

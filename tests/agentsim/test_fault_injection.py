@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from agentsim.simulator.inject import BadRule, Injector, parse_rule
+from agentsim.simulator.fault_injection import BadRule, Injector, parse_rule
 from agentsim.simulator.log import Log
-from agentsim.suite.processes import wait_until
+from agentsim.suite.hosts.processes import wait_until
 from conftest import Simulator
-from shell_table import shell_table
+
+from tests.support.shell_table import shell_table
 
 Start = Callable[..., Simulator]
 

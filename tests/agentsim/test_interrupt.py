@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import requests
-from agentsim.suite.processes import wait_until
+from agentsim.suite.hosts.processes import wait_until
 from conftest import Simulator
 
 # Ignores SIGTERM; a grace period that no test waits for.

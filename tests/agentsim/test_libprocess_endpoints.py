@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 import requests
-from agentsim.core.describe import describe, from_help, help_lines, summary
-from agentsim.core.table import parse
-from agentsim.simulator.help import markdown, pages
+from agentsim.core.route_description import describe, from_help, help_lines, summary
+from agentsim.core.route_table import parse
+from agentsim.simulator.help_pages import markdown, pages
 from conftest import Simulator
-from shell_table import shell_table
 
-ROOT = Path(__file__).parent.parent
+from tests.support.shell_table import shell_table
+
+ROOT = Path(__file__).parents[2]
 PACKAGER = ROOT / "module" / "routes" / "packager.json"
 CURL = {"User-Agent": "curl/7.88.1"}
 

@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from agentsim.exchanges import Answer, normal, same
+from agentsim.wire.recording import Answer, normal, same
 from conftest import Simulator
-from shell_table import shell_table
+
+from tests.support.shell_table import shell_table
 
 Start = Callable[..., Simulator]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 
 import pytest
-from agentsim.wire.parser import MAX_HEAD, Parser, Request
+from agentsim.wire.request_parser import MAX_HEAD, Parser, Request
 from hypothesis import example, given
 from hypothesis import strategies as st
 

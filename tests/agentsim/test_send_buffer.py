@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agentsim.run.backlog import HELD, Backlog
+from agentsim.run.send_buffer import HELD, Backlog
 from agentsim.run.spool import Spool
-from agentsim.suite.client import Connection
-from agentsim.suite.memory import MIB, bounded
-from agentsim.suite.processes import wait_until
+from agentsim.suite.hosts.http_client import Connection
+from agentsim.suite.hosts.memory_use import MIB, bounded
+from agentsim.suite.hosts.processes import wait_until
 from conftest import Simulator
 
 SECONDS = 60.0

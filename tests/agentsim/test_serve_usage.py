@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-TABLE = Path(__file__).parent.parent / "module" / "routes" / "packager.json"
+TABLE = Path(__file__).parents[2] / "module" / "routes" / "packager.json"
 
 
 def serve(*options: str | Path, code: int) -> str:

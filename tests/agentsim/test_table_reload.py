@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import requests
-from agentsim.suite.processes import wait_until
+from agentsim.suite.hosts.processes import wait_until
 from conftest import Simulator
-from shell_table import shell_table
+
+from tests.support.shell_table import shell_table
 
 Start = Callable[..., Simulator]
 

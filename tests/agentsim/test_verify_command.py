@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 COMMANDS = ROOT / "fixtures" / "commands"
 AGENTSIM = [sys.executable, "-m", "agentsim"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from agentsim.containers import engine, images
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 OWNED = "uid=5051,gid=5051,mode=755"
 WRITABLE = ("/opt/packager", "/var/spool/agent", "/var/lib/mesos-agent", "/run/mesos-agent", "/tmp")
 
@@ -23,7 +23,7 @@ def made() -> Iterator[Any]:
         client = engine.connect()
     except engine.NoEngine as reason:
         pytest.skip(str(reason))
-    from agentsim.containers.run import Containers
+    from agentsim.containers.containers import Containers
 
     with Containers(client) as containers:
         yield containers
@@ -32,7 +32,7 @@ def made() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def agent(made: Any) -> Any:
     """A healthy agent."""
-    from agentsim.containers.run import MIB, Limits
+    from agentsim.containers.containers import MIB, Limits
 
     try:
         images.find_current(made.client, "agent", ROOT)
@@ -64,7 +64,7 @@ def test_it_has_no_rights_and_no_compiler(agent: Any) -> None:
 
 
 def test_an_image_without_headers_says_so(made: Any) -> None:
-    from agentsim.containers.run import Limits
+    from agentsim.containers.containers import Limits
 
     try:
         images.find(made.client, "mesos-packager:simulator")

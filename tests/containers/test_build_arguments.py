@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from agentsim.containers.arguments import TooLong, build_arguments
+from agentsim.containers.build_arguments import TooLong, build_arguments
 
 
 @pytest.mark.parametrize("spelled", ["HTTP_PROXY", "http_proxy"])

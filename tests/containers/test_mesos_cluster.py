@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cluster
+import mesos_cluster
 import pytest
 from agentsim.containers import engine, images, owner
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 IMAGE = "mesos-packager:agent"
 AGENTS = 2
 
@@ -28,7 +28,7 @@ def made() -> Iterator[Any]:
         images.find_current(client, "agent", ROOT)
     except (engine.NoEngine, images.NoImage) as reason:
         pytest.skip(str(reason))
-    from agentsim.containers.run import Containers
+    from agentsim.containers.containers import Containers
 
     with Containers(client) as containers:
         words = ["sh", "-c", "command -v mesos-master"]
@@ -44,7 +44,7 @@ def get(url: str) -> Any:
 
 
 def test_the_agents_of_a_cluster_serve_packagers_routes(made: Any) -> None:
-    master, agents = cluster.start(made, IMAGE, AGENTS)
+    master, agents = mesos_cluster.start(made, IMAGE, AGENTS)
     known = get(f"{master}/slaves")["slaves"]
     assert [each["active"] for each in known] == [True] * AGENTS
     assert len({each["hostname"] for each in known}) == AGENTS
@@ -53,14 +53,14 @@ def test_the_agents_of_a_cluster_serve_packagers_routes(made: Any) -> None:
 
 
 def test_a_cluster_that_is_only_tried_leaves_nothing(made: Any) -> None:
-    words = [sys.executable, "harness/cluster.py", "--once", f"--agents={AGENTS}"]
+    words = [sys.executable, "harness/tools/mesos_cluster.py", "--once", f"--agents={AGENTS}"]
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert re.fullmatch(
         r"master  http://127\.0\.0\.1:\d+\n(agent   http://\S+   curl \S+\n){2}", said
     )
-    from agentsim.containers.sweep import LABEL, labelled
+    from agentsim.containers.cleanup import LABEL, labelled
 
     for each in labelled(made.client):
         labels = each.attrs.get("Labels") or each.attrs["Config"]["Labels"]

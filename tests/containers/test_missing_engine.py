@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from agentsim.containers import engine, images
-from engines import Engine, listening
+
+from tests.support.docker_engine import Engine, listening
 
 GOOD = {"ApiVersion": "1.41", "Version": "20.10.24", "Os": "linux"}
 
@@ -129,7 +130,16 @@ def test_what_an_engine_can_not_limit() -> None:
 def suite(address: str, kind: str) -> subprocess.CompletedProcess[str]:
     """A run of a few tests of the suite."""
     return subprocess.run(
-        [sys.executable, "-m", "agentsim", "suite", f"--abi-host={kind}", "-k", "test_exit", "-ra"],
+        [
+            sys.executable,
+            "-m",
+            "agentsim",
+            "suite",
+            f"--abi-host={kind}",
+            "-k",
+            "test_exit_status",
+            "-ra",
+        ],
         env={**os.environ, "DOCKER_HOST": address},
         capture_output=True,
         text=True,

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from agentsim.containers import engine, images, owner
-from agentsim.suite.processes import wait_until
+from agentsim.suite.hosts.processes import wait_until
 from docker.errors import APIError
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SECONDS = 120
 
 
@@ -60,7 +60,7 @@ def run(client: Any, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[b
 
 def left_by(client: Any, pid: int) -> list[Any]:
     """The containers of a process."""
-    from agentsim.containers.sweep import LABEL
+    from agentsim.containers.cleanup import LABEL
 
     found = client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)
     owners = [owner.parse(each.labels[LABEL]) for each in found]
@@ -79,7 +79,7 @@ def test_who_is_interrupted_takes_its_containers_along(
 def test_what_the_killed_left_goes_with_the_next_run(
     client: Any, run: Callable[[], subprocess.Popen[bytes]]
 ) -> None:
-    from agentsim.containers.run import Containers
+    from agentsim.containers.containers import Containers
 
     process = run()
     (container,) = left_by(client, process.pid)

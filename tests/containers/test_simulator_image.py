@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agentsim.containers import arguments, engine, images, owner
-from agentsim.suite.client import Connection
+from agentsim.containers import build_arguments, engine, images, owner
+from agentsim.suite.hosts.http_client import Connection
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 OWNED = "uid=5051,gid=5051,mode=755"
 
 
@@ -31,7 +31,7 @@ def image() -> Any:
 @pytest.fixture(scope="module")
 def made(image: Any) -> Iterator[Any]:
     """Makes containers, which end with these tests."""
-    from agentsim.containers.run import Containers
+    from agentsim.containers.containers import Containers
 
     with Containers(engine.connect()) as containers:
         yield containers
@@ -40,7 +40,7 @@ def made(image: Any) -> Iterator[Any]:
 @pytest.fixture
 def start(made: Any) -> Iterator[Callable[..., Any]]:
     """Start a simulator, and wait until it is healthy."""
-    from agentsim.containers.run import MIB, Limits
+    from agentsim.containers.containers import MIB, Limits
 
     started = []
 
@@ -114,7 +114,7 @@ def test_memory_and_processes_are_limited(start: Callable[..., Any]) -> None:
 
 def test_who_is_not_healthy_says_why(made: Any) -> None:
     from agentsim.containers.container import DidNotStart
-    from agentsim.containers.run import Limits
+    from agentsim.containers.containers import Limits
 
     spool = Limits(tmpfs={"/var/spool/agent": OWNED})
     broken = made.run("mesos-packager:simulator", spool, command=["/no/such/table.json"])
@@ -133,8 +133,8 @@ def test_its_own_address_is_no_proxy(start: Callable[..., Any]) -> None:
 
 
 def test_a_copy_of_a_directory_is_what_the_image_has_there(image: Any, made: Any) -> None:
-    from agentsim.containers.run import Limits
-    from agentsim.containers.sweep import LABEL
+    from agentsim.containers.cleanup import LABEL
+    from agentsim.containers.containers import Limits
 
     # How large a directory is, is a matter of its file system.
     words = ["find", "/usr", "!", "-type", "d", "-printf", r"%p %l %s %m %U\n"]
@@ -153,7 +153,7 @@ def test_a_copy_of_a_directory_is_what_the_image_has_there(image: Any, made: Any
 
 
 def test_nothing_is_baked_in(image: Any, start: Callable[..., Any]) -> None:
-    given = arguments.of_this_machine([])
+    given = build_arguments.of_this_machine([])
     history = json.dumps(image.history())
     assert not [name for name in ("CA_CERTIFICATES", "PIP_INDEX_URL") if f"{name}=" in history]
     environment = image.attrs["Config"]["Env"]

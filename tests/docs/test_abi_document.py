@@ -6,9 +6,9 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from agentsim.core.statuses import REASONS
+from agentsim.core.status_names import REASONS
 
-TEXT = (Path(__file__).parent.parent / "docs" / "abi.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[2] / "docs" / "abi.md").read_text(encoding="utf-8")
 CLAUSES = re.findall(r"^- \*\*(ABI-[A-Z]+-\d+)\*\*", TEXT, re.MULTILINE)
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PAGE = Path(__file__).parent.parent / "docs" / "ci.md"
+PAGE = Path(__file__).parents[2] / "docs" / "ci.md"
 
 
 def blocks() -> list[str]:

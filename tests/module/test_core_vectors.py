@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from vectors import DIRECTORY, Case, cases, octets
 
-MODULE = Path(__file__).parent.parent / "module"
+from tests.support.vectors import DIRECTORY, Case, cases, octets
+
+MODULE = Path(__file__).parents[2] / "module"
 SUBJECTS = ("table", "match", "argv", "answer", "record", "environment")
 
 pytestmark = pytest.mark.xdist_group("module")

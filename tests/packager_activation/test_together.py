@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from agentsim.suite.processes import wait_until
+from agentsim.suite.hosts.processes import wait_until
 from packager.generation import active_number
 from packager_command import waits_for
 

@@ -19,9 +19,9 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])  # -I and -S: a gateway starts once per request
 
 from agentsim.core.argv import Invocation, build
-from agentsim.core.match import Match, match
-from agentsim.core.query import BadQuery, decode
-from agentsim.core.table import parse
+from agentsim.core.query_string import BadQuery, decode
+from agentsim.core.route_match import Match, match
+from agentsim.core.route_table import parse
 
 
 def main() -> None:

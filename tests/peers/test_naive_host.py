@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agentsim.suite.clauses import clauses
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
 
 # It keeps these by accident: it does nothing of its own in time, to signals or to tables, it has no
 # credentials at all.
@@ -26,13 +26,13 @@ UNKNOWN = {f"ABI-TABLE-{n}" for n in (*range(2, 10), *range(12, 27), *range(30, 
 
 def test_which_clauses_a_careless_host_breaks(tmp_path: Path) -> None:
     command = [
-        *(sys.executable, "-m", "agentsim", "suite", "-p", "naive_host", "-n", "12"),
+        *(sys.executable, "-m", "agentsim", "suite", "-p", "tests.peers.naive_host", "-n", "12"),
         # Of what was recorded one group is enough: it breaks them all.
         *("-k", "not recorded or observed-routing"),
         *("--abi-host=naive", "--abi-deadline=2", "--abi-requests=100"),
         *("--tb=no", "-q", f"--abi-report={tmp_path}/naive"),
     ]
-    environment = {**os.environ, "PYTHONPATH": str(HERE)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
 # What of each peer is certain, whatever its version: what it keeps, and what it has no way to keep.
 KEPT = ("test_every_byte_value_passes", "test_a_body_arrives_as_it_is")
 BROKEN = ("test_every_exit_status_has_its_own",)
@@ -24,10 +24,10 @@ def test_the_suite_can_be_pointed_at_a_peer(peer: str, tmp_path: Path) -> None:
     report = tmp_path / "report"
     names = " or ".join((*KEPT, *BROKEN))
     command = [
-        *(sys.executable, "-m", "agentsim", "suite", "-p", "peers", f"--abi-host={peer}"),
+        *(sys.executable, "-m", "agentsim", "suite", "-p", "tests.peers", f"--abi-host={peer}"),
         *("-q", "--tb=no", "-k", names, f"--abi-report={report}"),
     ]
-    environment = {**os.environ, "PYTHONPATH": str(HERE)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )

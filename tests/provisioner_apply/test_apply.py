@@ -387,7 +387,7 @@ def test_a_file_in_the_place_of_a_link_has_its_service_restarted(host: Host) -> 
 def test_an_apply_that_waited_brings_no_earlier_profile_back(host: Host) -> None:
     import fcntl
 
-    from agentsim.suite.processes import wait_until
+    from agentsim.suite.hosts.processes import wait_until
 
     host.applied(WEB)
     place = host.root / "provisioner/lock"

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from agentsim.core.answer import Outcome
-from agentsim.core.table import Table, parse
+from agentsim.core.response import Outcome
+from agentsim.core.route_table import Table, parse
 
-DIRECTORY = Path(__file__).parent.parent / "fixtures" / "vectors"
+DIRECTORY = Path(__file__).parents[2] / "fixtures" / "vectors"
 
 Case = dict[str, Any]
 

@@ -25,7 +25,7 @@ import virtualenv
 
 T = TypeVar("T")
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 # An in-tree build backend that needs nothing: pip asks it for the project's editable wheel.
 PROJECT = """
@@ -75,9 +75,9 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tree(tmp_path: Path) -> Path:
     """A checkout, in a path with a space."""
     tree = tmp_path / "a tree"
-    (tree / "harness").mkdir(parents=True)
+    (tree / "harness" / "tools").mkdir(parents=True)
     shutil.copy(ROOT / "noxfile.py", tree)
-    shutil.copy(ROOT / "harness" / "bootstrap.py", tree / "harness")
+    shutil.copy(ROOT / "harness" / "tools" / "bootstrap.py", tree / "harness" / "tools")
     (tree / "pyproject.toml").write_text(PROJECT)
     (tree / "backend.py").write_text(BACKEND)
     return tree

@@ -23,9 +23,16 @@ from urllib.parse import urlsplit
 import click
 
 from agentsim import __version__
-from agentsim.answered import NO_RECORD, Problem, ending, exit_status, is_record, problem
-from agentsim.shown import Screen
-from agentsim.wire.authentication import CredentialsError, read_credentials
+from agentsim.client.command_outcome import (
+    NO_RECORD,
+    Problem,
+    ending,
+    exit_status,
+    is_record,
+    problem,
+)
+from agentsim.client.terminal import Screen
+from agentsim.wire.basic_auth import CredentialsError, read_credentials
 
 _CONNECT_SECONDS = 10.0
 _READ = 1 << 16

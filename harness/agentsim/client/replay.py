@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from agentsim.exchanges import (
+from agentsim.client.terminal import tame
+from agentsim.wire.recording import (
     CLIENT,
     Answer,
     BadRecording,
@@ -23,7 +24,6 @@ from agentsim.exchanges import (
     read,
     same,
 )
-from agentsim.shown import tame
 
 _PAUSE = 0.05  # between pieces, so that they arrive as pieces
 _SETTLED = 0.05  # after all that is expected has come: is there more, does the server close?

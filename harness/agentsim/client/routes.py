@@ -12,9 +12,9 @@ from pathlib import Path
 
 import click
 
-from agentsim.core.describe import Description, describe, from_help
-from agentsim.core.table import TableError, parse
-from agentsim.shown import tame
+from agentsim.client.terminal import tame
+from agentsim.core.route_description import Description, describe, from_help
+from agentsim.core.route_table import TableError, parse
 
 _SECONDS = 10.0
 _TITLES = ("METHOD", "PATH", "PARAMETERS", "ANSWER", "SECONDS", "REALM", "HELP")

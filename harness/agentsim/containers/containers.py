@@ -11,8 +11,8 @@ from docker.errors import APIError
 from docker.types import Healthcheck, LogConfig, Ulimit
 
 from agentsim.containers import owner
+from agentsim.containers.cleanup import LABEL, labelled, remove, sweep
 from agentsim.containers.container import PORT, DidNotStart, Running
-from agentsim.containers.sweep import LABEL, labelled, remove, sweep
 
 if TYPE_CHECKING:
     from docker import DockerClient

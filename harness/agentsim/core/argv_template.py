@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from .parameters import Parameter, is_option_name
-from .problem import Findings, member
-from .values import Boolean
+from agentsim.core.parameters import Parameter, is_option_name
+from agentsim.core.table_errors import Findings, member
+from agentsim.core.value_types import Boolean
 
 END_OF_OPTIONS: Final = "--"
 

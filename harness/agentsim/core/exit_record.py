@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .answer import Outcome
-from .statuses import signal_name
-from .text import json_string, seconds_text, stderr_tail
+from agentsim.core.formatting import json_string, seconds_text, stderr_tail
+from agentsim.core.response import Outcome
+from agentsim.core.status_names import signal_name
 
 
 def exit_record(outcome: Outcome) -> bytes:

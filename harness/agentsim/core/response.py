@@ -11,10 +11,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from .argv import Refusal, refuse
-from .statuses import EX_TEMPFAIL, EXIT_STATUSES, REASONS, RETRY_REASONS, SYSEXITS, signal_name
-from .table import Route
-from .text import json_string, seconds_text, short_seconds, stderr_tail
+from agentsim.core.argv import Refusal, refuse
+from agentsim.core.formatting import json_string, seconds_text, short_seconds, stderr_tail
+from agentsim.core.route_table import Route
+from agentsim.core.status_names import (
+    EX_TEMPFAIL,
+    EXIT_STATUSES,
+    REASONS,
+    RETRY_REASONS,
+    SYSEXITS,
+    signal_name,
+)
 
 # Output of more bytes than this is answered from a file, not from memory.
 MEMORY_BYTES: Final = 65536

@@ -18,10 +18,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from .parameters import TIMEOUT, Parameter
-from .route import Route
-from .text import short_seconds
-from .values import Boolean, Enum, Integer, List, String, Type
+from agentsim.core.formatting import short_seconds
+from agentsim.core.parameters import TIMEOUT, Parameter
+from agentsim.core.route import Route
+from agentsim.core.value_types import Boolean, Enum, Integer, List, String, Type
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9./:_+@-]+")
 _ROUTE_LINE: Final = re.compile(

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .query import unescape
-from .table import Route, Table
+from agentsim.core.query_string import unescape
+from agentsim.core.route_table import Route, Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypedDict, cast
 
-from .problem import MAX_INTEGER, Findings, fields, member
-from .statuses import REASON_PHRASES
+from agentsim.core.status_names import REASON_PHRASES
+from agentsim.core.table_errors import MAX_INTEGER, Findings, fields, member
 
 MIB: Final = 1 << 20
 GIB: Final = 1 << 30

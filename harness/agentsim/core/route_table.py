@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from .document import read
-from .elements import Element
-from .parameters import Parameter
-from .policy import POLICY_FIELDS, Fields, Limits, read_policy
-from .problem import Findings, Problem, TableError, member
-from .route import Route, RouteReader
+from agentsim.core.argv_template import Element
+from agentsim.core.parameters import Parameter
+from agentsim.core.route import Route, RouteReader
+from agentsim.core.route_policy import POLICY_FIELDS, Fields, Limits, read_policy
+from agentsim.core.strict_json import read
+from agentsim.core.table_errors import Findings, Problem, TableError, member
 
 __all__ = ["Element", "Limits", "Parameter", "Problem", "Route", "Table", "TableError", "parse"]
 

@@ -11,7 +11,7 @@ import math
 import re
 from typing import NoReturn
 
-from .problem import Findings, member
+from agentsim.core.table_errors import Findings, member
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32

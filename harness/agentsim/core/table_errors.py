@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-# What JSON can hold, as read by `agentsim.core.document`.
+# What JSON can hold, as read by `agentsim.core.strict_json`.
 type_names = {
     dict: "an object",
     list: "a list",

@@ -26,6 +26,6 @@ def command(once: bool, port: int) -> None:
     Needs no network, no root and no agent; what it makes goes to a temporary directory and is
     removed at the end. The agent stays up after the last step, for you to go on with curl.
     """
-    from agentsim.demo.story import run
+    from agentsim.demo.steps import run
 
     sys.exit(run(once=once, port=port))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from agentsim.demo.screen import Screen, size
+from agentsim.demo.terminal import Screen, size
 
 # The headers that say something about the step; the others are the same on every answer.
 TELLING = ("Content-Type", "Transfer-Encoding", "Allow", "WWW-Authenticate", "Retry-After")

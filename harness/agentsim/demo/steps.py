@@ -13,9 +13,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
-from agentsim.demo import goods, stage
-from agentsim.demo.exchange import Answer, Asker, Surprise
-from agentsim.demo.screen import Screen, size
+from agentsim.demo import sample_package, services
+from agentsim.demo.request import Answer, Asker, Surprise
+from agentsim.demo.terminal import Screen, size
 
 EX_UNAVAILABLE, EX_SOFTWARE = 69, 70
 
@@ -34,7 +34,7 @@ def run(*, once: bool, port: int) -> int:
             Story(screen, stack, port).tell(once)
         except KeyboardInterrupt as told:
             status = 128 + int(told.args[0])
-        except (stage.NoStage, goods.NoGoods) as missing:
+        except (services.NoStage, sample_package.NoGoods) as missing:
             print(f"agentsim demo: {missing}", file=sys.stderr)
             return EX_UNAVAILABLE
         except Surprise as surprise:
@@ -81,10 +81,10 @@ class Story:
         self.screen = screen
         self.stack = stack
         self.port = port
-        self.software = goods.find()
-        self.tables = [stage.route_table(name) for name in ("packager", "provisioner")]
-        self.path = stage.search_path()
-        self.home = stack.enter_context(stage.directory())
+        self.software = sample_package.find()
+        self.tables = [services.route_table(name) for name in ("packager", "provisioner")]
+        self.path = services.search_path()
+        self.home = stack.enter_context(services.directory())
         self.store = self.home / "store"
         self.shelf = self.home / "repository"
 
@@ -108,7 +108,7 @@ class Story:
         """The agent, with credentials: its routes ask for them."""
         self.screen.step("Start a simulated agent that serves the routes of both commands")
         file = self.home / "credentials.json"
-        secret = stage.credentials(file)
+        secret = services.credentials(file)
         self.shelf.mkdir()
         self.store.mkdir()
         serve = ["serve", *map(shown, self.tables), f"--credentials={file}"]
@@ -116,17 +116,17 @@ class Story:
         agentsim = [sys.executable, "-m", "agentsim"]
         environment = f"--environment=PATH={self.path}"
         self.agent = self.stack.enter_context(
-            stage.agent([*agentsim, *serve, environment], self.path, self.port)
+            services.agent([*agentsim, *serve, environment], self.path, self.port)
         )
         if self.agent.port_taken:
             self.screen.say(f"Port {self.port} is in use here, so it takes a free one.")
         port = self.agent.url.rpartition(":")[2]
         pieces = [*map(shlex.quote, serve[1:]), '--environment="PATH=$PATH"', f"--port={port}"]
         self.screen.command("agentsim serve", *pieces)
-        self.screen.say(f"It answers on {self.agent.url}, to {stage.PRINCIPAL} with {secret}.")
-        return Asker(self.screen, self.agent.url, f"{stage.PRINCIPAL}:{secret}")
+        self.screen.say(f"It answers on {self.agent.url}, to {services.PRINCIPAL} with {secret}.")
+        return Asker(self.screen, self.agent.url, f"{services.PRINCIPAL}:{secret}")
 
-    def make_package(self) -> goods.Archive:
+    def make_package(self) -> sample_package.Archive:
         """The package of the real software."""
         software = self.software
         self.screen.step(f"Make a package of real software: {software.name} {software.version}")
@@ -134,29 +134,29 @@ class Story:
         self.screen.say(
             f"The program that its wheel carries ({weight}, {software.licence}), with its licence."
         )
-        return self.build(goods.lay_out(software, self.home / "tree"), "")
+        return self.build(sample_package.lay_out(software, self.home / "tree"), "")
 
-    def build(self, tree: Path, suffix: str) -> goods.Archive:
+    def build(self, tree: Path, suffix: str) -> sample_package.Archive:
         """Build the package of a tree; shown is the command that does it."""
         file = self.shelf / f"{self.software.package_id}{suffix}.tar"
         command = ["packager", "build", "--compression=none", f"--output={file}", str(tree)]
         self.screen.command("packager build --compression=none", *map(shlex.quote, command[3:]))
-        goods.packager(command, self.path)
-        archive = goods.measure(file)
+        sample_package.packager(command, self.path)
+        archive = sample_package.measure(file)
         self.screen.say(f"{file.name}: {size(archive.size)}, SHA-256 {archive.sha256}")
         return archive
 
-    def open_repository(self, archive: goods.Archive) -> str:
+    def open_repository(self, archive: sample_package.Archive) -> str:
         """The repository that the agent fetches from."""
         self.screen.step("Put it into a repository: any HTTP server with files will do")
         self.screen.command(f"packager index {shlex.quote(str(self.shelf))}")
-        goods.packager(["packager", "index", str(self.shelf)], self.path)
-        place = self.stack.enter_context(stage.repository(self.shelf))
+        sample_package.packager(["packager", "index", str(self.shelf)], self.path)
+        place = self.stack.enter_context(services.repository(self.shelf))
         url = f"{place}/{archive.file.name}"
         self.screen.say(url)
         return url
 
-    def add(self, asker: Asker, url: str, archive: goods.Archive) -> None:
+    def add(self, asker: Asker, url: str, archive: sample_package.Archive) -> None:
         """The main thing: one request runs `packager add`, and its events come as they happen."""
         self.screen.step("Add it: the request runs `packager add …` and shows its progress live")
         answer = asker.ask(200, "POST", "/packager/add", url=url, sha256=archive.sha256)
@@ -185,7 +185,7 @@ class Story:
         if done.returncode or self.software.version not in done.stdout:
             raise Surprise(f"{program} --version: exit status {done.returncode}")
 
-    def refusals(self, asker: Asker, url: str, archive: goods.Archive) -> None:
+    def refusals(self, asker: Asker, url: str, archive: sample_package.Archive) -> None:
         """What the agent refuses, and how it says so."""
         self.screen.step("See what it refuses, and why")
         package = self.software.package_id
@@ -200,7 +200,9 @@ class Story:
         self.screen.say("An id that is not there: the command's exit code decides the status.")
         asker.ask(404, "GET", "/packager/show.json", id=f"{self.software.name}--0.0.0")
         self.screen.say("Other content under an id that is there: a conflict; nothing is changed.")
-        other = self.build(goods.lay_out_other(self.software, self.home / "other"), "-other")
+        other = self.build(
+            sample_package.lay_out_other(self.software, self.home / "other"), "-other"
+        )
         place = url.replace(archive.file.name, other.file.name)
         answer = asker.ask(200, "POST", "/packager/add", url=place, id=package)
         self.expect_exit(answer, os.EX_CANTCREAT)
@@ -261,7 +263,7 @@ class Story:
         if asker.ask(200, "GET", "/packager/list.json").document["packages"]:
             raise Surprise("packages are left")
 
-    def farewell(self, asker: Asker, url: str, archive: goods.Archive, once: bool) -> None:
+    def farewell(self, asker: Asker, url: str, archive: sample_package.Archive, once: bool) -> None:
         """The end of the story; without `once` the person's turn, with the agent's log to see."""
         if once:
             return

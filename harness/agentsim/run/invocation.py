@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from agentsim.run.escaped import kill_holders
+from agentsim.run.escaped_processes import kill_holders
 from agentsim.run.spawn import (
     Child,
     Exhausted,

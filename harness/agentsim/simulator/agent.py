@@ -12,17 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Protocol
 
-from agentsim.core import answer as answers
+from agentsim.core import response as responses
 from agentsim.core.environment import base_environment
-from agentsim.core.match import Match, MethodNotAllowed, match
-from agentsim.core.query import unescape
-from agentsim.core.table import Route, Table
-from agentsim.run.slots import Slots
+from agentsim.core.query_string import unescape
+from agentsim.core.route_match import Match, MethodNotAllowed, match
+from agentsim.core.route_table import Route, Table
+from agentsim.run.concurrency_limit import Slots
 from agentsim.run.spool import Spool
-from agentsim.simulator.command import CommandExchange, Output
+from agentsim.simulator.command_exchange import CommandExchange, Output
 from agentsim.simulator.connection import Connection, Exchange
-from agentsim.wire.authentication import authenticate, challenge
-from agentsim.wire.parser import Request
+from agentsim.wire.basic_auth import authenticate, challenge
+from agentsim.wire.request_parser import Request
 
 #: Processes of libprocess itself that take messages.
 PROCESSES = frozenset((b"help", b"logging", b"metrics", b"profiler", b"system", b"__processes__"))
@@ -35,7 +35,7 @@ class Observer(Protocol):
     def request(self, exchange: Exchange, gone: bool) -> None:
         """An answer was sent, or its client went away before."""
 
-    def invocation(self, exchange: CommandExchange, outcome: answers.Outcome, size: int) -> None:
+    def invocation(self, exchange: CommandExchange, outcome: responses.Outcome, size: int) -> None:
         """A command has ended, or could not be started; it has written `size` bytes."""
 
 
@@ -165,7 +165,7 @@ class Agent:
                 return _text(connection, request, 401, "401 Unauthorized.", challenge(realm))
             principal = os.fsdecode(proven)
         if isinstance(found, MethodNotAllowed):
-            answer = answers.method_not_allowed(found.allowed, request.method)
+            answer = responses.method_not_allowed(found.allowed, request.method)
             exchange = Exchange(connection, request)
             exchange.answer(answer.status, answer.headers, answer.body or b"")
             return exchange
@@ -215,7 +215,7 @@ class Agent:
             observer.request(exchange, gone)
 
     def invocation_ended(
-        self, exchange: CommandExchange, outcome: answers.Outcome, size: int
+        self, exchange: CommandExchange, outcome: responses.Outcome, size: int
     ) -> None:
         """A command has ended, or could not be started; it has written `size` bytes."""
         self.running.discard(exchange)

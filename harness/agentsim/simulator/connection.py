@@ -16,9 +16,9 @@ from collections import deque
 from itertools import takewhile
 from typing import TYPE_CHECKING, BinaryIO
 
-from agentsim.run.backlog import Backlog
-from agentsim.wire import response
-from agentsim.wire.parser import Parser, Request
+from agentsim.run.send_buffer import Backlog
+from agentsim.wire import response_encoding
+from agentsim.wire.request_parser import Parser, Request
 
 if TYPE_CHECKING:
     from agentsim.simulator.agent import Agent
@@ -76,7 +76,7 @@ class Exchange:
     def answer(self, status: int, headers: Headers, body: bytes) -> None:
         """Answer with a body held in memory."""
         self.status = status
-        self._put(response.with_body(status, headers, body, self.request.headers))
+        self._put(response_encoding.with_body(status, headers, body, self.request.headers))
         self._complete()
 
     def answer_text(self, status: int, text: str, *more: tuple[str, str]) -> None:
@@ -92,22 +92,22 @@ class Exchange:
     def answer_file(self, status: int, headers: Headers, file: BinaryIO, size: int) -> None:
         """Answer with a file; it is closed by whoever opened it, after `on_sent`."""
         self.status = status
-        self._put(response.file_head(status, headers, size))
+        self._put(response_encoding.file_head(status, headers, size))
         self.connection.send_file(self, file, size)
 
     def begin_stream(self, status: int, headers: Headers) -> None:
         """Start a streamed answer."""
         self.status = status
         self.streaming = True
-        self._put(response.stream_head(status, headers))
+        self._put(response_encoding.stream_head(status, headers))
 
     def stream(self, data: bytes) -> None:
         """Some of a streamed answer."""
-        self._put(response.chunk(data))
+        self._put(response_encoding.chunk(data))
 
     def end_stream(self) -> None:
         """The streamed answer is complete."""
-        self._put(response.LAST_CHUNK)
+        self._put(response_encoding.LAST_CHUNK)
         self._complete()
 
     def _put(self, data: bytes) -> None:

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from agentsim.core.argv import refuse
-from agentsim.simulator.command import CommandExchange
-from agentsim.wire import response
+from agentsim.simulator.command_exchange import CommandExchange
+from agentsim.wire import response_encoding
 
 if TYPE_CHECKING:
     from agentsim.simulator.agent import Agent
@@ -179,7 +179,7 @@ class FaultyExchange(CommandExchange):
             return
         # What goes out faultily goes out piece by piece, not from file to socket.
         self.status = status
-        self._put(response.file_head(status, headers, size))
+        self._put(response_encoding.file_head(status, headers, size))
         offset = 0
         while offset < size and not self.done:
             piece = os.pread(file.fileno(), _PIECE, offset)

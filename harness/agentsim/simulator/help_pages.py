@@ -8,8 +8,8 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping
 
-from agentsim.core.describe import help_lines, summary
-from agentsim.core.table import Table
+from agentsim.core.route_description import help_lines, summary
+from agentsim.core.route_table import Table
 
 
 def _page(

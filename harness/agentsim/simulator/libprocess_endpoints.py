@@ -15,16 +15,16 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from agentsim.core.query import unescape
+from agentsim.core.query_string import unescape
 from agentsim.simulator.agent import PROCESSES
 from agentsim.simulator.connection import Connection, Exchange
-from agentsim.simulator.counters import Counters
-from agentsim.simulator.help import as_html, markdown, pages
-from agentsim.wire.authentication import challenge
+from agentsim.simulator.help_pages import as_html, markdown, pages
+from agentsim.simulator.metrics import Counters
+from agentsim.wire.basic_auth import challenge
 
 if TYPE_CHECKING:
     from agentsim.simulator.agent import Agent
-    from agentsim.wire.parser import Request
+    from agentsim.wire.request_parser import Request
 
 _READONLY, _READWRITE = "mesos-agent-readonly", "mesos-agent-readwrite"
 _UNITS = {

@@ -8,11 +8,11 @@ import sys
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from agentsim.core.statuses import signal_name
+from agentsim.core.status_names import signal_name
 
 if TYPE_CHECKING:
-    from agentsim.core.answer import Outcome
-    from agentsim.simulator.command import CommandExchange
+    from agentsim.core.response import Outcome
+    from agentsim.simulator.command_exchange import CommandExchange
     from agentsim.simulator.connection import Exchange
 
 

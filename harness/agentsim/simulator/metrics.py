@@ -15,11 +15,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from agentsim.core.answer import Outcome, status_of
-from agentsim.simulator.command import CommandExchange
+from agentsim.core.response import Outcome, status_of
+from agentsim.simulator.command_exchange import CommandExchange
 
 if TYPE_CHECKING:
-    from agentsim.core.table import Route
+    from agentsim.core.route_table import Route
     from agentsim.simulator.agent import Agent
     from agentsim.simulator.connection import Exchange
 

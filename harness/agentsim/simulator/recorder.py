@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from agentsim.exchanges import entry
 from agentsim.simulator.connection import Connection, Exchange
+from agentsim.wire.recording import entry
 
 if TYPE_CHECKING:
     from agentsim.simulator.agent import Agent

@@ -16,20 +16,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agentsim.core.table import Table
+from agentsim.core.route_table import Table
 from agentsim.run.invocation import look_at_children
 from agentsim.run.spawn import HAVE_PIDFD
 from agentsim.run.spool import Spool
 from agentsim.simulator.agent import Agent
-from agentsim.simulator.builtin import Builtin
 from agentsim.simulator.connection import Connection
-from agentsim.simulator.counters import Counters
-from agentsim.simulator.inject import Injector, Rule
-from agentsim.simulator.journal import Journal
+from agentsim.simulator.fault_injection import Injector, Rule
+from agentsim.simulator.libprocess_endpoints import Builtin
 from agentsim.simulator.log import Log
-from agentsim.simulator.page import Page
-from agentsim.simulator.record import Recorder, RecordingConnection
-from agentsim.simulator.reload import Reloader
+from agentsim.simulator.metrics import Counters
+from agentsim.simulator.recent_activity import Journal
+from agentsim.simulator.recorder import Recorder, RecordingConnection
+from agentsim.simulator.table_reload import Reloader
+from agentsim.simulator.web_page import Page
 
 _BACKLOG = 4096
 # How many clients asyncio accepts in one go; it also tries, and complains, as often in one go when

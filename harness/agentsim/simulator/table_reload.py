@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agentsim.core.table import Table, TableError, parse
+from agentsim.core.route_table import Table, TableError, parse
 
 if TYPE_CHECKING:
     from agentsim.simulator.agent import Agent

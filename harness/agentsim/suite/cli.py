@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
-from agentsim.suite import probes
+from agentsim.suite.hosts import probe_files
 
+PLUGIN = "agentsim.suite.pytest_plugin"
 EX_UNAVAILABLE, EX_CANTCREAT = 69, 73
 
 
@@ -27,7 +28,7 @@ def probe_tables_command(directory: Path) -> None:
       agentsim suite --abi-host=http://127.0.0.1:5051
     """
     try:
-        written = probes.write(directory)
+        written = probe_files.write(directory)
     except OSError as error:
         click.echo(f"{error.filename or directory}: {error.strerror}", err=True)
         sys.exit(EX_CANTCREAT)
@@ -49,6 +50,6 @@ def suite_command(arguments: tuple[str, ...]) -> None:
         click.echo("agentsim suite: pytest is missing: install mesos-packager[harness]", err=True)
         sys.exit(EX_UNAVAILABLE)
     here = str(Path(__file__).parent)
-    options = [here, f"--rootdir={here}", "-p", "no:cacheprovider", *arguments]
+    options = [here, f"--rootdir={here}", "-p", "no:cacheprovider", "-p", PLUGIN, *arguments]
     # A pytest of its own: this one has imported already what pytest wants to import itself.
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *options])

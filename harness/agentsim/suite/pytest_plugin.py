@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agentsim.suite.clauses import clauses
+from agentsim.suite.exclusive_tests import Turns
 from agentsim.suite.report import UNTESTED, Column, write
-from agentsim.suite.turns import Turns
 
 _PROPERTY = "abi-clauses"
 _TURNS = pytest.StashKey[Turns]()

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from agentsim.verify.output import (
+from agentsim.verify.command_runner import Run, Runner, Surroundings
+from agentsim.verify.output_checks import (
     bad_lines,
     crash,
     shown,
@@ -20,8 +21,7 @@ from agentsim.verify.output import (
     terminal_tricks,
     words_around,
 )
-from agentsim.verify.runner import Run, Runner, Surroundings
-from agentsim.verify.samples import Sample
+from agentsim.verify.sample_values import Sample
 
 PASS, FAIL, NOT_APPLICABLE = "pass", "fail", "n/a"
 

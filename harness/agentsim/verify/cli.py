@@ -11,11 +11,11 @@ from pathlib import Path
 
 import click
 
-from agentsim.core.table import Table, TableError, parse
-from agentsim.shown import tame
-from agentsim.verify.checks import FAIL, NOT_APPLICABLE, PASS, Finding, verify
-from agentsim.verify.runner import Runner
-from agentsim.verify.samples import BadSample, sample
+from agentsim.client.terminal import tame
+from agentsim.core.route_table import Table, TableError, parse
+from agentsim.verify.clause_checks import FAIL, NOT_APPLICABLE, PASS, Finding, verify
+from agentsim.verify.command_runner import Runner
+from agentsim.verify.sample_values import BadSample, sample
 
 _WORST_FIRST = (FAIL, PASS, NOT_APPLICABLE)
 

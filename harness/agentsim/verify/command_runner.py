@@ -14,8 +14,8 @@ from pathlib import Path
 
 from agentsim.core.environment import base_environment, environment
 from agentsim.core.route import Route
-from agentsim.core.table import Table
-from agentsim.verify.samples import Sample
+from agentsim.core.route_table import Table
+from agentsim.verify.sample_values import Sample
 
 #: Bytes of each output that are kept.
 _KEPT = 16 << 20

@@ -8,7 +8,7 @@ from urllib.parse import quote_from_bytes
 
 from agentsim.core.argv import Refusal, build
 from agentsim.core.route import Route
-from agentsim.core.values import Boolean, Enum, Integer, List, String, Type
+from agentsim.core.value_types import Boolean, Enum, Integer, List, String, Type
 
 _LIKELY = b"a1A_-. /"
 

@@ -18,10 +18,10 @@ from __future__ import annotations
 import zlib
 from typing import Protocol
 
-from agentsim.core.query import BadQuery, decode
+from agentsim.core.query_string import BadQuery, decode
 from agentsim.wire import grammar
 from agentsim.wire.framing import CutGzip, Framing, Malformed
-from agentsim.wire.target import BadTarget, split
+from agentsim.wire.request_target import BadTarget, split
 
 #: A whole head, its chunk-size lines included, may have this many bytes (HTTP_MAX_HEADER_SIZE).
 MAX_HEAD = 80 * 1024

@@ -12,8 +12,8 @@ import time
 import zlib
 from collections.abc import Iterable
 
-from agentsim.core.statuses import REASON_PHRASES
-from agentsim.wire.headers import ordered
+from agentsim.core.status_names import REASON_PHRASES
+from agentsim.wire.header_order import ordered
 
 #: Bodies in memory of this many bytes or more are compressed if the client accepts gzip.
 GZIP_MINIMUM = 1024

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from agentsim.suite.client import Connection, Disconnected, Response
+from agentsim.suite.hosts.http_client import Connection, Disconnected, Response
 
 if TYPE_CHECKING:
     from agentsim.containers.container import Running
-    from agentsim.containers.run import Containers
+    from agentsim.containers.containers import Containers
 
 PACKAGER_ROUTES = "/opt/mesos-packager/share/mesos-packager/routes/packager.json"
 #: The image's own user.
@@ -66,7 +66,7 @@ class Agents:
             name: the container's, by which others of its network find it.
         """
         from agentsim.containers import images
-        from agentsim.containers.run import MIB, Limits
+        from agentsim.containers.containers import MIB, Limits
 
         (self.volume / "spool").mkdir(exist_ok=True)
         (self.volume / "spool").chmod(0o1777)

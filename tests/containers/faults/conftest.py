@@ -13,7 +13,7 @@ from agentsim.containers import engine
 
 from .agents import USER, Agents
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -32,7 +32,7 @@ def containers_of(target: str) -> Iterator[Any]:
         pytest.skip(str(reason))
     # These need the SDK, which the engine's absence has told of otherwise.
     from agentsim.containers import images
-    from agentsim.containers.run import Containers
+    from agentsim.containers.containers import Containers
 
     try:
         images.find_current(client, target, ROOT)

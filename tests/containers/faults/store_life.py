@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agentsim.suite.client import Disconnected, Response
+from agentsim.suite.hosts.http_client import Disconnected, Response
 from packager_activation.sets import check, look, tidy
 
 from .agents import SECONDS, Agent, archive

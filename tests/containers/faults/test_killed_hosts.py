@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .agents import PACKAGER_ROUTES, Agents
-from .life import Life
+from .store_life import Life
 
 KILLS = int(os.environ.get("CONTAINER_KILLS", "6"))
 SEED = int(os.environ.get("CONTAINER_SEED", random.SystemRandom().randrange(1 << 32)))

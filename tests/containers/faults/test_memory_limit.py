@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from agentsim.suite.client import Connection, Disconnected
+from agentsim.suite.hosts.http_client import Connection, Disconnected
 
 from .agents import SECONDS, Agent, Agents
 

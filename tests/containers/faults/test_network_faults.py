@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agentsim.suite.client import Connection
+from agentsim.suite.hosts.http_client import Connection
 
 from .agents import Agent, Agents, archive
 
 PORT = 8000
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 FILE = "web--1.tar"
 SIZE = 3 << 20
 URL = {"type": "string", "characters": "ascii", "max_length": 2048, "required": True}

@@ -15,7 +15,7 @@ from .conftest import containers_of
 
 if TYPE_CHECKING:
     from agentsim.containers.container import Running
-    from agentsim.containers.run import Containers
+    from agentsim.containers.containers import Containers
 
 # systemd needs a cgroup hierarchy of its own to write to, whichever version the engine uses.
 MOUNT = "umount -R /sys/fs/cgroup 2>/dev/null; mount -t cgroup2 cgroup2 /sys/fs/cgroup"
@@ -86,7 +86,7 @@ class Machine:
 @pytest.fixture
 def machine(volume: Path) -> Iterator[Machine]:
     from agentsim.containers import images
-    from agentsim.containers.run import Limits
+    from agentsim.containers.containers import Limits
 
     def start(made: Containers, script: str) -> Running:
         return made.run(

@@ -21,17 +21,17 @@ import json
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from agentsim.core.describe import describe
-from agentsim.core.values import Boolean, Enum, Integer
+from agentsim.core.route_description import describe
+from agentsim.core.value_types import Boolean, Enum, Integer
 from agentsim.simulator.connection import Connection, Exchange
-from agentsim.wire.authentication import challenge
+from agentsim.wire.basic_auth import challenge
 
 if TYPE_CHECKING:
-    from agentsim.core.table import Route
+    from agentsim.core.route_table import Route
     from agentsim.simulator.agent import Agent
-    from agentsim.simulator.counters import Counters
-    from agentsim.simulator.journal import Journal
-    from agentsim.wire.parser import Request
+    from agentsim.simulator.metrics import Counters
+    from agentsim.simulator.recent_activity import Journal
+    from agentsim.wire.request_parser import Request
 
 _NDJSON = "application/x-ndjson"
 _INTERVAL = 0.2

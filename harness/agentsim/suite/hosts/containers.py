@@ -18,8 +18,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from agentsim.suite.client import Connection
-from agentsim.suite.hosts import (
+from agentsim.suite.hosts.http_client import Connection
+from agentsim.suite.hosts.kinds import (
     NOBODYS_USER,
     DidNotStart,
     Host,
@@ -30,12 +30,12 @@ from agentsim.suite.hosts import (
     Unsupported,
     register,
 )
-from agentsim.suite.module import Agent, agent_options, modules_option, roomier
-from agentsim.suite.processes import descendants, status
+from agentsim.suite.hosts.mesos_module import Agent, agent_options, modules_option, roomier
+from agentsim.suite.hosts.processes import descendants, status
 
 if TYPE_CHECKING:
     from agentsim.containers.container import Running
-    from agentsim.containers.run import Containers, Limits
+    from agentsim.containers.containers import Containers, Limits
 
 START_SECONDS = 60.0
 IN_IMAGE = Path("/opt/mesos-packager")
@@ -131,7 +131,7 @@ class ContainerKind(Kind):
             client = engine.connect()
             # These need the SDK, which the engine's absence has told of otherwise.
             from agentsim.containers import images
-            from agentsim.containers.run import Containers
+            from agentsim.containers.containers import Containers
 
             images.find(client, self.image)
         except engine.NoEngine as reason:
@@ -186,7 +186,7 @@ class ContainerKind(Kind):
 
     def _say(self, words: Sequence[str], directories: Iterable[Path]) -> list[str]:
         """What a command of the image says that sees some directories of this machine."""
-        from agentsim.containers.run import Limits
+        from agentsim.containers.containers import Limits
 
         assert self._containers is not None
         asked = self._containers.run(
@@ -204,7 +204,7 @@ class ContainerKind(Kind):
 
 
 def _limits(launch: Launch) -> Limits:
-    from agentsim.containers.run import MIB, Limits
+    from agentsim.containers.containers import MIB, Limits
 
     places = {launch.probes.directory}
     places |= {table.parent for table in launch.tables}

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from agentsim.suite.client import Connection, Headers, Query, Response, query_string
-from agentsim.suite.probes import ENVIRONMENT, Probes
-from agentsim.suite.processes import wait_until
+from agentsim.suite.hosts.http_client import Connection, Headers, Query, Response, query_string
+from agentsim.suite.hosts.probe_files import ENVIRONMENT, Probes
+from agentsim.suite.hosts.processes import wait_until
 
 START_SECONDS = 60.0
 # A user that has no processes, not even those of another run of the suite at the same time: limits

@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
-from agentsim.suite.processes import resident
+from agentsim.suite.hosts.processes import resident
 
 MIB = 1 << 20
 #: What a host may need beside what a clause grants, whatever the size of what passes through it.

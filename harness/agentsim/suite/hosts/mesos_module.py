@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from agentsim.suite.hosts import (
+from agentsim.suite.hosts.kinds import (
     Host,
     Launch,
     ProgramKind,

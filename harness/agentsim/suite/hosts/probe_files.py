@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-_HERE = Path(__file__).parent
-# In a wheel the fixtures lie beside this file; in the project's own tree they have a folder.
+_SUITE = Path(__file__).parents[1]
+# In a wheel the fixtures lie in the suite; in the project's own tree they have a folder.
 FIXTURES: Final = next(
     folder
-    for folder in (_HERE / "fixtures", _HERE.parents[2] / "fixtures")
+    for folder in (_SUITE / "fixtures", _SUITE.parents[2] / "fixtures")
     if (folder / "commands" / "probe").is_file()
 )
 # Linux takes no single argument of 32 pages or more (execve(2), MAX_ARG_STRLEN).

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-import agentsim.suite.containers
-import agentsim.suite.module  # noqa: F401 - these make their kinds of hosts known
-from agentsim.suite import probes as probe_files
-from agentsim.suite.hosts import KINDS, Host, Kind, Launch, Remote, Unsupported
-from agentsim.suite.meeting import Meeting
-from agentsim.suite.probes import Probes
-from agentsim.suite.processes import wait_until
+import agentsim.suite.hosts.containers
+import agentsim.suite.hosts.mesos_module  # noqa: F401 - these make their kinds of hosts known
+from agentsim.suite.hosts import probe_files
+from agentsim.suite.hosts.kinds import KINDS, Host, Kind, Launch, Remote, Unsupported
+from agentsim.suite.hosts.probe_files import Probes
+from agentsim.suite.hosts.processes import wait_until
+from agentsim.suite.tests.rendezvous import Meeting
 
 
 def _remove(directory: Path) -> None:

@@ -10,7 +10,7 @@ import errno
 import os
 from pathlib import Path
 
-from agentsim.suite.processes import wait_until
+from agentsim.suite.hosts.processes import wait_until
 
 
 class Meeting:

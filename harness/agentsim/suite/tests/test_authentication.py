@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import pytest
 
-from agentsim.suite.client import basic
-from agentsim.suite.hosts import Host, free_port
-from agentsim.suite.meeting import Meeting
-from agentsim.suite.probes import PRINCIPAL, REALM, SECRET
-from agentsim.suite.processes import wait_until
+from agentsim.suite.hosts.http_client import basic
+from agentsim.suite.hosts.kinds import Host, free_port
+from agentsim.suite.hosts.probe_files import PRINCIPAL, REALM, SECRET
+from agentsim.suite.hosts.processes import wait_until
+from agentsim.suite.tests.rendezvous import Meeting
 
 clause = pytest.mark.clause
 GOOD = basic(PRINCIPAL, SECRET)

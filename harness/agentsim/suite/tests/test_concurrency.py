@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import pytest
 
-from agentsim.suite.client import Connection
-from agentsim.suite.hosts import Host
-from agentsim.suite.meeting import Meeting
-from agentsim.suite.memory import MIB
-from agentsim.suite.processes import descriptors, resident, threads, wait_until
+from agentsim.suite.hosts.http_client import Connection
+from agentsim.suite.hosts.kinds import Host
+from agentsim.suite.hosts.memory_use import MIB
+from agentsim.suite.hosts.processes import descriptors, resident, threads, wait_until
+from agentsim.suite.tests.rendezvous import Meeting
 
 clause = pytest.mark.clause
 #: Seconds that a shell may need for a thousand commands of five seconds, where a host has ten: it

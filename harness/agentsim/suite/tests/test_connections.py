@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from agentsim.suite.client import Connection, Disconnected, request_bytes
-from agentsim.suite.hosts import Host
-from agentsim.suite.meeting import Meeting
+from agentsim.suite.hosts.http_client import Connection, Disconnected, request_bytes
+from agentsim.suite.hosts.kinds import Host
+from agentsim.suite.tests.rendezvous import Meeting
 
 clause = pytest.mark.clause
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from agentsim.suite.hosts import Host
-from agentsim.suite.meeting import Meeting
-from agentsim.suite.processes import of_request, wait_until, zombies
+from agentsim.suite.hosts.kinds import Host
+from agentsim.suite.hosts.processes import of_request, wait_until, zombies
+from agentsim.suite.tests.rendezvous import Meeting
 
 clause = pytest.mark.clause
 LAST_PID = Path("/proc/sys/kernel/ns_last_pid")

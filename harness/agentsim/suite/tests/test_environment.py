@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import pytest
 
-from agentsim.suite.client import Headers, basic
-from agentsim.suite.hosts import DidNotStart, Host
-from agentsim.suite.meeting import Meeting
-from agentsim.suite.probes import PRINCIPAL, SECRET
+from agentsim.suite.hosts.http_client import Headers, basic
+from agentsim.suite.hosts.kinds import DidNotStart, Host
+from agentsim.suite.hosts.probe_files import PRINCIPAL, SECRET
+from agentsim.suite.tests.rendezvous import Meeting
 
 clause = pytest.mark.clause
 ALWAYS = {"PATH", "LANG", "HOME", "ABI_VERSION", "ABI_REQUEST_ID", "ABI_ROUTE", "ABI_DEADLINE"}

@@ -7,9 +7,9 @@ import re
 
 import pytest
 
-from agentsim.suite.client import Query
-from agentsim.suite.hosts import Host
-from agentsim.suite.memory import MIB
+from agentsim.suite.hosts.http_client import Query
+from agentsim.suite.hosts.kinds import Host
+from agentsim.suite.hosts.memory_use import MIB
 
 clause = pytest.mark.clause
 Tagged = list[tuple[str, str]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentsim.suite.hosts import Host
+from agentsim.suite.hosts.kinds import Host
 
 clause = pytest.mark.clause
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from agentsim.suite.client import Disconnected, basic
-from agentsim.suite.hosts import Host
-from agentsim.suite.meeting import Meeting
-from agentsim.suite.probes import PRINCIPAL, SECRET, Probes
-from agentsim.suite.processes import of_request, wait_until
+from agentsim.suite.hosts.http_client import Disconnected, basic
+from agentsim.suite.hosts.kinds import Host
+from agentsim.suite.hosts.probe_files import PRINCIPAL, SECRET, Probes
+from agentsim.suite.hosts.processes import of_request, wait_until
+from agentsim.suite.tests.rendezvous import Meeting
 
 clause = pytest.mark.clause
 Tagged = list[tuple[str, str]]

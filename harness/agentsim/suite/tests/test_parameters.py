@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from agentsim.suite.client import Query
-from agentsim.suite.hosts import Host
+from agentsim.suite.hosts.http_client import Query
+from agentsim.suite.hosts.kinds import Host
 
 clause = pytest.mark.clause
 BIG = 2**53 - 1

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from agentsim.suite.client import Response
-from agentsim.suite.hosts import Host
-from agentsim.suite.processes import parse_stat, parse_status
+from agentsim.suite.hosts.http_client import Response
+from agentsim.suite.hosts.kinds import Host
+from agentsim.suite.hosts.processes import parse_stat, parse_status
 
 clause = pytest.mark.clause
 

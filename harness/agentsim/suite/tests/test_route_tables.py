@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from agentsim.suite.hosts import DidNotStart, Host, Kind, Unsupported
-from agentsim.suite.probes import FIXTURES, Probes
-from agentsim.suite.table_cases import CASES, GOOD, MONSTERS, changed
+from agentsim.suite.hosts.kinds import DidNotStart, Host, Kind, Unsupported
+from agentsim.suite.hosts.probe_files import FIXTURES, Probes
+from agentsim.suite.tests.table_cases import CASES, GOOD, MONSTERS, changed
 
 clause = pytest.mark.clause
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from agentsim.suite.client import Connection, Disconnected
-from agentsim.suite.hosts import Host
-from agentsim.suite.processes import of_request
+from agentsim.suite.hosts.http_client import Connection, Disconnected
+from agentsim.suite.hosts.kinds import Host
+from agentsim.suite.hosts.processes import of_request
 
 clause = pytest.mark.clause
 

@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import pytest
 
-from agentsim.suite.client import Connection, request_bytes
-from agentsim.suite.hosts import NOBODYS_USER, Host
-from agentsim.suite.meeting import Meeting
-from agentsim.suite.memory import GRANTED, MIB, bounded
+from agentsim.suite.hosts.http_client import Connection, request_bytes
+from agentsim.suite.hosts.kinds import NOBODYS_USER, Host
+from agentsim.suite.hosts.memory_use import GRANTED, MIB, bounded
+from agentsim.suite.tests.rendezvous import Meeting
 
 clause = pytest.mark.clause
 

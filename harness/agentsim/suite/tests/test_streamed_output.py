@@ -12,11 +12,11 @@ from collections.abc import Callable
 
 import pytest
 
-from agentsim.suite.client import Disconnected
-from agentsim.suite.hosts import Host
-from agentsim.suite.meeting import Meeting
-from agentsim.suite.memory import GRANTED, MIB, bounded
-from agentsim.suite.processes import of_request, wait_until
+from agentsim.suite.hosts.http_client import Disconnected
+from agentsim.suite.hosts.kinds import Host
+from agentsim.suite.hosts.memory_use import GRANTED, MIB, bounded
+from agentsim.suite.hosts.processes import of_request, wait_until
+from agentsim.suite.tests.rendezvous import Meeting
 
 clause = pytest.mark.clause
 Tagged = list[tuple[str, str]]
