@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from agentsim.core import response as responses
+from agentsim.core import answer as answers
+from agentsim.core.answer import Answer, answer, refusal_answer, status_of
 from agentsim.core.argv import Invocation, Refusal, build, refuse
 from agentsim.core.environment import base_environment, environment
 from agentsim.core.exit_record import exit_record
 from agentsim.core.query_string import BadQuery, decode
-from agentsim.core.response import Answer, answer, refusal_answer, status_of
 from agentsim.core.route_match import Match, MethodNotAllowed, NotFound, match
 from agentsim.core.route_table import Route, TableError, parse
 from agentsim.core.status_names import REASON_PHRASES, signal_name
@@ -149,19 +149,19 @@ def _answer(case: Case, route: Route) -> Answer:
                 route, outcome(case["outcome"]), None if stdout is None else octets(stdout)
             )
         case "stream":
-            return responses.stream_answer(route)
+            return answers.stream_answer(route)
         case "method-not-allowed":
-            return responses.method_not_allowed(tuple(case["allowed"]), case["method"])
+            return answers.method_not_allowed(tuple(case["allowed"]), case["method"])
         case "refusal":
             refusal = refuse(case["reason"], case["detail"])
         case "body-too-large":
-            refusal = responses.body_too_large(route)
+            refusal = answers.body_too_large(route)
         case "busy":
-            refusal = responses.busy(route)
+            refusal = answers.busy(route)
         case "spool-full":
-            refusal = responses.spool_full()
+            refusal = answers.spool_full()
         case "shutting-down":
-            refusal = responses.shutting_down()
+            refusal = answers.shutting_down()
         case kind:
             raise AssertionError(kind)
     return refusal_answer(refusal, case["request_id"])

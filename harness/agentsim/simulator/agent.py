@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Protocol
 
-from agentsim.core import response as responses
+from agentsim.core import answer as answers
 from agentsim.core.environment import base_environment
 from agentsim.core.query_string import unescape
 from agentsim.core.route_match import Match, MethodNotAllowed, match
@@ -35,7 +35,7 @@ class Observer(Protocol):
     def request(self, exchange: Exchange, gone: bool) -> None:
         """An answer was sent, or its client went away before."""
 
-    def invocation(self, exchange: CommandExchange, outcome: responses.Outcome, size: int) -> None:
+    def invocation(self, exchange: CommandExchange, outcome: answers.Outcome, size: int) -> None:
         """A command has ended, or could not be started; it has written `size` bytes."""
 
 
@@ -165,7 +165,7 @@ class Agent:
                 return _text(connection, request, 401, "401 Unauthorized.", challenge(realm))
             principal = os.fsdecode(proven)
         if isinstance(found, MethodNotAllowed):
-            answer = responses.method_not_allowed(found.allowed, request.method)
+            answer = answers.method_not_allowed(found.allowed, request.method)
             exchange = Exchange(connection, request)
             exchange.answer(answer.status, answer.headers, answer.body or b"")
             return exchange
@@ -215,7 +215,7 @@ class Agent:
             observer.request(exchange, gone)
 
     def invocation_ended(
-        self, exchange: CommandExchange, outcome: responses.Outcome, size: int
+        self, exchange: CommandExchange, outcome: answers.Outcome, size: int
     ) -> None:
         """A command has ended, or could not be started; it has written `size` bytes."""
         self.running.discard(exchange)

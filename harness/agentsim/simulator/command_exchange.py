@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from agentsim.core import answer as answers
 from agentsim.core import environment
-from agentsim.core import response as responses
 from agentsim.core.argv import Invocation as CommandLine
 from agentsim.core.argv import Refusal, build
 from agentsim.core.exit_record import exit_record
@@ -79,7 +79,7 @@ class CommandExchange(Exchange):
         if isinstance(line, Refusal):
             self._refuse(line)
         elif _declared_length(request) > route.max_body:
-            self._refuse(responses.body_too_large(route))
+            self._refuse(answers.body_too_large(route))
         else:
             self._line = line
 
@@ -90,14 +90,14 @@ class CommandExchange(Exchange):
             return  # refused already; what still comes is dropped
         self._received += len(data)
         if self._received > self.route.max_body:
-            self._refuse(responses.body_too_large(self.route))
+            self._refuse(answers.body_too_large(self.route))
             return
         try:
             if self._body is None:
                 self._body = self._agent.spool.buffer()
             self._body.write(data)
         except SpoolFull:
-            self._refuse(responses.spool_full())
+            self._refuse(answers.spool_full())
 
     def on_body_failure(self, reason: str) -> None:
         self._forget_body()
@@ -107,7 +107,7 @@ class CommandExchange(Exchange):
         if self.done:
             return
         if self._agent.closing:
-            self._refuse(responses.shutting_down())
+            self._refuse(answers.shutting_down())
             return
         self._waiter = self._served.slots(self.route).take(self._start, self._busy)
         if self._waiter is not None:
@@ -116,11 +116,11 @@ class CommandExchange(Exchange):
     def _busy(self) -> None:
         self._waiter = None
         self._agent.waiting.discard(self)
-        self._refuse(responses.busy(self.route))
+        self._refuse(answers.busy(self.route))
 
     def _refuse(self, refusal: Refusal) -> None:
         self._forget_body()
-        answer = responses.refusal_answer(refusal, self.request_id)
+        answer = answers.refusal_answer(refusal, self.request_id)
         self.answer(answer.status, answer.headers, answer.body or b"")
 
     def _forget_body(self) -> None:
@@ -215,7 +215,7 @@ class CommandExchange(Exchange):
     def stop_waiting(self) -> None:
         """Give up the wait for a place, since there will be none."""
         self._leave_queue()
-        self._refuse(responses.shutting_down())
+        self._refuse(answers.shutting_down())
 
     def _leave_queue(self) -> None:
         if self._waiter is not None:
@@ -236,7 +236,7 @@ class CommandExchange(Exchange):
         if self._gone:
             return
         if not self.streaming:
-            head = responses.stream_answer(self.route)
+            head = answers.stream_answer(self.route)
             self.begin_stream(head.status, head.headers)
         self._ended_with_newline = data.endswith(b"\n")
         self.stream(data)
@@ -249,7 +249,7 @@ class CommandExchange(Exchange):
         line = self._line
         assert line is not None
         status = result.status
-        outcome = responses.Outcome(
+        outcome = answers.Outcome(
             request_id=self.request_id,
             reason=result.reason,
             exit_code=status if status is not None and status >= 0 else None,
@@ -263,25 +263,25 @@ class CommandExchange(Exchange):
         if self._gone:
             self._forget_output()
         elif self.streaming or (
-            self.route.delivery == "stream" and responses.status_of(self.route, outcome) < 400
+            self.route.delivery == "stream" and answers.status_of(self.route, outcome) < 400
         ):
             self._end_stream(outcome)
         else:
             self._answer_whole(outcome)
 
-    def _end_stream(self, outcome: responses.Outcome) -> None:
+    def _end_stream(self, outcome: answers.Outcome) -> None:
         if not self.streaming:
-            head = responses.stream_answer(self.route)
+            head = answers.stream_answer(self.route)
             self.begin_stream(head.status, head.headers)
         newline = b"" if self._ended_with_newline else b"\n"
         self.stream(newline + exit_record(outcome))
         self.end_stream()
 
-    def _answer_whole(self, outcome: responses.Outcome) -> None:
+    def _answer_whole(self, outcome: answers.Outcome) -> None:
         output = self._output
         file = output.file if output is not None else None
         stdout = None if file is not None else output.read() if output is not None else b""
-        answer = responses.answer(self.route, outcome, stdout)
+        answer = answers.answer(self.route, outcome, stdout)
         if answer.body is None:
             assert file is not None and output is not None
             self.answer_file(answer.status, answer.headers, file, output.size)

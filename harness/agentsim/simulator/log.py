@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from agentsim.core.status_names import signal_name
 
 if TYPE_CHECKING:
-    from agentsim.core.response import Outcome
+    from agentsim.core.answer import Outcome
     from agentsim.simulator.command_exchange import CommandExchange
     from agentsim.simulator.connection import Exchange
 

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from agentsim.core.response import Outcome, status_of
+from agentsim.core.answer import Outcome, status_of
 from agentsim.simulator.command_exchange import CommandExchange
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from agentsim.core.status_names import signal_name
 from agentsim.simulator.command_exchange import CommandExchange, Output
 
 if TYPE_CHECKING:
-    from agentsim.core.response import Outcome
+    from agentsim.core.answer import Outcome
     from agentsim.simulator.connection import Exchange
 
 #: How many requests are remembered after their end.
