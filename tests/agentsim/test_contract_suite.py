@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from agentsim.suite.clauses import clauses
+from agentsim.suite.cli import PLUGIN
 from agentsim.suite.hosts import probe_files
 from agentsim.suite.report import Column, markdown, write
 
@@ -114,7 +115,7 @@ def test_a_clause_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         "import pytest\n@pytest.mark.clause('ABI-NONE-1')\ndef test_x(): pass\n"
     )
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", tmp_path],
+        [sys.executable, "-m", "pytest", "-p", PLUGIN, "-p", "no:cacheprovider", tmp_path],
         capture_output=True,
         text=True,
         check=False,

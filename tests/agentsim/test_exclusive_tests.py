@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from agentsim.suite.cli import PLUGIN
+
 TESTS = """
 import os, time
 from pathlib import Path
@@ -37,7 +39,7 @@ def test_nothing_runs_beside_a_test_that_is_to_be_alone(tmp_path: Path) -> None:
     (tmp_path / "test_some.py").write_text(TESTS)
     for workers in ("0", "2"):
         result = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", f"-n{workers}", "test_some.py"],
+            [sys.executable, "-m", "pytest", "-p", PLUGIN, "-q", f"-n{workers}", "test_some.py"],
             cwd=tmp_path,
             env={"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)},
             capture_output=True,
