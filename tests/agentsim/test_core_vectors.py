@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from agentsim.core import answer as answers
 from agentsim.core.answer import Answer, answer, refusal_answer, status_of
-from agentsim.core.argv import Invocation, Refusal, build, refuse
+from agentsim.core.argv import CommandLine, Refusal, build, refuse
 from agentsim.core.environment import base_environment, environment
 from agentsim.core.exit_record import exit_record
 from agentsim.core.query_string import BadQuery, decode
@@ -102,7 +102,7 @@ def test_argv(case: Case) -> None:
     expected = case["expect"]
     if "arguments" in expected:
         arguments = [octets(argument) for argument in expected["arguments"]]
-        assert built == Invocation(arguments, expected.get("timeout", 60))
+        assert built == CommandLine(arguments, expected.get("timeout", 60))
     else:
         assert isinstance(built, Refusal)
         assert [built.status, built.reason, built.detail] == [

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agentsim.run.send_buffer import HELD, Backlog
+from agentsim.run.send_buffer import MAX_BYTES_IN_MEMORY, SendBuffer
 from agentsim.run.spool import Spool
 from agentsim.suite.hosts.http_client import Connection
 from agentsim.suite.hosts.memory_use import MIB, bounded
@@ -101,44 +101,44 @@ def test_a_stream_that_does_not_fit_on_the_disk_is_ended_and_says_so(
 def test_everything_comes_out_as_it_went_in(spool: Path, seed: int) -> None:
     chance = random.Random(seed)
     of = Spool(spool, 32 << 20)
-    backlogs = [Backlog(of) for _ in range(3)]
-    expected = [bytearray() for _ in backlogs]
-    of.held = HELD - 200_000  # of others
+    buffers = [SendBuffer(of) for _ in range(3)]
+    expected = [bytearray() for _ in buffers]
+    of.buffered = MAX_BYTES_IN_MEMORY - 200_000  # of others
     for _ in range(400):
-        number = chance.randrange(len(backlogs))
-        backlog, waits = backlogs[number], expected[number]
+        number = chance.randrange(len(buffers))
+        buffer, waits = buffers[number], expected[number]
         if chance.random() < 0.6:
             data = chance.randbytes(chance.choice((1, 7, 5_000, 65_536, 300_000)))
-            backlog.write(data)
+            buffer.write(data)
             waits += data
-        while backlog and chance.random() < 0.5:
-            data = backlog.read()
+        while buffer and chance.random() < 0.5:
+            data = buffer.read()
             assert data
             assert waits.startswith(data)
             del waits[: len(data)]
-        assert backlog.size == len(waits)
-        assert of.held <= HELD
-    for backlog, waits in zip(backlogs, expected, strict=True):
+        assert buffer.size == len(waits)
+        assert of.buffered <= MAX_BYTES_IN_MEMORY
+    for buffer, waits in zip(buffers, expected, strict=True):
         if chance.random() < 0.5:
-            while backlog:
-                data = backlog.read()
+            while buffer:
+                data = buffer.read()
                 assert waits.startswith(data)
                 del waits[: len(data)]
             assert not waits
-        backlog.close()
-        backlog.close()
-    assert (of.held, of.used) == (HELD - 200_000, 0)
+        buffer.close()
+        buffer.close()
+    assert (of.buffered, of.used) == (MAX_BYTES_IN_MEMORY - 200_000, 0)
 
 
 def test_what_has_no_room_on_the_disk_is_kept_and_told(spool: Path) -> None:
     of = Spool(spool, 100_000)
-    of.held = HELD
-    backlog = Backlog(of)
-    backlog.write(b"a" * 90_000)
-    assert not backlog.refusal
-    backlog.write(b"b" * 20_000)
-    assert backlog.refusal == "the spool's limit of 100000 bytes is reached"
-    backlog.write(b"c" * 10_000)
-    out = b"".join(iter(lambda: bytes(backlog.read()) if backlog else b"", b""))
+    of.buffered = MAX_BYTES_IN_MEMORY
+    buffer = SendBuffer(of)
+    buffer.write(b"a" * 90_000)
+    assert not buffer.refusal
+    buffer.write(b"b" * 20_000)
+    assert buffer.refusal == "the spool's limit of 100000 bytes is reached"
+    buffer.write(b"c" * 10_000)
+    out = b"".join(iter(lambda: bytes(buffer.read()) if buffer else b"", b""))
     assert out == b"a" * 90_000 + b"b" * 20_000 + b"c" * 10_000
-    assert (of.held, of.used) == (HELD, 0)
+    assert (of.buffered, of.used) == (MAX_BYTES_IN_MEMORY, 0)

@@ -22,7 +22,7 @@ _TIMEOUT_KEY: Final = TIMEOUT.encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
-class Invocation:
+class CommandLine:
     """What to run: arguments to follow the table's command, and the time-out in seconds."""
 
     arguments: list[bytes]
@@ -45,8 +45,8 @@ def refuse(reason: str, detail: str) -> Refusal:
     return Refusal(status, reason, title, detail)
 
 
-def build(route: Route, query: Mapping[bytes, bytes], rest: bytes) -> Invocation | Refusal:
-    """The invocation that a request asks for.
+def build(route: Route, query: Mapping[bytes, bytes], rest: bytes) -> CommandLine | Refusal:
+    """The command line that a request asks for.
 
     `query` is what `agentsim.core.query_string.decode` gave, `rest` what
     `agentsim.core.route_match` left over of the path.
@@ -79,7 +79,7 @@ def build(route: Route, query: Mapping[bytes, bytes], rest: bytes) -> Invocation
         else:
             for value in values.get(element.name, ()):
                 arguments.append(element.prefix + value)
-    return Invocation(arguments, timeout)
+    return CommandLine(arguments, timeout)
 
 
 def _given(

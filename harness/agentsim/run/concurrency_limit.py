@@ -1,4 +1,4 @@
-"""How many invocations of a route run, and how many wait for a place."""
+"""How many commands of a route run at once, and how many requests wait for a place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class Waiter:
-    """A place in the queue of a route."""
+    """Somebody in the queue of a route."""
 
     __slots__ = ("on_place", "timer")
 
@@ -17,8 +17,8 @@ class Waiter:
         self.timer = timer
 
 
-class Slots:
-    """The places of one route.
+class ConcurrencyLimit:
+    """The places of one route for commands that run at once, and the queue before them.
 
     Args:
         loop: the event loop.
@@ -46,7 +46,9 @@ class Slots:
         """How many wait for a place."""
         return len(self._waiting)
 
-    def take(self, on_place: Callable[[], None], on_refused: Callable[[], None]) -> Waiter | None:
+    def acquire(
+        self, on_place: Callable[[], None], on_refused: Callable[[], None]
+    ) -> Waiter | None:
         """Take a place, now or later: exactly one of the two is called, unless `leave` is.
 
         Returns:

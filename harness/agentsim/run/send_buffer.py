@@ -1,7 +1,7 @@
 """What a client has not taken yet: read in the order in which it was written, while more comes.
 
-However many clients do not read, memory stays bounded: all backlogs of a spool together keep
-`HELD` bytes in it, what is beyond that in unnamed files.
+However many clients do not read, memory stays bounded: all send buffers of a spool together keep
+`MAX_BYTES_IN_MEMORY` bytes in it, what is beyond that in unnamed files.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import BinaryIO, Final
 
 from agentsim.run.spool import Spool, SpoolFull
 
-#: Bytes that all backlogs of a spool keep in memory.
-HELD: Final = 8 << 20
+#: Bytes that all send buffers of a spool keep in memory.
+MAX_BYTES_IN_MEMORY: Final = 8 << 20
 #: Bytes of one piece at the most, unless one was written that is larger.
-_PIECE: Final = 64 * 1024
+_PIECE_BYTES: Final = 64 * 1024
 
 
-class Backlog:
+class SendBuffer:
     """Bytes that wait.
 
     Args:
@@ -48,15 +48,15 @@ class Backlog:
     def write(self, data: bytes) -> None:
         """Append."""
         self.size += len(data)
-        if self._spool.held + len(data) > HELD:
+        if self._spool.buffered + len(data) > MAX_BYTES_IN_MEMORY:
             try:
                 self._write_file(data)
                 return
             except SpoolFull as full:
                 self.refusal = str(full)
-        self._spool.held += len(data)
+        self._spool.buffered += len(data)
         last = self._parts[-1] if self._parts else None
-        if isinstance(last, bytearray) and len(last) + len(data) <= _PIECE:
+        if isinstance(last, bytearray) and len(last) + len(data) <= _PIECE_BYTES:
             last += data
         else:
             self._parts.append(bytearray(data))
@@ -81,11 +81,11 @@ class Backlog:
         """
         part = self._parts.popleft()
         if isinstance(part, bytearray):
-            self._spool.held -= len(part)
+            self._spool.buffered -= len(part)
             self.size -= len(part)
             return part
         assert self._file is not None
-        data = os.pread(self._file.fileno(), min(len(part), _PIECE), part.start)
+        data = os.pread(self._file.fileno(), min(len(part), _PIECE_BYTES), part.start)
         self.size -= len(data)
         if len(data) < len(part):
             self._parts.appendleft(part[len(data) :])
@@ -102,7 +102,9 @@ class Backlog:
 
     def close(self) -> None:
         """Forget all of it; closing twice is harmless."""
-        self._spool.held -= sum(len(part) for part in self._parts if isinstance(part, bytearray))
+        self._spool.buffered -= sum(
+            len(part) for part in self._parts if isinstance(part, bytearray)
+        )
         self._parts.clear()
         self._ranges = self.size = 0
         self._close_file()

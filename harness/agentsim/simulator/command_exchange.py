@@ -6,67 +6,109 @@ its output becomes the answer, all at once (`whole`) or line by line (`stream`).
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from agentsim.core import answer as answers
 from agentsim.core import environment
-from agentsim.core.argv import Invocation as CommandLine
-from agentsim.core.argv import Refusal, build
+from agentsim.core.argv import CommandLine, Refusal, build
 from agentsim.core.exit_record import exit_record
 from agentsim.core.route_table import Route
 from agentsim.run.concurrency_limit import Waiter
 from agentsim.run.invocation import Invocation, Plan, Result
-from agentsim.run.spool import Buffer, SpoolFull
-from agentsim.simulator.connection import Connection, Exchange
+from agentsim.run.spool import Buffer, Spool, SpoolFull
+from agentsim.simulator.command_registry import CommandRegistry
+from agentsim.simulator.exchange import ClientConnection, Exchange
+from agentsim.simulator.served_table import ServedTable
 from agentsim.wire.request_parser import Request
-
-if TYPE_CHECKING:
-    from agentsim.simulator.agent import Agent, Served
 
 Output = Callable[[bytes], None]
 
 _DEV_NULL = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
 
+class CommandObserver(Protocol):
+    """Whoever is told of commands: the log, the counters, the page."""
+
+    def invocation(self, exchange: CommandExchange, outcome: answers.Outcome, size: int) -> None:
+        """A command has ended, or could not be started; it has written `size` bytes."""
+
+
+@dataclass(slots=True)
+class CommandHost:
+    """What the commands of one host share.
+
+    Attributes:
+        loop: the event loop.
+        spool: where bodies and output go that do not fit in memory.
+        commands: which of them wait and run.
+        observers: told of every command.
+        tap: if set, is shown each command as it starts and may stand between it and whoever takes
+            its output.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    spool: Spool
+    commands: CommandRegistry
+    observers: Sequence[CommandObserver] = ()
+    tap: Callable[[CommandExchange, Output], Output] | None = None
+
+
+@dataclass(slots=True)
+class CommandRequest:
+    """A request that a route takes.
+
+    Attributes:
+        head: its head.
+        table: the route's.
+        route: which takes it.
+        rest: what is left of the path behind the route's.
+        request_id: the client's, or a new one.
+        principal: who has proved to be the client; None on a route without a realm.
+    """
+
+    head: Request
+    table: ServedTable
+    route: Route
+    rest: bytes
+    request_id: str
+    principal: str | None
+
+
 class CommandExchange(Exchange):
     """A request that a route answers by running its command."""
 
     __slots__ = (
-        "_agent",
         "_body",
+        "_command_line",
         "_ended_with_newline",
         "_gone",
         "_invocation",
-        "_line",
         "_output",
         "_received",
-        "_served",
+        "_rest",
+        "_table",
         "_waiter",
+        "host",
         "principal",
         "request_id",
         "route",
     )
 
     def __init__(
-        self,
-        connection: Connection,
-        request: Request,
-        agent: Agent,
-        served: Served,
-        route: Route,
-        rest: bytes,
-        request_id: str,
-        principal: str | None,
+        self, connection: ClientConnection, asked: CommandRequest, host: CommandHost
     ) -> None:
-        super().__init__(connection, request)
-        self._agent = agent
-        self._served = served
-        self.route = route
-        self.request_id = request_id
-        self.principal = principal
+        super().__init__(connection, asked.head)
+        self.host = host
+        self._table = asked.table
+        self.route = asked.route
+        self._rest = asked.rest
+        self.request_id = asked.request_id
+        self.principal = asked.principal
         self._received = 0
         self._body: Buffer | None = None
         self._output: Buffer | None = None
@@ -74,14 +116,16 @@ class CommandExchange(Exchange):
         self._waiter: Waiter | None = None
         self._gone = False
         self._ended_with_newline = True
-        self._line: CommandLine | None = None
-        line = build(route, request.query, rest)
+        self._command_line: CommandLine | None = None
+
+    def begin(self) -> None:
+        line = build(self.route, self.request.query, self._rest)
         if isinstance(line, Refusal):
             self._refuse(line)
-        elif _declared_length(request) > route.max_body:
-            self._refuse(answers.body_too_large(route))
+        elif _declared_length(self.request) > self.route.max_body:
+            self._refuse(answers.body_too_large(self.route))
         else:
-            self._line = line
+            self._command_line = line
 
     # -- the body -----------------------------------------------------------------------------
 
@@ -94,7 +138,7 @@ class CommandExchange(Exchange):
             return
         try:
             if self._body is None:
-                self._body = self._agent.spool.buffer()
+                self._body = self.host.spool.buffer()
             self._body.write(data)
         except SpoolFull:
             self._refuse(answers.spool_full())
@@ -106,16 +150,16 @@ class CommandExchange(Exchange):
     def on_end(self) -> None:
         if self.done:
             return
-        if self._agent.closing:
+        if self.host.commands.closing:
             self._refuse(answers.shutting_down())
             return
-        self._waiter = self._served.slots(self.route).take(self._start, self._busy)
+        self._waiter = self._table.concurrency(self.route).acquire(self._start, self._busy)
         if self._waiter is not None:
-            self._agent.waiting.add(self)
+            self.host.commands.wait(self)
 
     def _busy(self) -> None:
         self._waiter = None
-        self._agent.waiting.discard(self)
+        self.host.commands.leave(self)
         self._refuse(answers.busy(self.route))
 
     def _refuse(self, refusal: Refusal) -> None:
@@ -132,10 +176,9 @@ class CommandExchange(Exchange):
 
     def _start(self) -> None:
         self._waiter = None
-        self._agent.waiting.discard(self)
-        line, route = self._line, self.route
+        line, route = self._command_line, self.route
         assert line is not None
-        self.request_id = self._agent.claim(self.request_id)
+        self.request_id = self.host.commands.start(self, self.request_id)
         lack: OSError | None = None
         try:
             stdin = self._stdin()
@@ -144,10 +187,10 @@ class CommandExchange(Exchange):
         # Asked now: to look at a file rewinds it, and the command reads from the same place.
         own = stdin != _DEV_NULL and self._body is not None and self._body.file is None
         plan = Plan(
-            command=self._served.table.command,
+            command=self._table.table.command,
             arguments=line.arguments,
             environment=environment.environment(
-                self._served.environment,
+                self._table.environment,
                 route,
                 method=self.request.method,
                 request_id=self.request_id,
@@ -155,7 +198,7 @@ class CommandExchange(Exchange):
                 principal=self.principal,
             ),
             directory=route.working_directory,
-            limits=self._served.limits(route),
+            limits=self._table.resource_limits(route),
             stdin=stdin,
             timeout=line.timeout,
             idle_timeout=route.idle_timeout,
@@ -165,10 +208,9 @@ class CommandExchange(Exchange):
         )
         streaming = route.delivery == "stream"
         output: Output = self._on_stream_output if streaming else self._on_whole_output
-        if self._agent.tap is not None:
-            output = self._agent.tap(self, output)
-        self._invocation = Invocation(self._agent.loop, plan, output, self._on_finished)
-        self._agent.running.add(self)
+        if self.host.tap is not None:
+            output = self.host.tap(self, output)
+        self._invocation = Invocation(self.host.loop, plan, output, self._on_finished)
         if lack is not None:
             self._invocation.cannot_start(lack)
             return
@@ -219,9 +261,9 @@ class CommandExchange(Exchange):
 
     def _leave_queue(self) -> None:
         if self._waiter is not None:
-            self._served.slots(self.route).leave(self._waiter)
+            self._table.concurrency(self.route).leave(self._waiter)
             self._waiter = None
-            self._agent.waiting.discard(self)
+            self.host.commands.leave(self)
 
     # -- the output ---------------------------------------------------------------------------
 
@@ -229,7 +271,7 @@ class CommandExchange(Exchange):
         if self._gone:
             return
         if self._output is None:
-            self._output = self._agent.spool.buffer()
+            self._output = self.host.spool.buffer()
         self._output.write(data)
 
     def _on_stream_output(self, data: bytes) -> None:
@@ -245,8 +287,8 @@ class CommandExchange(Exchange):
 
     def _on_finished(self, result: Result) -> None:
         self._forget_body()  # the command had it open until now
-        self._served.slots(self.route).release()
-        line = self._line
+        self._table.concurrency(self.route).release()
+        line = self._command_line
         assert line is not None
         status = result.status
         outcome = answers.Outcome(
@@ -259,7 +301,9 @@ class CommandExchange(Exchange):
             stderr=result.stderr,
             detail=result.detail,
         )
-        self._agent.invocation_ended(self, outcome, result.output)
+        self.host.commands.finish(self)
+        for observer in self.host.observers:
+            observer.invocation(self, outcome, result.output)
         if self._gone:
             self._forget_output()
         elif self.streaming or (

@@ -18,16 +18,13 @@ import os
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 from agentsim.core.argv import refuse
-from agentsim.simulator.command_exchange import CommandExchange
+from agentsim.simulator.command_exchange import CommandExchange, CommandHost, CommandRequest
+from agentsim.simulator.exchange import ClientConnection, Headers
+from agentsim.simulator.log import Log
 from agentsim.wire import response_encoding
-
-if TYPE_CHECKING:
-    from agentsim.simulator.agent import Agent
-    from agentsim.simulator.connection import Headers
-    from agentsim.simulator.log import Log
 
 #: The kinds, and the amount of each where the rule gives none; None: drawn, or of no meaning.
 KINDS: Final[dict[str, float | None]] = {
@@ -37,9 +34,9 @@ KINDS: Final[dict[str, float | None]] = {
     "slow": 100.0,
     "cut": None,
 }
-_TICK = 0.05
-_LARGEST_DRAWN_CUT = 1000
-_PIECE = 1 << 16
+_TICK_SECONDS = 0.05
+_MAX_DRAWN_CUT_BYTES = 1000
+_PIECE_BYTES = 1 << 16
 
 
 class BadRule(ValueError):
@@ -100,16 +97,14 @@ class Injector:
         self.log = log
         self._generators: dict[tuple[int, str], random.Random] = {}
 
-    def install(self, agent: Agent) -> None:
-        """Let the agent's routes meet the faults."""
-        agent.new_exchange = self._exchange
-
-    def _exchange(self, *arguments: Any) -> CommandExchange:
-        route = arguments[4]
-        faults = self.draw(f"/{route.process}{route.path}")
+    def exchange(
+        self, connection: ClientConnection, asked: CommandRequest, host: CommandHost
+    ) -> CommandExchange:
+        """The exchange of a request, with the faults that it meets."""
+        faults = self.draw(f"/{asked.route.process}{asked.route.path}")
         if not faults:
-            return CommandExchange(*arguments)
-        return FaultyExchange(faults, self.log, *arguments)
+            return CommandExchange(connection, asked, host)
+        return FaultyExchange(connection, asked, host, faults, self.log)
 
     def draw(self, route: str) -> dict[str, float]:
         """The faults of the next request to a route, with their amounts."""
@@ -122,7 +117,7 @@ class Injector:
                 generator = random.Random(f"{self._seed} {index} {route}")  # noqa: S311
                 self._generators[index, route] = generator
             # Both are drawn each time, so that one request's luck does not shift the next one's.
-            chance, size = generator.random(), generator.randint(1, _LARGEST_DRAWN_CUT)
+            chance, size = generator.random(), generator.randint(1, _MAX_DRAWN_CUT_BYTES)
             if chance < rule.probability:
                 faults.setdefault(rule.kind, rule.amount if rule.amount is not None else size)
         return faults
@@ -133,14 +128,21 @@ class FaultyExchange(CommandExchange):
 
     __slots__ = ("_bucket", "_cut_after", "_drips", "_faults", "_log", "_slowed", "_to_send")
 
-    def __init__(self, faults: dict[str, float], log: Log, *arguments: Any) -> None:
+    def __init__(
+        self,
+        connection: ClientConnection,
+        asked: CommandRequest,
+        host: CommandHost,
+        faults: dict[str, float],
+        log: Log,
+    ) -> None:
+        super().__init__(connection, asked, host)
         self._faults = faults
         self._log = log
         self._cut_after = int(faults["cut"]) if "cut" in faults else None
         self._to_send: list[bytes | Callable[[], None]] = []
         self._drips = self._slowed = False
         self._bucket = 0.0
-        super().__init__(*arguments)
 
     def _say(self, fault: str) -> None:
         place = f"/{self.route.process}{self.route.path}"
@@ -157,17 +159,17 @@ class FaultyExchange(CommandExchange):
         elif "delay" in self._faults:
             seconds = self._faults.pop("delay")
             self._say(f"started {seconds:g} s late")
-            self._agent.loop.call_later(seconds, self.on_end)
+            self.host.loop.call_later(seconds, self.on_end)
         else:
             super().on_end()
 
     def _start(self) -> None:
         super()._start()
         if "kill" in self._faults:
-            self._agent.loop.call_later(self._faults["kill"], self._kill)
+            self.host.loop.call_later(self._faults["kill"], self._kill)
 
     def _kill(self) -> None:
-        if self in self._agent.running:
+        if self.host.commands.runs(self):
             self._say(f"killed process {self.pid}")
             self.kill()
 
@@ -182,7 +184,7 @@ class FaultyExchange(CommandExchange):
         self._put(response_encoding.file_head(status, headers, size))
         offset = 0
         while offset < size and not self.done:
-            piece = os.pread(file.fileno(), _PIECE, offset)
+            piece = os.pread(file.fileno(), _PIECE_BYTES, offset)
             offset += len(piece)
             self._put(piece)
         self._complete()
@@ -230,7 +232,7 @@ class FaultyExchange(CommandExchange):
 
     def _drop(self) -> None:
         """Send what is due in one tick; what is not used up counts for the next one."""
-        self._bucket += self._faults["slow"] * _TICK
+        self._bucket += self._faults["slow"] * _TICK_SECONDS
         while self._to_send and not self._gone:
             item = self._to_send[0]
             if isinstance(item, bytes) and len(item) > self._bucket:
@@ -246,7 +248,7 @@ class FaultyExchange(CommandExchange):
         if self._gone:
             self._to_send.clear()
         if self._to_send:
-            self._agent.loop.call_later(_TICK, self._drop)
+            self.host.loop.call_later(_TICK_SECONDS, self._drop)
         else:
             self._drips = False
             self._bucket = 0.0

@@ -13,18 +13,15 @@ import json
 import os
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from agentsim.core.query_string import unescape
-from agentsim.simulator.agent import PROCESSES
-from agentsim.simulator.connection import Connection, Exchange
+from agentsim.simulator.actor_messages import LIBPROCESS_PROCESSES
+from agentsim.simulator.agent import Agent
+from agentsim.simulator.exchange import ClientConnection, Exchange
 from agentsim.simulator.help_pages import as_html, markdown, pages
 from agentsim.simulator.metrics import Counters
 from agentsim.wire.basic_auth import challenge
-
-if TYPE_CHECKING:
-    from agentsim.simulator.agent import Agent
-    from agentsim.wire.request_parser import Request
+from agentsim.wire.request_parser import Request
 
 _READONLY, _READWRITE = "mesos-agent-readonly", "mesos-agent-readwrite"
 _UNITS = {
@@ -44,11 +41,11 @@ _NO_PERFTOOLS = (
 _SNAPSHOT_INTERVAL = 0.5
 
 
-class _Bad(Exception):
+class _BadRequest(Exception):
     """A bad request; the text is libprocess's, without its full stop."""
 
 
-class Builtin:
+class LibprocessEndpoints:
     """libprocess's own endpoints.
 
     Args:
@@ -61,7 +58,7 @@ class Builtin:
         self._counters = counters
         self._level = 0
         self._next_snapshot = 0.0
-        self._endpoints: dict[bytes, tuple[str | None, Callable[[BuiltinExchange], None]]] = {
+        self._endpoints: dict[bytes, tuple[str | None, Callable[[EndpointExchange], None]]] = {
             b"help/": (None, self._help),
             b"logging/toggle": (_READWRITE, self._toggle),
             b"metrics/snapshot": (_READONLY, self._snapshot),
@@ -71,12 +68,12 @@ class Builtin:
             b"__processes__/": (None, self._processes),
         }
 
-    def exchange(self, connection: Connection, request: Request) -> Exchange | None:
+    def exchange(self, connection: ClientConnection, request: Request) -> Exchange | None:
         """Who answers a request that no route takes, None if nobody does."""
         path = request.path
         first = path.lstrip(b"/").partition(b"/")[0]
         process = unescape(first.replace(b"+", b" "))
-        if process not in PROCESSES or b"/.." in path:
+        if process not in LIBPROCESS_PROCESSES or b"/.." in path:
             return None
         name = path.removeprefix(b"/" + first).strip(b"/")
         if process == b"help" and self._has_page(name):
@@ -86,7 +83,7 @@ class Builtin:
             if not slash:
                 return None
         realm, answer = found
-        return BuiltinExchange(connection, request, self._agent, realm, answer)
+        return EndpointExchange(connection, request, self._agent, realm, answer)
 
     def _has_page(self, name: bytes) -> bool:
         process = name.partition(b"/")[0].decode("latin-1")
@@ -94,7 +91,7 @@ class Builtin:
 
     # -- help ---------------------------------------------------------------------------------
 
-    def _help(self, exchange: BuiltinExchange) -> None:
+    def _help(self, exchange: EndpointExchange) -> None:
         request = exchange.request
         _, _, rest = request.path.decode("latin-1").lstrip("/").partition("/")
         process, _, name = rest.lstrip("/").partition("/")
@@ -120,12 +117,12 @@ class Builtin:
 
     # -- metrics and the machine --------------------------------------------------------------
 
-    def _snapshot(self, exchange: BuiltinExchange) -> None:
+    def _snapshot(self, exchange: EndpointExchange) -> None:
         given = exchange.request.query.get(b"timeout")
         if given is not None:
             try:
                 _duration(given)
-            except _Bad as bad:
+            except _BadRequest as bad:
                 exchange.bad(f"Invalid timeout '{given.decode('latin-1')}': {bad}.\n")
                 return
         now = self._agent.loop.time()
@@ -133,7 +130,7 @@ class Builtin:
         self._next_snapshot = turn + _SNAPSHOT_INTERVAL
         self._agent.loop.call_at(turn, self._answer_snapshot, exchange)
 
-    def _answer_snapshot(self, exchange: BuiltinExchange) -> None:
+    def _answer_snapshot(self, exchange: EndpointExchange) -> None:
         load = os.getloadavg()
         free, total = _memory()
         values = {
@@ -147,7 +144,7 @@ class Builtin:
         }
         exchange.json(dict(sorted(values.items())), exchange.request.query.get(b"jsonp"))
 
-    def _stats(self, exchange: BuiltinExchange) -> None:
+    def _stats(self, exchange: EndpointExchange) -> None:
         load = os.getloadavg()
         free, total = _memory()
         exchange.json(
@@ -162,13 +159,16 @@ class Builtin:
             exchange.request.query.get(b"jsonp"),
         )
 
-    def _processes(self, exchange: BuiltinExchange) -> None:
-        names = [*(p.decode() for p in PROCESSES), *(t.process for t in self._agent.tables)]
+    def _processes(self, exchange: EndpointExchange) -> None:
+        names = [
+            *(p.decode() for p in LIBPROCESS_PROCESSES),
+            *(t.process for t in self._agent.tables),
+        ]
         exchange.json([{"events": [], "id": name} for name in names])
 
     # -- logging ------------------------------------------------------------------------------
 
-    def _toggle(self, exchange: BuiltinExchange) -> None:
+    def _toggle(self, exchange: EndpointExchange) -> None:
         query = exchange.request.query
         level, duration = query.get(b"level"), query.get(b"duration")
         if level is None and duration is None:
@@ -181,9 +181,9 @@ class Builtin:
             try:
                 number = _number(level)
                 if number < 0:
-                    raise _Bad(f"Invalid level '{number}'")
+                    raise _BadRequest(f"Invalid level '{number}'")
                 seconds = _duration(duration)
-            except _Bad as bad:
+            except _BadRequest as bad:
                 exchange.bad(f"{bad}.\n")
                 return
             self._level = number
@@ -195,18 +195,18 @@ class Builtin:
         self._level = 0
 
 
-class BuiltinExchange(Exchange):
+class EndpointExchange(Exchange):
     """A request that libprocess itself answers, once its body is complete."""
 
-    __slots__ = ("_agent", "_answer", "_gone", "_realm")
+    __slots__ = ("_agent", "_answer", "_realm")
 
     def __init__(
         self,
-        connection: Connection,
+        connection: ClientConnection,
         request: Request,
         agent: Agent,
         realm: str | None,
-        answer: Callable[[BuiltinExchange], None],
+        answer: Callable[[EndpointExchange], None],
     ) -> None:
         super().__init__(connection, request)
         self._agent = agent
@@ -246,7 +246,7 @@ def _memory() -> tuple[int, int]:
 
 def _number(text: bytes) -> int:
     if not re.fullmatch(rb"-?[0-9]{1,9}", text):
-        raise _Bad(f"Failed to convert '{text.decode('latin-1')}' to number")
+        raise _BadRequest(f"Failed to convert '{text.decode('latin-1')}' to number")
     return int(text)
 
 
@@ -256,9 +256,9 @@ def _duration(text: bytes) -> float:
     assert match is not None
     number, unit = match[0], text[match.end() :]
     if not unit:
-        raise _Bad(f"Invalid duration '{text.decode('latin-1')}'")
+        raise _BadRequest(f"Invalid duration '{text.decode('latin-1')}'")
     if not re.fullmatch(rb"[0-9]+\.?[0-9]*|\.[0-9]+", number):
-        raise _Bad(f"Failed to convert '{number.decode()}' to number")
+        raise _BadRequest(f"Failed to convert '{number.decode()}' to number")
     if unit not in _UNITS:
-        raise _Bad(f"Unknown duration unit '{unit.decode('latin-1')}'")
+        raise _BadRequest(f"Unknown duration unit '{unit.decode('latin-1')}'")
     return float(number) * _UNITS[unit]

@@ -13,15 +13,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from agentsim.core.answer import Outcome, status_of
+from agentsim.core.route_table import Route
+from agentsim.simulator.agent import Agent
 from agentsim.simulator.command_exchange import CommandExchange
-
-if TYPE_CHECKING:
-    from agentsim.core.route_table import Route
-    from agentsim.simulator.agent import Agent
-    from agentsim.simulator.connection import Exchange
+from agentsim.simulator.exchange import Exchange
 
 
 class Counters:
@@ -47,12 +44,12 @@ class Counters:
         """All of them, in no order."""
         for table in agent.tables:
             for route in table.routes:
-                name, places = _name(route), agent.places(route)
-                yield name + "started", float(self._ended[name] + places.running)
+                name, concurrency = _name(route), agent.concurrency(route)
+                yield name + "started", float(self._ended[name] + concurrency.running)
                 yield name + "failed", float(self._failed[name])
                 yield name + "refused", float(self._refused[name])
-                yield name + "running", float(places.running)
-                yield name + "waiting", float(places.waiting)
+                yield name + "running", float(concurrency.running)
+                yield name + "waiting", float(concurrency.waiting)
 
 
 def _name(route: Route) -> str:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from agentsim.core.answer import Outcome
 from agentsim.core.status_names import signal_name
 from agentsim.simulator.command_exchange import CommandExchange, Output
-
-if TYPE_CHECKING:
-    from agentsim.core.answer import Outcome
-    from agentsim.simulator.connection import Exchange
+from agentsim.simulator.exchange import Exchange
 
 #: How many requests are remembered after their end.
-RECENT = 100
+MAX_ENDED = 100
 #: Bytes of output that are kept of each, counted from its end.
-TAIL = 16 << 10
+MAX_OUTPUT_BYTES = 16 << 10
 
 
 class _Entry:
@@ -51,7 +49,7 @@ class _Entry:
         }
 
 
-class Journal:
+class RecentActivity:
     """Remembers invocations and requests; an observer of the agent, and its tap.
 
     Attributes:
@@ -62,7 +60,7 @@ class Journal:
         self.version = 0
         self._number = 0
         self._open: dict[CommandExchange, _Entry] = {}
-        self._closed: deque[_Entry] = deque(maxlen=RECENT)
+        self._closed: deque[_Entry] = deque(maxlen=MAX_ENDED)
 
     def tap(self, exchange: CommandExchange, output: Output) -> Output:
         """Stand between a command and whoever takes its output."""
@@ -71,7 +69,7 @@ class Journal:
         def see(data: bytes) -> None:
             output(data)
             entry.size += len(data)
-            entry.output = (entry.output + data[-TAIL:])[-TAIL:]
+            entry.output = (entry.output + data[-MAX_OUTPUT_BYTES:])[-MAX_OUTPUT_BYTES:]
             self._changed(entry)
 
         return see

@@ -7,17 +7,15 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
-from agentsim.simulator.connection import Connection, Exchange
+from agentsim.simulator.connection import Connection, Server
+from agentsim.simulator.exchange import Exchange
+from agentsim.simulator.log import Log
 from agentsim.wire.recording import entry
 
-if TYPE_CHECKING:
-    from agentsim.simulator.agent import Agent
-    from agentsim.simulator.log import Log
-
 #: Bytes of one exchange, in either direction, that a recording holds at the most.
-LIMIT = 16 << 20
+MAX_EXCHANGE_BYTES = 16 << 20
 _END = b"\n]\n"
 
 
@@ -61,8 +59,8 @@ class RecordingConnection(Connection):
     were pipelined are one exchange.
     """
 
-    def __init__(self, agent: Agent, recorder: Recorder) -> None:
-        super().__init__(agent)
+    def __init__(self, server: Server, recorder: Recorder) -> None:
+        super().__init__(server)
         self._recorder = recorder
         self._client_closed = False
         self._begin()
@@ -82,7 +80,7 @@ class RecordingConnection(Connection):
         if self._out and not self._exchanges and self._receiving is None:
             self._keep(server_closed=False)
         self._in_size += len(data)
-        if self._in_size <= LIMIT:
+        if self._in_size <= MAX_EXCHANGE_BYTES:
             self._in.append(data)
         else:
             self._cut = True
@@ -99,7 +97,7 @@ class RecordingConnection(Connection):
 
     def send_file(self, exchange: Exchange, file: BinaryIO, size: int) -> None:
         # Its bytes go from file to socket without being seen here.
-        if self._out_size + size <= LIMIT:
+        if self._out_size + size <= MAX_EXCHANGE_BYTES:
             self._went_out_later(exchange, os.pread(file.fileno(), size, 0))
         else:
             self._cut = True
@@ -113,7 +111,7 @@ class RecordingConnection(Connection):
 
     def _went_out(self, data: bytes) -> None:
         self._out_size += len(data)
-        if self._out_size <= LIMIT:
+        if self._out_size <= MAX_EXCHANGE_BYTES:
             self._out.append(bytes(data))
         else:
             self._cut = True

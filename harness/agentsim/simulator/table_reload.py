@@ -9,27 +9,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from agentsim.core.route_table import Table, TableError, parse
+from agentsim.simulator.agent import Agent
+from agentsim.simulator.log import Log
 
-if TYPE_CHECKING:
-    from agentsim.simulator.agent import Agent
-    from agentsim.simulator.log import Log
-
-_INTERVAL = 1.0
+_INTERVAL_SECONDS = 1.0
 
 _Signature = tuple[int, int, int, int] | None
 
 
 class _File:
-    __slots__ = ("path", "process", "signature", "told")
+    __slots__ = ("path", "process", "reported", "signature")
 
     def __init__(self, path: Path, process: str) -> None:
         self.path = path
         self.process = process
         self.signature = _signature(path)
-        self.told: list[str] = []  # why it can't be used now
+        self.reported: list[str] = []  # why it can't be used now
 
 
 class Reloader:
@@ -57,15 +54,15 @@ class Reloader:
         self._files = [
             _File(path, table.process) for path, table in zip(paths, tables, strict=True)
         ]
-        loop.call_later(_INTERVAL, self._look)
+        loop.call_later(_INTERVAL_SECONDS, self._look)
 
     def _look(self) -> None:
         for file in self._files:
             signature = _signature(file.path)
             if signature != file.signature and self._reload(file):
                 file.signature = signature
-                file.told = []
-        self._loop.call_later(_INTERVAL, self._look)
+                file.reported = []
+        self._loop.call_later(_INTERVAL_SECONDS, self._look)
 
     def _reload(self, file: _File) -> bool:
         """Whether that settles it; else it is tried again at the next look."""
@@ -91,9 +88,9 @@ class Reloader:
         return True
 
     def _refuse(self, file: _File, problems: list[str]) -> None:
-        if problems == file.told:
+        if problems == file.reported:
             return
-        file.told = problems
+        file.reported = problems
         for problem in problems:
             self._log.say(problem)
         self._log.say(f"{file.path} has changed and can't be used: its routes stay as they were")

@@ -19,24 +19,27 @@ import hashlib
 import ipaddress
 import json
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agentsim.core.route_description import describe
+from agentsim.core.route_table import Route
 from agentsim.core.value_types import Boolean, Enum, Integer
-from agentsim.simulator.connection import Connection, Exchange
+from agentsim.simulator.agent import Agent
+from agentsim.simulator.exchange import (
+    ClientConnection,
+    DocumentExchange,
+    Exchange,
+    TextExchange,
+)
+from agentsim.simulator.metrics import Counters
+from agentsim.simulator.recent_activity import RecentActivity
 from agentsim.wire.basic_auth import challenge
-
-if TYPE_CHECKING:
-    from agentsim.core.route_table import Route
-    from agentsim.simulator.agent import Agent
-    from agentsim.simulator.metrics import Counters
-    from agentsim.simulator.recent_activity import Journal
-    from agentsim.wire.request_parser import Request
+from agentsim.wire.request_parser import Request
 
 _NDJSON = "application/x-ndjson"
-_INTERVAL = 0.2
+_INTERVAL_SECONDS = 0.2
 #: A reader that is so many bytes behind gets no more until it has caught up.
-_BACKLOG = 1 << 20
+_MAX_UNSENT_BYTES = 1 << 20
 
 
 class Page:
@@ -45,12 +48,14 @@ class Page:
     Args:
         agent: whose routes are shown.
         host: the name or address that it listens on.
-        journal, counters: what is shown of its work.
+        activity, counters: what is shown of its work.
     """
 
-    def __init__(self, agent: Agent, host: str, journal: Journal, counters: Counters) -> None:
+    def __init__(
+        self, agent: Agent, host: str, activity: RecentActivity, counters: Counters
+    ) -> None:
         self.agent = agent
-        self.journal = journal
+        self.activity = activity
         self.counters = counters
         self._host = host.encode()
         self._document, policy = _document()
@@ -66,23 +71,20 @@ class Page:
             ("Cache-Control", "no-store"),
         ]
 
-    def exchange(self, connection: Connection, request: Request) -> Exchange | None:
+    def exchange(self, connection: ClientConnection, request: Request) -> Exchange | None:
         """Who answers a request that no route takes, None if it is not for the page."""
         headers = request.headers
         if request.method != "GET" or request.path != b"/" or not self._is_own(headers):
             return None
         accept = headers.get(b"accept", b"")
         if accept.startswith(b"text/html"):
-            exchange = Exchange(connection, request)
-            exchange.answer(200, self._headers, self._document)
-            return exchange
+            return DocumentExchange(connection, request, 200, self._headers, self._document)
         site = headers.get(b"sec-fetch-site", b"same-origin")
         if accept != _NDJSON.encode() or site != b"same-origin":
             return None
         if not self.agent.admits(headers):
-            exchange = Exchange(connection, request)
-            exchange.answer_text(401, "401 Unauthorized.", challenge("agentsim"))
-            return exchange
+            words = "401 Unauthorized."
+            return TextExchange(connection, request, 401, words, challenge("agentsim"))
         return Feed(connection, request, self)
 
     def _is_own(self, headers: dict[bytes, bytes]) -> bool:
@@ -106,7 +108,7 @@ class Feed(Exchange):
 
     __slots__ = ("_page", "_tables", "_version")
 
-    def __init__(self, connection: Connection, request: Request, page: Page) -> None:
+    def __init__(self, connection: ClientConnection, request: Request, page: Page) -> None:
         super().__init__(connection, request)
         self._page = page
         self._version = -1
@@ -124,13 +126,13 @@ class Feed(Exchange):
         if page.agent.tables != self._tables:
             self._tables = list(page.agent.tables)
             event["routes"] = page.routes()
-        if page.journal.version != self._version and self.connection.backlog < _BACKLOG:
-            event["requests"] = list(page.journal.since(self._version))
+        if page.activity.version != self._version and self.connection.unsent < _MAX_UNSENT_BYTES:
+            event["requests"] = list(page.activity.since(self._version))
             event["counters"] = dict(page.counters.snapshot(page.agent))
-            self._version = page.journal.version
+            self._version = page.activity.version
         if event:
             self.stream(json.dumps(event, separators=(",", ":")).encode() + b"\n")
-        page.agent.loop.call_later(_INTERVAL, self._tell)
+        page.agent.loop.call_later(_INTERVAL_SECONDS, self._tell)
 
 
 def _shown(route: Route) -> dict[str, Any]:
