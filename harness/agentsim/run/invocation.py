@@ -11,14 +11,18 @@ Four rules hold here:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from agentsim.run.escaped_processes import kill_holders
+from agentsim.run.pipe_holders import Bystander, HolderSearch, Search, pipe_name
+from agentsim.run.procfs import read_process
 from agentsim.run.spawn import (
+    RUNNING,
     Child,
     Exhausted,
     StartFailed,
@@ -39,6 +43,8 @@ HELD_PIPE_WAIT = 1.0
 _HELD_PIPE_LOOK = 0.02
 _HELD_PIPE_LOOK_AGAIN = 0.2
 _DRAIN_READS = 16  # of _READ bytes: more than the largest pipe holds
+
+_HOLDERS: Final = HolderSearch(lambda: RUNNING)
 
 
 @dataclass(slots=True)
@@ -100,15 +106,19 @@ class Invocation:
         plan: what to run.
         on_output: takes standard output as it comes; may raise SpoolFull.
         on_finished: told the result, once.
+        on_bystanders: told which processes held the command's pipes after its end and were left
+            alone, as they are not known to descend from it; maybe after the result.
     """
 
     __slots__ = (
+        "_began",
         "_child",
         "_cut",
         "_detail",
         "_exited",
         "_last_output",
         "_loop",
+        "_on_bystanders",
         "_on_finished",
         "_on_output",
         "_open",
@@ -127,12 +137,15 @@ class Invocation:
         plan: Plan,
         on_output: Callable[[bytes], None],
         on_finished: Callable[[Result], None],
+        on_bystanders: Callable[[Sequence[Bystander]], None],
     ) -> None:
         self._loop = loop
         self._plan = plan
         self._on_output = on_output
         self._on_finished = on_finished
+        self._on_bystanders = on_bystanders
         self._child: Child | None = None
+        self._began: int | None = None  # clock ticks; known only if its pipes stay open
         self._reason = ""
         self._detail = ""
         self._exited = False
@@ -283,6 +296,9 @@ class Invocation:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+        if self._open:
+            process = read_process(child.pid)  # while the number is still the command's
+            self._began = process.began if process is not None else None
         self._status = reap(child)
         self._exited = True
         if child.pidfd >= 0:
@@ -310,12 +326,26 @@ class Invocation:
         """After so many seconds, and again then: who is killed may have started others."""
 
         def look() -> None:
-            kill_holders(self._open)
+            self._look(everybody=False)
             self._look_for_holders(_HELD_PIPE_LOOK_AGAIN)
 
         self._timers["look"] = self._loop.call_later(seconds, look)
 
+    def _look(self, *, everybody: bool) -> None:
+        if self._began is None:
+            return  # nobody can be told to be the command's
+        loop, tell = self._loop, self._on_bystanders
+
+        def on_bystanders(bystanders: Sequence[Bystander]) -> None:
+            if everybody:  # of an earlier look they may have been taken for what they are not yet
+                with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                    loop.call_soon_threadsafe(tell, bystanders)
+
+        pipes = frozenset(map(pipe_name, self._open))
+        _HOLDERS.begin(Search(pipes, self._began, everybody, on_bystanders))
+
     def _let_go(self) -> None:
+        self._look(everybody=True)
         for descriptor in tuple(self._open):
             self._close(descriptor)
         self._finish()

@@ -60,6 +60,7 @@ class Agent:
             in an agent without authenticators.
         environment: the host's own entries for the commands' environments.
         observers: told of every request and invocation.
+        say: takes a sentence for the host's log.
         tap: if given, is shown each command as it starts and may stand between it and whoever
             takes its output.
         new_exchange: makes the exchange of a request that a route takes.
@@ -79,6 +80,7 @@ class Agent:
         credentials: dict[bytes, bytes],
         environment: Mapping[str, str],
         observers: Sequence[Observer],
+        say: Callable[[str], None],
         *,
         tap: Tap | None = None,
         new_exchange: NewExchange = CommandExchange,
@@ -91,7 +93,7 @@ class Agent:
         self._credentials = credentials
         self._environment = environment
         self._observers = tuple(observers)
-        self._host = CommandHost(loop, spool, self.commands, self._observers, tap)
+        self._host = CommandHost(loop, spool, self.commands, self._observers, say, tap)
         self._new_exchange = new_exchange
         self._served = {table.process: ServedTable(loop, table, environment) for table in tables}
         self.tables = list(tables)

@@ -20,6 +20,7 @@ from agentsim.core.exit_record import exit_record
 from agentsim.core.route_table import Route
 from agentsim.run.concurrency_limit import Waiter
 from agentsim.run.invocation import Invocation, Plan, Result
+from agentsim.run.pipe_holders import Bystander
 from agentsim.run.spool import Buffer, Spool, SpoolFull
 from agentsim.simulator.command_registry import CommandRegistry
 from agentsim.simulator.exchange import ClientConnection, Exchange
@@ -47,6 +48,7 @@ class CommandHost:
         spool: where bodies and output go that do not fit in memory.
         commands: which of them wait and run.
         observers: told of every command.
+        say: takes a sentence for the host's log.
         tap: if set, is shown each command as it starts and may stand between it and whoever takes
             its output.
     """
@@ -54,7 +56,8 @@ class CommandHost:
     loop: asyncio.AbstractEventLoop
     spool: Spool
     commands: CommandRegistry
-    observers: Sequence[CommandObserver] = ()
+    observers: Sequence[CommandObserver]
+    say: Callable[[str], None]
     tap: Callable[[CommandExchange, Output], Output] | None = None
 
 
@@ -210,7 +213,9 @@ class CommandExchange(Exchange):
         output: Output = self._on_stream_output if streaming else self._on_whole_output
         if self.host.tap is not None:
             output = self.host.tap(self, output)
-        self._invocation = Invocation(self.host.loop, plan, output, self._on_finished)
+        self._invocation = Invocation(
+            self.host.loop, plan, output, self._on_finished, self._on_bystanders
+        )
         if lack is not None:
             self._invocation.cannot_start(lack)
             return
@@ -312,6 +317,14 @@ class CommandExchange(Exchange):
             self._end_stream(outcome)
         else:
             self._answer_whole(outcome)
+
+    def _on_bystanders(self, bystanders: Sequence[Bystander]) -> None:
+        for bystander in bystanders:
+            self.host.say(
+                f"{self.route.process}{self.route.path} request {self.request_id}:"
+                f" {bystander.process.name} ({bystander.process.pid}) holds the command's output"
+                f" and is left alone: {bystander.reason}"
+            )
 
     def _end_stream(self, outcome: answers.Outcome) -> None:
         if not self.streaming:

@@ -148,6 +148,7 @@ async def _serve(
         settings.credentials,
         settings.environment,
         [log, counters] if activity is None else [log, counters, activity],
+        log.say,
         tap=None if activity is None else activity.tap,
         new_exchange=injector.exchange if settings.inject else CommandExchange,
     )

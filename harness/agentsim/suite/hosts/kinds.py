@@ -57,6 +57,9 @@ class Launch:
         processes: processes that the host's user may have, the host and its threads included.
         ballast: MiB of memory that the host holds beside its own.
         clock: a file; as long as it exists, the system's clock seems to be a day ahead.
+        forks: whether the host forks all the time, without executing a program, as an agent does
+            that launches containers; it writes `forks: NUMBER` into its log now and then, and
+            `fork PID …` of one that has a pipe of a command or was killed.
     """
 
     probes: Probes
@@ -69,6 +72,7 @@ class Launch:
     processes: int | None = None
     ballast: int = 0
     clock: Path | None = None
+    forks: bool = False
 
 
 class Host:
@@ -298,15 +302,18 @@ def _limited(launch: Launch) -> list[str]:
     return words
 
 
-# A simulator with a burden, or with a clock that jumps.
+# A simulator with a burden, with a clock that jumps, or that forks.
 _BURDENED = """
 import os, sys, time
-megabytes, clock = int(sys.argv.pop(1)), sys.argv.pop(1)
+megabytes, clock, forks = int(sys.argv.pop(1)), sys.argv.pop(1), sys.argv.pop(1)
 burden = b"x" * (megabytes << 20)
 real = time.time
 if clock:
     time.time = lambda: real() + 86400 * os.path.exists(clock)
 from agentsim.__main__ import main
+if forks:
+    from agentsim.suite.hosts.forking import begin
+    begin()
 main()
 """
 
@@ -319,8 +326,9 @@ class Simulator(ProgramKind):
     def command(self, launch: Launch, spool: Path) -> list[str]:
         """The command line of a simulator."""
         program = ["-m", "agentsim"]
-        if launch.ballast or launch.clock:
-            program = ["-c", _BURDENED, str(launch.ballast), str(launch.clock or "")]
+        if launch.ballast or launch.clock or launch.forks:
+            words = [str(launch.ballast), str(launch.clock or ""), "yes" * launch.forks]
+            program = ["-c", _BURDENED, *words]
         options = [f"--port={launch.port}", f"--spool-dir={spool}"]
         if launch.spool_limit is not None:
             options.append(f"--spool-limit={launch.spool_limit}")

@@ -63,6 +63,8 @@ class Module(_ModuleKind):
         if launch.clock is not None:
             raise Unsupported("the system clock can't be made to jump for one program")
         options = [f"--spool_dir={spool}", f"--ballast={launch.ballast}"]
+        if launch.forks:
+            options.append("--forks=yes")
         if launch.spool_limit is not None:
             options.append(f"--spool_limit={launch.spool_limit}MB")
         if launch.guarded:
@@ -119,8 +121,8 @@ def agent_options(launch: Launch, library: str, spool: Path, address: tuple[str,
     Raises:
         Unsupported: there are none for such a launch.
     """
-    if launch.clock is not None or launch.ballast:
-        raise Unsupported("an agent takes neither ballast nor another clock")
+    if launch.clock is not None or launch.ballast or launch.forks:
+        raise Unsupported("an agent takes no ballast and no other clock, and forks when it likes")
     directory = spool.parent
     parameters = [("spool_dir", str(spool))]
     if launch.spool_limit is not None:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from agentsim.suite.hosts.kinds import Host
+from agentsim.suite.hosts import Host
 from agentsim.suite.hosts.processes import of_request, wait_until, zombies
 from agentsim.suite.tests.rendezvous import Meeting
+from agentsim.suite.tests.reused_process_ids import innocent
 
 clause = pytest.mark.clause
-LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
 Tagged = list[tuple[str, str]]
 
 
@@ -67,6 +68,58 @@ def test_who_holds_the_pipes_is_known_without_its_environment(local: Host) -> No
     answer = local.get("/tree/nameless")
     assert (answer.status, answer.body) == (200, b"done\n")
     wait_until(lambda: sleepers() <= before, local.deadline, "the end of all processes")
+
+
+def stranger() -> subprocess.Popen[bytes]:
+    """A process of ours that takes the standard output of whoever it is told, and keeps it."""
+    script = 'read -r pid && exec 9>"/proc/$pid/fd/1" && echo "$pid" && exec sleep 60 <&- >&-'
+    return subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+@clause("ABI-PROC-8", "ABI-PROC-11")
+@pytest.mark.parametrize("early", [True, False], ids=["began before", "began after"])
+def test_who_was_handed_the_pipes_and_is_no_descendant_is_left_alone(
+    local: Host, meeting: Meeting, *, early: bool
+) -> None:
+    def kill(process: subprocess.Popen[bytes]) -> None:
+        process.kill()
+        process.communicate()
+
+    started = [stranger()] if early else []
+    with contextlib.ExitStack() as stack:
+        connection = stack.enter_context(local.connect())
+        connection.request("GET", f"/probe/block?dir={meeting.dir}")
+        pid = local.process(meeting.wait())
+        process = started[0] if early else stranger()
+        stack.callback(kill, process)
+        assert process.stdin and process.stdout
+        process.stdin.write(b"%d\n" % pid)
+        process.stdin.close()
+        process.stdin = None
+        assert process.stdout.readline() == b"%d\n" % pid
+        meeting.go()
+        answer = connection.response()
+        assert (answer.status, answer.body) == (200, b"done\n")
+        if local.log_file is not None and local.process("1") == 1:
+            named = f"({process.pid}) holds the command's output and is left alone"
+            wait_until(lambda: named in local.log(), local.deadline, f"{named!r} in the log")
+        assert process.poll() is None, "an unrelated process was killed"
+
+
+@clause("ABI-PROC-17")
+def test_no_fork_of_the_host_has_a_pipe_of_a_command(own_host: Callable[..., Host]) -> None:
+    host = own_host(forks=True)
+
+    def forks() -> int:
+        return int((re.findall(r"^forks: (\d+)", host.log(), re.MULTILINE) or ["0"])[-1])
+
+    before = forks()
+    with host.connect() as connection:
+        # Beside commands that follow upon another; as many as it takes for forks to meet them.
+        while forks() < before + 60:
+            connection.request("GET", "/plain/true")
+            assert connection.response().status == 200
+    assert re.findall(r"^fork .*", host.log(), re.MULTILINE) == []
 
 
 @clause("ABI-PROC-11")
@@ -144,25 +197,6 @@ def test_no_zombie_stays(local: Host, pid: int, meet: Callable[[], Meeting]) -> 
         local.get(path)
     # The host's only: what is nobody's child any more belongs to init.
     wait_until(lambda: not zombies(pid), local.deadline, "the end of the last zombie")
-
-
-@contextlib.contextmanager
-def innocent(pid: int) -> Iterator[subprocess.Popen[bytes] | None]:
-    """A process of ours, leader of a group, that has a given number; None if there is none."""
-    for _ in range(200):
-        try:
-            LAST_PID.write_text(str(pid - 1))
-        except OSError as error:
-            pytest.skip(f"process ids can't be chosen here: {LAST_PID}: {error.strerror}")
-        process = subprocess.Popen(["sleep", "60"], start_new_session=True)
-        try:
-            if process.pid == pid:
-                yield process
-                return
-        finally:
-            process.kill()
-            process.wait()
-    yield None
 
 
 @clause("ABI-PROC-11")
