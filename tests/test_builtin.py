@@ -15,8 +15,9 @@ import requests
 from agentsim.core.describe import describe, from_help, help_lines, summary
 from agentsim.core.table import parse
 from agentsim.simulator.help import markdown, pages
-from conftest import Simulator
-from shell_table import shell_table
+
+from tests.conftest import Simulator
+from tests.shell_table import shell_table
 
 ROOT = Path(__file__).parent.parent
 PACKAGER = ROOT / "module" / "routes" / "packager.json"

@@ -12,8 +12,9 @@ from pathlib import Path
 import pexpect
 import pytest
 from agentsim.answered import Problem, exit_status
-from conftest import Simulator
-from shell_table import shell_table
+
+from tests.conftest import Simulator
+from tests.shell_table import shell_table
 
 CALL = [sys.executable, "-m", "agentsim", "call"]
 SCRIPT = r"""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from agentsim.containers import engine, images
-from engines import Engine, listening
+
+from tests.engines import Engine, listening
 
 GOOD = {"ApiVersion": "1.41", "Version": "20.10.24", "Os": "linux"}
 

@@ -10,7 +10,8 @@ import pytest
 from agentsim.containers import engine, owner
 from agentsim.containers.run import Containers
 from agentsim.containers.sweep import LABEL, sweep
-from engines import Engine, listening
+
+from tests.engines import Engine, listening
 
 VERSION = {"ApiVersion": "1.41", "Version": "20.10.24", "Os": "linux"}
 TELL = "from agentsim.containers import owner; print(owner.this(), flush=True); input()"

@@ -22,7 +22,8 @@ from agentsim.core.text import stderr_tail
 from agentsim.core.values import Boolean
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vectors import DIRECTORY, cases, load, patched, tables
+
+from tests.vectors import DIRECTORY, cases, load, patched, tables
 
 SCHEMA = json.loads(files("agentsim.core").joinpath("route-table.schema.json").read_bytes())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)

@@ -15,8 +15,9 @@ import requests
 from agentsim.simulator.inject import BadRule, Injector, parse_rule
 from agentsim.simulator.log import Log
 from agentsim.suite.processes import wait_until
-from conftest import Simulator
-from shell_table import shell_table
+
+from tests.conftest import Simulator
+from tests.shell_table import shell_table
 
 Start = Callable[..., Simulator]
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from vectors import DIRECTORY, Case, cases, octets
+
+from tests.vectors import DIRECTORY, Case, cases, octets
 
 MODULE = Path(__file__).parent.parent / "module"
 SUBJECTS = ("table", "match", "argv", "answer", "record", "environment")

@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import old_kernel
 import pytest
 from agentsim.suite.memory import MIB
 from agentsim.suite.processes import descendants, resident
+
+from tests import old_kernel
 
 BUILD = os.environ.get("ABI_MODULE_BUILD")
 HOST = Path(BUILD or "", "host")

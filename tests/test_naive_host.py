@@ -26,13 +26,13 @@ UNKNOWN = {f"ABI-TABLE-{n}" for n in (*range(2, 10), *range(12, 27), *range(30, 
 
 def test_which_clauses_a_careless_host_breaks(tmp_path: Path) -> None:
     command = [
-        *(sys.executable, "-m", "agentsim", "suite", "-p", "naive_host", "-n", "12"),
+        *(sys.executable, "-m", "agentsim", "suite", "-p", "tests.naive_host", "-n", "12"),
         # Of what was recorded one group is enough: it breaks them all.
         *("-k", "not recorded or observed-routing"),
         *("--abi-host=naive", "--abi-deadline=2", "--abi-requests=100"),
         *("--tb=no", "-q", f"--abi-report={tmp_path}/naive"),
     ]
-    environment = {**os.environ, "PYTHONPATH": str(HERE)}
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 import requests
-from chromium import browser
-from conftest import Simulator
+
+from tests.chromium import browser
+from tests.conftest import Simulator
 
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">"
 HTML = {"Accept": "text/html,application/xhtml+xml"}

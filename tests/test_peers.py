@@ -24,10 +24,10 @@ def test_the_suite_can_be_pointed_at_a_peer(peer: str, tmp_path: Path) -> None:
     report = tmp_path / "report"
     names = " or ".join((*KEPT, *BROKEN))
     command = [
-        *(sys.executable, "-m", "agentsim", "suite", "-p", "peers", f"--abi-host={peer}"),
+        *(sys.executable, "-m", "agentsim", "suite", "-p", "tests.peers", f"--abi-host={peer}"),
         *("-q", "--tb=no", "-k", names, f"--abi-report={report}"),
     ]
-    environment = {**os.environ, "PYTHONPATH": str(HERE)}
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )

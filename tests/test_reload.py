@@ -10,8 +10,9 @@ from pathlib import Path
 
 import requests
 from agentsim.suite.processes import wait_until
-from conftest import Simulator
-from shell_table import shell_table
+
+from tests.conftest import Simulator
+from tests.shell_table import shell_table
 
 Start = Callable[..., Simulator]
 

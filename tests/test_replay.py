@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from agentsim.exchanges import Answer, normal, same
-from conftest import Simulator
-from shell_table import shell_table
+
+from tests.conftest import Simulator
+from tests.shell_table import shell_table
 
 Start = Callable[..., Simulator]
 

@@ -15,7 +15,8 @@ from agentsim.core.query import BadQuery, decode
 from agentsim.core.record import exit_record
 from agentsim.core.statuses import REASON_PHRASES, signal_name
 from agentsim.core.table import Route, TableError, parse
-from vectors import Case, cases, load, octets, outcome, patched, tables
+
+from tests.vectors import Case, cases, load, octets, outcome, patched, tables
 
 SUBJECTS = ("table", "match", "query", "argv", "answer", "record", "environment")
 BASE_TABLE = load("table")["base"]

@@ -1,4 +1,5 @@
-"""Writes docs/peers.md from a report of the contract suite: `python -m peers.page REPORT FILE`."""
+"""Writes docs/peers.md from a report of the contract suite: `python -m tests.peers.page REPORT
+FILE`."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from typing import Any, Final
 
 from agentsim.suite.clauses import clauses
 
-from peers.applying import APPLYING
+from tests.peers.applying import APPLYING
 
 HEAD: Final = """# The contract and what else there is
 

@@ -7,12 +7,13 @@ import re
 from pathlib import Path
 
 import pytest
-from packager_command import packager
-from provisioner import drift
-from provisioner.commands import COMMANDS, EXIT_CODES
-from provisioner.handlers import status
-from provisioner.reading import parse
-from provisioner.validation import validate
+from provisioner.cli.definitions import COMMANDS, EXIT_CODES
+from provisioner.commands import status
+from provisioner.profile.parser import parse
+from provisioner.profile.validation import validate
+from provisioner.status import drift
+
+from tests.support.packager_command import packager
 
 ROOT = Path(__file__).parents[2]
 MANUAL = (ROOT / "docs" / "provisioner.md").read_text()
@@ -30,7 +31,7 @@ def test_the_profiles_are_profiles(number: int) -> None:
     made = validate(parse(text.encode(), "the manual"), "the manual")
     assert made.name == "web"
     if number == 1:  # by example: all that there is
-        schema = json.loads((ROOT / "cli/provisioner/profile.schema.json").read_text())
+        schema = json.loads((ROOT / "cli/provisioner/profile/profile.schema.json").read_text())
         assert set(made.document) == set(schema["properties"])
         for each in ("configuration", "health"):
             assert set(made.document[each]) == set(schema["properties"][each]["properties"])

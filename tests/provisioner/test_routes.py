@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import requests
-from conftest import Simulator
-from packager_activation.sets import archive
-from packager_site import configuration, site
 
-from .command import Machine, profile
+from tests.conftest import Simulator
+from tests.support.package_sets import archive
+from tests.support.provisioner_machine import Machine, profile
+from tests.support.repository_site import configuration, site
 
 ROUTES = Path(__file__).parents[2] / "module" / "routes"
 WEB = {

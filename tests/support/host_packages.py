@@ -9,8 +9,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from packager_command import packager
-from packager_store.archives import END, member
+from tests.support.packager_command import packager
+from tests.support.tar_archives import END, member
 
 
 def archive(files: Mapping[str, str], info: Mapping[str, object] | None = None) -> bytes:

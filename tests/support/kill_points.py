@@ -59,7 +59,7 @@ class Point:
 
 
 def counting(log: Path, calls: Iterable[str] = CALLS) -> list[str]:
-    """The tracer (see `forks.run`) whose log has these calls: see `points`."""
+    """The tracer (see `fork_server.run`) whose log has these calls: see `points`."""
     return _tracer(log, ",".join(f"?{call}" for call in calls))
 
 

@@ -10,11 +10,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import forks
-from packager.generation import active_number, decode, kept_numbers, read_generation
-from packager.hostplan import SERVICES_FILE
-from packager.store import Store
-from packager_store.archives import END, directory, member, symlink
+from packager.generations.document import active_number, decode, kept_numbers, read_generation
+from packager.host.host_plan import SERVICES_FILE
+from packager.store.store import Store
+
+from tests.support import fork_server
+from tests.support.tar_archives import END, directory, member, symlink
 
 PACKAGER = Path(sys.executable).with_name("packager")
 TOPS = {
@@ -59,9 +60,9 @@ def version(number: int, name: str = "a") -> dict[str, Content]:
 def run(
     root: Path, *words: str, stdin: bytes = b"", tracer: Sequence[str] = (), **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run packager to its end; `tracer`: see `forks.run`."""
+    """Run packager to its end; `tracer`: see `fork_server.run`."""
     command = ["packager", "--root", root, *words]
-    result = forks.run(command, {**os.environ, **environment}, stdin=stdin, tracer=tracer)
+    result = fork_server.run(command, {**os.environ, **environment}, stdin=stdin, tracer=tracer)
     return subprocess.CompletedProcess(
         result.args, result.returncode, result.stdout.decode(), result.stderr.decode()
     )

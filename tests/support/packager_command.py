@@ -10,7 +10,7 @@ import tarfile
 from contextlib import suppress
 from pathlib import Path
 
-import forks
+from tests.support import fork_server
 
 PACKAGER = [sys.executable, "-m", "packager"]
 # What a host gives a command, and no more.
@@ -24,8 +24,8 @@ def environment(root: Path, **more: str) -> dict[str, str]:
 def packager(
     root: Path, *words: str | Path, stdin: bytes = b"", **more: str
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run it to its end, everything captured; see `forks`."""
-    return forks.run(["packager", *words], environment(root, **more), stdin=stdin)
+    """Run it to its end, everything captured; see `fork_server`."""
+    return fork_server.run(["packager", *words], environment(root, **more), stdin=stdin)
 
 
 def from_the_start(

@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from packager.errors import PackagerError
+from packager.base.errors import PackagerError
 
 CALLS = (
     *("mkdir", "mkdirat", "openat", "write", "symlink", "symlinkat", "link", "linkat", "rename"),
@@ -188,7 +188,7 @@ class Recording:
 
 
 def recording_to(log: Path) -> list[str]:
-    """The tracer (see `forks.run`) whose log is that of a `Recording`."""
+    """The tracer (see `fork_server.run`) whose log is that of a `Recording`."""
     calls = ",".join(f"?{each}" for each in CALLS)
     return ["strace", "-f", "-y", "-s", "1000000", "-e", f"trace={calls}", "-o", str(log)]
 

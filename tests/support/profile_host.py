@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from packager.generation import active_generation, active_number
-from packager.store import Store
-from packager_host.package import archive
-from provisioner_state.command import Machine
+from packager.generations.document import active_generation, active_number
+from packager.store.store import Store
+
+from tests.support.host_packages import archive
+from tests.support.provisioner_machine import Machine
 
 UNIT = "[Service]\nExecStart=/bin/true\n"
 QUICKLY: dict[str, object] = {"retries": 0, "interval": 0, "timeout": 20}

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import forks
-from packager_command import environment
-from packager_host.host import Tools
+from tests.support import fork_server
+from tests.support.packager_command import environment
+from tests.support.recording_host import Tools
 
 PROVISIONER = [sys.executable, "-m", "provisioner"]
 
@@ -47,10 +47,11 @@ class Machine:
         program: str | list[str] = "provisioner",
         tracer: Sequence[str] = (),
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run it to its end, everything captured; a name, and the tracer, are those of `forks`."""
+        """Run it to its end, everything captured; a name, and the tracer, are those of
+        `fork_server`."""
         if isinstance(program, str):
             command = [program, *words]
-            return forks.run(command, self.environment, stdin=stdin, tracer=tracer)
+            return fork_server.run(command, self.environment, stdin=stdin, tracer=tracer)
         return subprocess.run(
             [*program, *map(str, words)],
             input=stdin,

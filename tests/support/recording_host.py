@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from packager import facts, hostapply
-from packager.hostapply import Context
-from packager.manifest import Record
+from packager.host import apply
+from packager.host.apply import Context
+from packager.package import host_declarations
+from packager.package.manifest import Record
 
 # Writes its name and arguments to the log as one JSON line, says what is prepared for the call, and
 # ends as prepared: `answers/systemctl-start` holds "<status>\n<output>".
@@ -63,7 +64,7 @@ class Tools:
 
 
 class Host:
-    """A store with packages made by hand, activated through `hostapply` alone."""
+    """A store with packages made by hand, activated through `host.apply` alone."""
 
     def __init__(self, top: Path, **options: object) -> None:
         self.root = top / "store"
@@ -92,7 +93,7 @@ class Host:
             directory = directory.replace("wants", "dcos.target.wants")
             (tree / directory).mkdir(parents=True, exist_ok=True)
             (tree / directory / f"{stem.replace('_', '-')}.{suffix}").write_text(content)
-        return facts.facts(package_id, str(tree), record(package_id, info))
+        return host_declarations.facts(package_id, str(tree), record(package_id, info))
 
     def context(self, **options: object) -> Context:
         return Context(str(self.root), 1, None, {**self.options, **options})
@@ -103,15 +104,15 @@ class Host:
     def plan(
         self, packages: Mapping[str, dict[str, Any]], roles: Sequence[str] = (), **options: object
     ) -> dict[str, Any]:
-        return hostapply.plan(packages, roles, self.context(**options))
+        return apply.plan(packages, roles, self.context(**options))
 
     def activate(
         self, packages: Mapping[str, dict[str, Any]], roles: Sequence[str] = (), **options: object
     ) -> dict[str, Any]:
         """Plan and carry out; the plan."""
         plan = self.plan(packages, roles, **options)
-        hostapply.before(plan, self.context(**options), self.emit)
-        hostapply.after(plan, self.context(**options), self.emit)
+        apply.before(plan, self.context(**options), self.emit)
+        apply.after(plan, self.context(**options), self.emit)
         return plan
 
     def placed(self) -> dict[str, str]:

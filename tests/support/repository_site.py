@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
-from packager_command import tar
-from packager_web import Answer, Request, Web, body, ranged, serve, status
+from tests.support.packager_command import tar
+from tests.support.web_server import Answer, Request, Web, body, ranged, serve, status
 
 # Packages say in one file who they are, so that no two have the same content.
 

@@ -6,8 +6,8 @@
     3  without ROOT/lock: bring the host's services and settings to the new set
 
 A kill before the switch leaves the old generation active, after it the new one; what else it
-leaves, the next command clears (see `session`, `trees`). What it leaves undone on the host, the
-next activation does, also one of the same set.
+leaves, the next command clears (see `write_session`, `tree_pool`). What it leaves undone on the
+host, the next activation does, also one of the same set.
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ import os
 import time
 from contextlib import suppress
 
-from packager import hostapply, hoststate, lock
-from packager.errors import PackagerError
-from packager.facts import sha256
-from packager.generation import Generation, active_number
-from packager.planning import Packages, Plan, Request, make_plan
-from packager.session import Session, translated, writing
+from packager.activation.planning import Packages, Plan, Request, make_plan
+from packager.base.errors import PackagerError
+from packager.generations.document import Generation, active_number
+from packager.host import applied_state, apply
+from packager.package.host_declarations import sha256
+from packager.store import lock
+from packager.store.write_session import Session, translated, writing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from packager.events import Emit
+    from packager.base.events import Emit
 
 # pkgpanda's paths at the top of its root; here they lead into the active generation.
 FRONT = ("bin", "lib", "etc", "include", "environment", "environment.export")
@@ -57,7 +58,7 @@ def activate(
 def _activate(session: Session, request: Request, emit: Emit) -> Plan:
     packages = Packages(session.root)
     with session.locked():
-        hoststate.sweep(session.root)
+        applied_state.sweep(session.root)
         plan = make_plan(session.root, request, packages)
         if not plan.changed:
             return plan
@@ -72,23 +73,23 @@ def _activate(session: Session, request: Request, emit: Emit) -> Plan:
         )
         context = request.context(session.root, plan.wanted, plan.current)
         try:
-            hostapply.before(plan.host, context, emit)
+            apply.before(plan.host, context, emit)
             if plan.switches:
                 _switch(session, plan, packages)
         except BaseException:
             if not plan.switches or active_number(session.root) != plan.wanted.number:
-                hostapply.undo(context, emit)
+                apply.undo(context, emit)
             raise
     if plan.switches:
         emit("switched", generation=plan.wanted.number)
     try:
-        hostapply.after(plan.host, context, emit)
+        apply.after(plan.host, context, emit)
     except PackagerError as error:
         if request.options.get("rollback_on_failure") and plan.switches and plan.current:
             back = Request("rollback", [str(plan.current.number)], options=_no_further(request))
             emit("warning", message=f"{error}; going back to generation {plan.current.number}")
             _activate(session, back, emit)
-            hostapply.withdraw(plan.host, context, emit)
+            apply.withdraw(plan.host, context, emit)
         raise
     return plan
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from packager import lock
-from packager.generation import DOCUMENT, active_number, kept_numbers, read_generation
-from packager.installed import installed_ids
-from packager.session import translated, writing
+from packager.generations.document import DOCUMENT, active_number, kept_numbers, read_generation
+from packager.store import lock
+from packager.store.installed import installed_ids
+from packager.store.write_session import translated, writing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from packager.events import Emit
+    from packager.base.events import Emit
 
 
 class Collected:

@@ -6,7 +6,7 @@
 
 Nothing of this is changed: packages are copied into the store, byte by byte the trees that they
 are, so that pkgpanda's archive added later is known to be the same package. Units that run go on
-running; once the set is active they are known to be placed and started (see `hoststate`).
+running; once the set is active they are known to be placed and started (see `applied_state`).
 """
 
 from __future__ import annotations
@@ -14,21 +14,22 @@ from __future__ import annotations
 import os
 import time
 
-from packager import facts, hostplan, hoststate
-from packager.build import bare_archive, survey
-from packager.errors import Conflict, DataError, NotFound, PackagerError, from_os_error
-from packager.ident import flaw
-from packager.limits import Limits
-from packager.store import Store
+from packager.archive.build import bare_archive, survey
+from packager.archive.limits import Limits
+from packager.base.errors import Conflict, DataError, NotFound, PackagerError, from_os_error
+from packager.host import applied_state, host_plan
+from packager.package import host_declarations
+from packager.package.package_id import flaw
+from packager.store.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import BinaryIO
 
-    from packager.events import Emit
-    from packager.hostapply import Context
-    from packager.hostplan import Facts, State
+    from packager.base.events import Emit
+    from packager.host.apply import Context
+    from packager.host.host_plan import Facts, State
 
 TEMPORARY = "_tmp"  # behind the id of a tree that pkgpanda has not unpacked to its end
 UNFINISHED = "install_progress"  # in ROOT, while pkgpanda changes the active set
@@ -114,19 +115,19 @@ def copy(store: Store, package_id: str, directory: str, emit: Emit) -> bool:
 def done_on_host(
     store: Store, active: Sequence[str], roles: Sequence[str], context: Context, emit: Emit
 ) -> State:
-    """What pkgpanda has done on the host for these packages, as parts of a state (`hoststate`).
+    """What pkgpanda has done on the host for these packages, as parts of a state (`applied_state`).
 
     Events: `warning` for what is not as it should be. Raises PackagerError, OSError.
     """
     told: dict[str, Facts] = {}
     for package_id in active:
         tree = f"{store.root}/packages/{package_id}"
-        told[package_id] = facts.facts(package_id, tree, store.show(package_id))
-    wanted = hostplan.wanted(told, roles, context.state_root)
+        told[package_id] = host_declarations.facts(package_id, tree, store.show(package_id))
+    wanted = host_plan.wanted(told, roles, context.state_root)
     return {
         "units": {context.units_dir: _units(wanted, context.units_dir, emit)},
         "sysctl": wanted["sysctl"],
-        "boot": hoststate.boot_id(),
+        "boot": applied_state.boot_id(),
         "directories": {
             path: asked
             for path, asked in wanted["directories"].items()
@@ -145,14 +146,14 @@ def _units(wanted: State, units_dir: str, emit: Emit) -> dict[str, State]:
         except FileNotFoundError:
             continue  # it will be placed
         found[name] = {"sha256": unit["sha256"], "started": [unit["package"], unit["sha256"]]}
-        if facts.sha256(content) != unit["sha256"]:
+        if host_declarations.sha256(content) != unit["sha256"]:
             emit(
                 "warning",
                 message=f"{units_dir}/{name} is not as {unit['package']} has it; it stays as it "
                 "is until a new version of the package comes",
             )
     try:
-        links = os.listdir(f"{units_dir}/{hostplan.TARGET}.wants")  # noqa: PTH208
+        links = os.listdir(f"{units_dir}/{host_plan.TARGET}.wants")  # noqa: PTH208
     except FileNotFoundError:
         links = []
     for name in sorted(set(links) - known.keys()):

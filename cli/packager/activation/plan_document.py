@@ -6,9 +6,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from packager.generation import Generation
-    from packager.planning import Plan
-    from packager.published import Published
+    from packager.activation.planning import Plan
+    from packager.generations.document import Generation
+    from packager.generations.published_links import Published
 
 
 def document(plan: Plan) -> dict[str, object]:

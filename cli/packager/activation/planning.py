@@ -8,23 +8,31 @@ from __future__ import annotations
 
 import os
 
-from packager import buildinfo, clashes, facts, hostapply, hostplan, solve
-from packager.environment import environment_files
-from packager.errors import Conflict, NotFound, UsageError
-from packager.generation import Generation, active_generation, kept_numbers, read_generation
-from packager.ident import flaw, parse_id, split_id
-from packager.installed import installed_ids
-from packager.linktree import ENTER, DiskIndex
-from packager.published import Published, publish
-from packager.records import missing, read_record
-from packager.trees import EMPTY
+from packager.base.errors import Conflict, NotFound, UsageError
+from packager.dependencies import relations
+from packager.generations import build_info, path_conflicts
+from packager.generations.document import (
+    Generation,
+    active_generation,
+    kept_numbers,
+    read_generation,
+)
+from packager.generations.environment_files import environment_files
+from packager.generations.link_tree import ENTER, DiskIndex
+from packager.generations.published_links import Published, publish
+from packager.generations.tree_pool import EMPTY
+from packager.host import apply, host_plan
+from packager.package import host_declarations
+from packager.package.package_id import flaw, parse_id, split_id
+from packager.store.installed import installed_ids
+from packager.store.manifest_records import missing, read_record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from packager.hostapply import Context
-    from packager.hostplan import Facts, HostPlan, State
+    from packager.host.apply import Context
+    from packager.host.host_plan import Facts, HostPlan, State
 
 ACTIONS = ("activate", "deactivate", "swap", "rollback")
 MOST_REASONS = 20  # conflicts told of at once
@@ -61,7 +69,7 @@ class Request:
     def context(self, root: str, wanted: Generation, current: Generation | None) -> Context:
         """Of the host's side of an activation of `wanted`, `current` being active."""
         before = current.number if current is not None else None
-        return hostapply.Context(root, wanted.number, before, self.options, self.adopting)
+        return apply.Context(root, wanted.number, before, self.options, self.adopting)
 
 
 class Plan:
@@ -117,7 +125,7 @@ class Packages:
             tree = f"{self.root}/packages/{package_id}"
             record, entries = read_record(self.root, package_id)
             found = self._published[key] = publish(package_id, entries, roles)
-            told = facts.facts(package_id, tree, record)
+            told = host_declarations.facts(package_id, tree, record)
             empty = sorted(found.directories - parents(found.links))
             self._facts[package_id] = {**told, **({EMPTY: empty} if empty else {})}
         return self._published[key]
@@ -135,7 +143,7 @@ def make_plan(root: str, request: Request, packages: Packages) -> Plan:
     if request.action == "rollback":
         wanted = _earlier(root, current, request.words)
     else:
-        roles = hostapply.roles(request.options) if request.roles is None else request.roles
+        roles = apply.roles(request.options) if request.roles is None else request.roles
         ids = _wanted_ids(current, request, packages, roles)
         known = current.packages if current is not None else {}  # active ones are never removed
         for each in ids:
@@ -148,7 +156,7 @@ def make_plan(root: str, request: Request, packages: Packages) -> Plan:
     leaving, entering = _difference(current, wanted, packages)
     _refuse_conflicts(root, current, wanted, leaving, entering)
     context = request.context(root, wanted, current)
-    host = hostapply.plan(wanted.packages, wanted.roles, context)
+    host = apply.plan(wanted.packages, wanted.roles, context)
     come = {each.name: each.id for each in entering}
     files = generation_files(root, wanted, current, come)
     return Plan(current, wanted, leaving, entering, host, files)
@@ -163,8 +171,8 @@ def generation_files(
     staying = wanted.names.keys() - entering.keys()
     return {
         **environment_files(root, wanted.packages),
-        hostplan.SERVICES_FILE: hostplan.service_configuration(wanted.packages),
-        **buildinfo.files(root, number, staying, entering),
+        host_plan.SERVICES_FILE: host_plan.service_configuration(wanted.packages),
+        **build_info.files(root, number, staying, entering),
     }
 
 
@@ -191,7 +199,7 @@ def _wanted_ids(
         return sorted(given.values())
     gone: set[str] = set()
     for new in sorted(set(given.values()) - set(active.values())):
-        gone |= solve.replaced(packages.facts(new, roles), active.values())
+        gone |= relations.replaced(packages.facts(new, roles), active.values())
     name = _name(request.words[0])
     if request.action == "swap" and name not in active and not gone:
         raise NotFound(
@@ -220,7 +228,7 @@ def _given(words: Sequence[str]) -> dict[str, str]:
 
 def _chosen(root: str, words: Sequence[str], active: Iterable[str], *, keep: bool) -> list[str]:
     """The ids that names and ranges stand for, with all that they require: of what is installed."""
-    from packager.resolve import resolve
+    from packager.dependencies.resolver import resolve
 
     told = {each: read_record(root, each)[0].pkginfo or {} for each in installed_ids(root)}
     return resolve(words, told, active, keep=keep)
@@ -281,15 +289,15 @@ def _refuse_conflicts(
     gone = {each.id for each in entering}
     staying = {each: _empty(found) for each, found in wanted.packages.items() if each not in gone}
     if current is None:
-        reasons += clashes.clashes(leaving, entering, clashes.Nothing(), staying)
+        reasons += path_conflicts.clashes(leaving, entering, path_conflicts.Nothing(), staying)
     elif entering:
         tree = os.open(f"{root}/generations/{current.number}", ENTER)
         try:
-            reasons += clashes.clashes(leaving, entering, DiskIndex(tree), staying)
+            reasons += path_conflicts.clashes(leaving, entering, DiskIndex(tree), staying)
         finally:
             os.close(tree)
-    reasons += hostplan.conflicts(wanted.packages, wanted.roles)
-    reasons += solve.check(wanted.packages)
+    reasons += host_plan.conflicts(wanted.packages, wanted.roles)
+    reasons += relations.check(wanted.packages)
     if reasons:
         shown = reasons[:MOST_REASONS]
         if len(reasons) > len(shown):

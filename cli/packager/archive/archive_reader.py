@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import hashlib
 
-from packager.compression import LONGEST_MAGIC, decompressor
-from packager.tar import Refused
+from packager.archive.compression import LONGEST_MAGIC, decompressor
+from packager.archive.tar_reader import Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
-    from packager.compression import Decompressor
-    from packager.limits import Limits
+    from packager.archive.compression import Decompressor
+    from packager.archive.limits import Limits
 
 IN_SIZE = 256 << 10  # bytes read from a compressed archive at once
 PLAIN_SIZE = 1 << 20  # bytes read from a plain one
@@ -94,6 +94,6 @@ class ArchiveReader:
             piece = self._raw(PLAIN_SIZE)
 
     def _overlapped(self, head: bytes, make: Callable[[], Decompressor]) -> Iterator[bytes]:
-        from packager.overlap import decompressed
+        from packager.archive.decompression_thread import decompressed
 
         return decompressed(head, lambda: self._raw(IN_SIZE), make, self._digest.update)

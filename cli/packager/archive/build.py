@@ -10,24 +10,31 @@ from __future__ import annotations
 import hashlib
 import os
 
-from packager import tarwrite
-from packager.compression import compressor
-from packager.durable import ENTER
-from packager.errors import ConfigError, DataError, NotFound, from_os_error
-from packager.ident import parse_id
-from packager.limits import Limits
-from packager.manifest import EMBEDDED, PKGINFO, Entry, Manifest, encode_embedded, stored_mode
-from packager.pkginfo import parse_pkginfo
-from packager.tar import DIRECTORY, FILE, LINK, SPECIAL_BITS, Refused
-from packager.tree import Tree
-from packager.walk import READ, Found, walk
+from packager.archive import tar_writer
+from packager.archive.compression import compressor
+from packager.archive.directory_walk import READ, Found, walk
+from packager.archive.limits import Limits
+from packager.archive.member_rules import Tree
+from packager.archive.tar_reader import DIRECTORY, FILE, LINK, SPECIAL_BITS, Refused
+from packager.base.durable_files import ENTER
+from packager.base.errors import ConfigError, DataError, NotFound, from_os_error
+from packager.package.manifest import (
+    EMBEDDED,
+    PKGINFO,
+    Entry,
+    Manifest,
+    encode_embedded,
+    stored_mode,
+)
+from packager.package.package_id import parse_id
+from packager.package.pkginfo import parse_pkginfo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-    from packager.events import Emit
+    from packager.base.events import Emit
 
 PIECE = 1 << 20  # bytes read at once
 LATEST = 8**11 - 1  # seconds; what a tar header's time can hold
@@ -122,8 +129,8 @@ def survey(top: int, place: str, limits: Limits) -> Manifest:
 def archive(package_id: str, manifest: Manifest, top: int, mtime: int) -> Iterator[bytes]:
     """The tar stream, piece by piece. Raises DataError if the tree is not as it was surveyed."""
     embedded = encode_embedded(package_id, manifest)
-    yield tarwrite.header(EMBEDDED, FILE, mode=0o644, size=len(embedded), target="", mtime=mtime)
-    yield embedded + tarwrite.padding(len(embedded))
+    yield tar_writer.header(EMBEDDED, FILE, mode=0o644, size=len(embedded), target="", mtime=mtime)
+    yield embedded + tar_writer.padding(len(embedded))
     yield from bare_archive(manifest, top, mtime)
 
 
@@ -131,13 +138,13 @@ def bare_archive(manifest: Manifest, top: int, mtime: int) -> Iterator[bytes]:
     """The same without the archive's own manifest: exactly the tree that was surveyed."""
     for entry in manifest.entries:
         mode = 0o777 if entry.kind == LINK else entry.mode
-        yield tarwrite.header(
+        yield tar_writer.header(
             entry.path, entry.kind, mode=mode, size=entry.size, target=entry.target, mtime=mtime
         )
         if entry.kind == FILE:
             yield from _content(entry, top)
-            yield tarwrite.padding(entry.size)
-    yield tarwrite.END_OF_ARCHIVE
+            yield tar_writer.padding(entry.size)
+    yield tar_writer.END_OF_ARCHIVE
 
 
 def _judge(found: Found, tree: Tree) -> Entry:

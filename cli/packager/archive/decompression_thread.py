@@ -9,13 +9,13 @@ from __future__ import annotations
 import threading
 from queue import SimpleQueue
 
-from packager.tar import Refused
+from packager.archive.tar_reader import Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from packager.compression import Decompressor
+    from packager.archive.compression import Decompressor
 
 OUT_SIZE = 1 << 20  # bytes decompressed at once
 IN_FLIGHT = 3  # pieces of input given to the thread and not used up

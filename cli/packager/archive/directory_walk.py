@@ -6,9 +6,9 @@ import hashlib
 import os
 import stat
 
-from packager.durable import ENTER
-from packager.manifest import Entry
-from packager.tar import DIRECTORY, FILE, LINK
+from packager.archive.tar_reader import DIRECTORY, FILE, LINK
+from packager.base.durable_files import ENTER
+from packager.package.manifest import Entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ directory that `build` packs.
 
 from __future__ import annotations
 
-from packager.tar import DIRECTORY, FILE, HARD_LINK, Refused
+from packager.archive.tar_reader import DIRECTORY, FILE, HARD_LINK, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from packager.limits import Limits
+    from packager.archive.limits import Limits
 
 # Packages built by pkgpanda link to themselves, and to each other, by the absolute path that they
 # will be installed at. Any other absolute link leaves the tree.

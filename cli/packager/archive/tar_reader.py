@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from packager.limits import Limits
+    from packager.archive.limits import Limits
 
 BLOCK = 512
 END = bytes(BLOCK)

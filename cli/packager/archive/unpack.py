@@ -11,8 +11,10 @@ import hashlib
 import os
 import time
 
-from packager.durable import ENTER
-from packager.manifest import (
+from packager.archive.member_rules import Tree
+from packager.archive.tar_reader import DIRECTORY, FILE, HARD_LINK, LINK, Member, Refused, TarReader
+from packager.base.durable_files import ENTER
+from packager.package.manifest import (
     DEFAULT_DIRECTORY_MODE,
     EMBEDDED,
     PKGINFO,
@@ -21,15 +23,13 @@ from packager.manifest import (
     check_embedded,
     stored_mode,
 )
-from packager.pkginfo import parse_pkginfo
-from packager.tar import DIRECTORY, FILE, HARD_LINK, LINK, Member, Refused, TarReader
-from packager.tree import Tree
+from packager.package.pkginfo import parse_pkginfo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from packager.limits import Limits
+    from packager.archive.limits import Limits
 
 SMALL = 256 << 10  # bytes; a file up to here is read, hashed and written in one piece
 WRITE_BACK = 0.25  # seconds of writing before the kernel is asked to begin with the device

@@ -11,7 +11,7 @@ import errno
 import os
 from contextlib import contextmanager, suppress
 
-from packager.errors import InputOutputError
+from packager.base.errors import InputOutputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -20,11 +20,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from packager import output
-from packager.errors import PackagerError, from_os_error
-from packager.events import Emit, Field
-from packager.progress import Events
-from packager.stopping import held
+from packager.base.errors import PackagerError, from_os_error
+from packager.base.events import Emit, Field
+from packager.base.stop_signals import held
+from packager.cli import output
+from packager.cli.progress import Events
 
 PATIENCE = 10.0  # seconds that workers have to clean up when they are told to stop
 PR_SET_PDEATHSIG = 1  # prctl(2)

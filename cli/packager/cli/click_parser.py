@@ -1,7 +1,8 @@
 """The front end that explains: a click group made from the same definition of the commands.
 
-It parses every command line, the well-formed ones too (to the same values as `light`), and has the
-words for the others: help with examples, errors with suggestions, completion of ids and files.
+It parses every command line, the well-formed ones too (to the same values as `fast_parser`), and
+has the words for the others: help with examples, errors with suggestions, completion of ids and
+files.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from packager import __version__, output
-from packager.definition import FLAG, ROOT, Argument, Command, Option, Program
-from packager.values import CONVERTERS, Malformed
+from packager import __version__
+from packager.cli import output
+from packager.cli.command_model import FLAG, ROOT, Argument, Command, Option, Program
+from packager.cli.converters import CONVERTERS, Malformed
 
 if TYPE_CHECKING:
-    from packager.light import Invocation, Value
+    from packager.cli.fast_parser import Invocation, Value
 
 USAGE_ERROR = 64
 
@@ -108,7 +110,7 @@ class _Command(click.Command):
 
 
 class _Word(click.ParamType[Any]):
-    """A converter of `values` as a click type."""
+    """A converter of `converters` as a click type."""
 
     def __init__(self, kind: str) -> None:
         self.name = kind
@@ -179,8 +181,8 @@ def _type(parameter: Option | Argument) -> click.ParamType[Any]:
 def _complete_ids(
     ctx: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    from packager.errors import PackagerError
-    from packager.installed import installed_ids
+    from packager.base.errors import PackagerError
+    from packager.store.installed import installed_ids
 
     assert ctx.parent is not None
     root = ctx.params.get(ROOT.dest) or ctx.parent.params[ROOT.dest]
@@ -196,7 +198,7 @@ def _complete_available(
     ctx: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """The ids of the signed repositories, as they were last seen: completing asks no server."""
-    from packager.available import last_seen
+    from packager.repositories.last_seen_packages import last_seen
 
     assert ctx.parent is not None
     root = ctx.params.get(ROOT.dest) or ctx.parent.params[ROOT.dest]

@@ -7,7 +7,7 @@ module is on the way of every start.
 
 from __future__ import annotations
 
-from packager.ident import NAME_REST, flaw
+from packager.package.package_id import NAME_REST, flaw
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

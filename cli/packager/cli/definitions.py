@@ -1,16 +1,13 @@
 """The command line of `packager`, once: plain data that both front ends are made from.
 
-`light` parses well-formed command lines with it at next to no cost, `people` makes a click group of
-it for everything else. Nothing here is computed and nothing but the data's own classes is imported,
-since every start reads this file.
+`fast_parser` parses well-formed command lines with it at next to no cost, `click_parser` makes a
+click group of it for everything else. Nothing here is computed and nothing but the data's own
+classes is imported, since every start reads this file.
 """
 
 from __future__ import annotations
 
-from packager.commands_activation import ACTIVATION_COMMANDS
-from packager.commands_host import HOST_COMMANDS, HOST_OPTIONS
-from packager.commands_repositories import CONFIG, MAX_SIZE, PATIENCE, REPOSITORY_COMMANDS
-from packager.definition import (
+from packager.cli.command_model import (
     EXIT_ZERO,
     ROOT,
     Argument,
@@ -19,6 +16,9 @@ from packager.definition import (
     Program,
     format_option,
 )
+from packager.cli.definitions_activation import ACTIVATION_COMMANDS
+from packager.cli.definitions_host import HOST_COMMANDS, HOST_OPTIONS
+from packager.cli.definitions_repositories import CONFIG, MAX_SIZE, PATIENCE, REPOSITORY_COMMANDS
 
 EXIT_CODES: dict[int, str] = {
     0: "done",
@@ -38,7 +38,7 @@ EXIT_CODES: dict[int, str] = {
 COMMANDS: tuple[Command, ...] = (
     Command(
         "list",
-        "packager.handlers.listing:run",
+        "packager.commands.list_packages:run",
         summary="List the packages of the store.",
         description="Lists the packages of the store, sorted by id.",
         options=(format_option("table", "json", "ndjson"),),
@@ -51,7 +51,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "show",
-        "packager.handlers.show:run",
+        "packager.commands.show:run",
         summary="Show what is known of one package.",
         description=(
             "Shows what is known of one package: its size, the number of its files, the hashes of "
@@ -67,7 +67,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "add",
-        "packager.handlers.add:run",
+        "packager.commands.add:run",
         summary="Add a package from a file, a URL or standard input.",
         description=(
             "Adds the package that SOURCE holds: the path of a tar archive, an http(s) URL of one, "
@@ -114,7 +114,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "remove",
-        "packager.handlers.remove:run",
+        "packager.commands.remove:run",
         summary="Remove a package.",
         description=(
             "Removes one package from the store. An id that is not there is an error; so is a "
@@ -127,7 +127,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "verify",
-        "packager.handlers.verify:run",
+        "packager.commands.verify:run",
         summary="Compare packages and the active set with what was added.",
         description=(
             "Reads every file of the packages with these ids and compares it with what was added. "
@@ -145,7 +145,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "repair",
-        "packager.handlers.repair:run",
+        "packager.commands.repair:run",
         summary="Put right what verify finds.",
         description=(
             "Gives packages that differ from what was added their trees again, each by one rename: "
@@ -184,7 +184,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "build",
-        "packager.handlers.build:run",
+        "packager.commands.build:run",
         summary="Make a package of a directory.",
         description=(
             "Makes a reproducible archive of DIR, with a manifest of every file's hash: the same "
@@ -227,7 +227,7 @@ COMMANDS: tuple[Command, ...] = (
     *HOST_COMMANDS,
     Command(
         "completion",
-        "packager.handlers.completion:run",
+        "packager.commands.completion:run",
         summary="Print the completion script for a shell.",
         description=(
             "Prints a script that teaches a shell to complete packager's commands, options and the "

@@ -1,9 +1,9 @@
-"""The commands about what is active: their definitions (see `commands`)."""
+"""The commands about what is active: their definitions (see `definitions`)."""
 
 from __future__ import annotations
 
-from packager.commands_host import HOST_OPTIONS
-from packager.definition import FLAG, Argument, Command, Option, format_option
+from packager.cli.command_model import FLAG, Argument, Command, Option, format_option
+from packager.cli.definitions_host import HOST_OPTIONS
 
 _DRY_RUN = Option(
     "--dry-run", "dry_run", kind=FLAG, help="Show what would be done, as plan does; change nothing."
@@ -29,7 +29,7 @@ _CODES = (65, 66, 73, 74, 75, 77, 78)
 ACTIVATION_COMMANDS: tuple[Command, ...] = (
     Command(
         "activate",
-        "packager.handlers.activate:activate",
+        "packager.commands.activate:activate",
         summary="Make these packages the active ones.",
         description=(
             "Makes the packages with these ids the active ones, and all others inactive (unless "
@@ -51,7 +51,7 @@ ACTIVATION_COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "swap",
-        "packager.handlers.activate:swap",
+        "packager.commands.activate:swap",
         summary="Activate another version of an active package.",
         description=(
             "Activates this package instead of the active one of the same name. All other packages "
@@ -67,7 +67,7 @@ ACTIVATION_COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "deactivate",
-        "packager.handlers.activate:deactivate",
+        "packager.commands.activate:deactivate",
         summary="Take packages out of the active ones.",
         description=(
             "Takes these packages out of the active ones. They stay in the store; 'packager "
@@ -80,7 +80,7 @@ ACTIVATION_COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "rollback",
-        "packager.handlers.activate:rollback",
+        "packager.commands.activate:rollback",
         summary="Go back to an earlier generation.",
         description=(
             "Makes generation N active again: the very same packages. Without N it is the one that "
@@ -96,7 +96,7 @@ ACTIVATION_COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "plan",
-        "packager.handlers.plan:run",
+        "packager.commands.plan:run",
         summary="Show what an activation would do.",
         description=(
             "Shows exactly what would be done: packages, links, environment, units, users, "
@@ -115,7 +115,7 @@ ACTIVATION_COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "active",
-        "packager.handlers.active:run",
+        "packager.commands.active:run",
         summary="List the active packages.",
         description="Lists the packages that are active, sorted by id.",
         options=(format_option("table", "json", "ndjson"),),
@@ -124,7 +124,7 @@ ACTIVATION_COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "history",
-        "packager.handlers.history:run",
+        "packager.commands.history:run",
         summary="List the generations.",
         description=(
             "Lists the sets of packages that were active and can be again: their numbers, when and "
@@ -136,7 +136,7 @@ ACTIVATION_COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "gc",
-        "packager.handlers.gc:run",
+        "packager.commands.gc:run",
         summary="Forget old generations, remove unneeded packages.",
         description=(
             "Keeps the active generation and the newest others, N in all, and forgets the rest; "
@@ -163,7 +163,7 @@ ACTIVATION_COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "recover",
-        "packager.handlers.recover:run",
+        "packager.commands.recover:run",
         summary="Clear away what killed commands have left.",
         description=(
             "Clears away what commands have left that were killed, and finishes what they had "

@@ -1,8 +1,8 @@
-"""The commands and options about the host that packages are active on (see `commands`)."""
+"""The commands and options about the host that packages are active on (see `definitions`)."""
 
 from __future__ import annotations
 
-from packager.definition import EXIT_ZERO, FLAG, Argument, Command, Option, format_option
+from packager.cli.command_model import EXIT_ZERO, FLAG, Argument, Command, Option, format_option
 
 # Of every command that may touch the host; the values go to `hostapply.Context.options`.
 HOST_OPTIONS: tuple[Option, ...] = (
@@ -77,7 +77,7 @@ HOST_OPTIONS: tuple[Option, ...] = (
 HOST_COMMANDS: tuple[Command, ...] = (
     Command(
         "check",
-        "packager.handlers.check:run",
+        "packager.commands.check:run",
         summary="Run the active packages' own checks.",
         description=(
             "Runs the programs in check/ of the active packages, side by side, and tells which of "
@@ -115,7 +115,7 @@ HOST_COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "import-pkgpanda",
-        "packager.handlers.import_pkgpanda:run",
+        "packager.commands.import_pkgpanda:run",
         summary="Take over a host that pkgpanda manages.",
         description=(
             "Copies the packages of the pkgpanda at SOURCE (such as /opt/mesosphere) into the "

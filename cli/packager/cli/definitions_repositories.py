@@ -1,8 +1,8 @@
-"""The commands about repositories, for hosts and for those who keep one (see `commands`)."""
+"""The commands about repositories, for hosts and for those who keep one (see `definitions`)."""
 
 from __future__ import annotations
 
-from packager.definition import FLAG, Argument, Command, Option, format_option
+from packager.cli.command_model import FLAG, Argument, Command, Option, format_option
 
 PARALLEL = Option(
     "--parallel",
@@ -60,7 +60,7 @@ _SIGN_HELP = "The private keys to sign with, from files of 'packager key --new'.
 REPOSITORY_COMMANDS: tuple[Command, ...] = (
     Command(
         "search",
-        "packager.handlers.search:run",
+        "packager.commands.search:run",
         summary="Search the repositories.",
         description=(
             "Lists the packages of the configured repositories whose id or description has all "
@@ -77,7 +77,7 @@ REPOSITORY_COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "fetch",
-        "packager.handlers.fetch:run",
+        "packager.commands.fetch:run",
         summary="Fetch packages from the repositories.",
         description=(
             "Finds packages in the configured repositories, downloads them side by side, and adds "
@@ -110,7 +110,7 @@ REPOSITORY_COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "index",
-        "packager.handlers.repository:index",
+        "packager.commands.repository:index",
         summary="Make a repository of a directory of packages.",
         description=(
             "Writes DIR/index.json, which makes a repository of the archives in DIR, for any "
@@ -146,7 +146,7 @@ REPOSITORY_COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "key",
-        "packager.handlers.repository:key",
+        "packager.commands.repository:key",
         summary="Make a key, or show its public half.",
         description=(
             "Prints the public key of the private key in FILE: what the configuration of hosts "
@@ -165,7 +165,7 @@ REPOSITORY_COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "trust",
-        "packager.handlers.repository:trust",
+        "packager.commands.repository:trust",
         summary="Say which keys may sign a repository.",
         description=(
             "Writes the next root of the repository in DIR: which keys may sign the index from now "

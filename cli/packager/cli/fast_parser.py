@@ -2,15 +2,15 @@
 
 A machine that runs `packager list --format=json` once per request should not pay for an argument
 parser that can also explain, suggest and complete. So this one takes complete, exactly spelled,
-well-formed command lines, and says nothing at all about the others: those go to `people`, which
-parses them again from the start. The rule that makes this safe: whatever is accepted here, click
-parses to the same command and the same values; in doubt, the answer is None.
+well-formed command lines, and says nothing at all about the others: those go to `click_parser`,
+which parses them again from the start. The rule that makes this safe: whatever is accepted here,
+click parses to the same command and the same values; in doubt, the answer is None.
 """
 
 from __future__ import annotations
 
-from packager.definition import FLAG, Argument, Command, Option, Program
-from packager.values import CONVERTERS, Malformed
+from packager.cli.command_model import FLAG, Argument, Command, Option, Program
+from packager.cli.converters import CONVERTERS, Malformed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import itertools
 import sys
 import time
 
-from packager import output
-from packager.events import Field
+from packager.base.events import Field
+from packager.cli import output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

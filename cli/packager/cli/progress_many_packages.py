@@ -7,9 +7,9 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from packager import output
-from packager.events import Field
-from packager.progress import SPOKEN, sentence
+from packager.base.events import Field
+from packager.cli import output
+from packager.cli.progress import SPOKEN, sentence
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar

@@ -1,22 +1,23 @@
 """Where a program of this project starts and ends: words in, exit status out.
 
-Two front ends read the command line (`light`, `people`); whichever does, the same handler carries
-the command out here, and every way it can end has its one place below. The exit status is always
-honest: a process that was told to stop by a signal dies of that signal, after cleaning up.
+Two front ends read the command line (`fast_parser`, `click_parser`); whichever does, the same
+handler carries the command out here, and every way it can end has its one place below. The exit
+status is always honest: a process that was told to stop by a signal dies of that signal, after
+cleaning up.
 """
 
 from __future__ import annotations
 
 import os
 
-from packager import light, output
+from packager.cli import fast_parser, output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from packager.definition import Program
-    from packager.light import Invocation
+    from packager.cli.command_model import Program
+    from packager.cli.fast_parser import Invocation
 
 
 def run(program: Program, words: Sequence[str]) -> int:
@@ -28,11 +29,11 @@ def run(program: Program, words: Sequence[str]) -> int:
     _open_standard_descriptors()
     output.speaker = program.name
     try:
-        invocation = light.parse(program, words, os.environ)
+        invocation = fast_parser.parse(program, words, os.environ)
         if invocation is None:
-            from packager import people
+            from packager.cli import click_parser
 
-            parsed = people.parse(program, words)
+            parsed = click_parser.parse(program, words)
             if isinstance(parsed, int):
                 return parsed
             invocation = parsed
@@ -56,7 +57,7 @@ def _carry_out(invocation: Invocation) -> int:
 
 def _failed(error: Exception) -> int:
     """Say what went wrong, and translate it: what the project's own errors say, errno, or a bug."""
-    from packager.errors import PackagerError, from_os_error
+    from packager.base.errors import PackagerError, from_os_error
 
     if isinstance(error, OSError):
         error = from_os_error(error, "")

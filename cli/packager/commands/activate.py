@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from packager import output
-from packager.activation import activate as carry_out
-from packager.activation import planned
-from packager.errors import PackagerError, UsageError
-from packager.planning import Plan, Request
-from packager.progress import Events, Quiet, listener
-from packager.stopping import stoppable
+from packager.activation.activate import activate as carry_out
+from packager.activation.activate import planned
+from packager.activation.planning import Plan, Request
+from packager.base.errors import PackagerError, UsageError
+from packager.base.stop_signals import stoppable
+from packager.cli import output
+from packager.cli.progress import Events, Quiet, listener
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def given_roles(word: str | None) -> tuple[str, ...] | None:
 
 def _run(root: str, request: Request, dry_run: bool, output_format: str) -> int:
     if dry_run:
-        from packager.handlers.plan import show
+        from packager.commands.plan import show
 
         show(planned(root, request), output_format)
         return 0

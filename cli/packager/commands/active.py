@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from packager import output
-from packager.generation import active_generation
-from packager.ident import split_id
-from packager.session import translated
+from packager.cli import output
+from packager.generations.document import active_generation
+from packager.package.package_id import split_id
+from packager.store.write_session import translated
 
 
 def run(*, root: str, output_format: str) -> int:

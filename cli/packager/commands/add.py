@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from packager import output
-from packager.errors import NotFound, PackagerError, UsageError, from_os_error
-from packager.events import Emit, Field
-from packager.progress import Events, Quiet, listener
-from packager.stopping import stoppable
-from packager.store import Added, Store, id_of
+from packager.base.errors import NotFound, PackagerError, UsageError, from_os_error
+from packager.base.events import Emit, Field
+from packager.base.stop_signals import stoppable
+from packager.cli import output
+from packager.cli.progress import Events, Quiet, listener
+from packager.store.store import Added, Store, id_of
 
 if TYPE_CHECKING:
-    from packager.remote import Policy
+    from packager.repositories.http_policy import Policy
 
 STDIN = "-"
 
@@ -88,11 +88,13 @@ def name_of(source: str) -> str | None:
     if source == STDIN:
         return None
     if _is_remote(source):
-        from packager import remote
+        from packager.repositories import http_policy
 
-        if not remote.is_url(source):
-            raise UsageError(f"{remote.redacted(source)}: only http and https URLs can be fetched")
-        return remote.file_name(source)
+        if not http_policy.is_url(source):
+            raise UsageError(
+                f"{http_policy.redacted(source)}: only http and https URLs can be fetched"
+            )
+        return http_policy.file_name(source)
     return os.path.basename(source)  # noqa: PTH119
 
 
@@ -108,7 +110,7 @@ def opened(
     Raises PackagerError."""
     if not _is_remote(source):
         return _opened(source)
-    from packager.remote import Policy
+    from packager.repositories.http_policy import Policy
 
     return _fetched(store, source, sha256, size, Policy(*patience), emit)
 
@@ -140,7 +142,7 @@ def _opened(source: str) -> Iterator[BinaryIO]:
 def _fetched(
     store: Store, url: str, sha256: str | None, size: int | None, policy: Policy, emit: Emit
 ) -> Iterator[BinaryIO]:
-    from packager.fetch import fetch
+    from packager.repositories.download import fetch
 
     with store.staging() as directory, open(os.path.join(directory, "download"), "w+b") as file:  # noqa: PTH118, PTH123
         fetch(url, file, policy=policy, emit=emit, sha256=sha256, size=size)

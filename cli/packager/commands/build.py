@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from packager import output
-from packager.build import Built, build
-from packager.compression import SUFFIXES
-from packager.errors import NotFound, UsageError, from_os_error
-from packager.ident import parse_id
-from packager.progress import listener
-from packager.stopping import stoppable
+from packager.archive.build import Built, build
+from packager.archive.compression import SUFFIXES
+from packager.base.errors import NotFound, UsageError, from_os_error
+from packager.base.stop_signals import stoppable
+from packager.cli import output
+from packager.cli.progress import listener
+from packager.package.package_id import parse_id
 
 STDOUT = "-"
 

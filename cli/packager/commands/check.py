@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from contextlib import closing
 
-from packager import checks, output
-from packager.checks import Check, Result
-from packager.environment import variables
-from packager.generation import active_generation
-from packager.progress import listener
-from packager.session import translated
-from packager.stopping import stoppable
+from packager.base.stop_signals import stoppable
+from packager.cli import output
+from packager.cli.progress import listener
+from packager.generations.document import active_generation
+from packager.generations.environment_files import variables
+from packager.host import package_checks
+from packager.host.package_checks import Check, Result
+from packager.store.write_session import translated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def run(
     with translated(root):
         active = active_generation(root)
         packages = active.packages if active is not None else {}
-        found, passed = checks.find(root, packages, names)
+        found, passed = package_checks.find(root, packages, names)
     for path in passed:
         output.complain(f"warning: {path} is not an executable file; it is left out")
     if only_list:
@@ -48,7 +49,7 @@ def run(
         stoppable(),
         listener(output_format) as emit,
         closing(
-            checks.run(found, timeout=timeout, jobs=max(jobs, 1), environment=environment)
+            package_checks.run(found, timeout=timeout, jobs=max(jobs, 1), environment=environment)
         ) as running,
     ):
         for result in running:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from packager import output, people
-from packager.commands import PACKAGER
+from packager.cli import click_parser, output
+from packager.cli.definitions import PACKAGER
 
 
 def run(*, root: str, shell: str) -> int:  # noqa: ARG001 - every command takes a root
     """Print the script for `shell`; raises OutputFailed."""
-    output.write(people.completion_script(PACKAGER, shell).encode())
+    output.write(click_parser.completion_script(PACKAGER, shell).encode())
     return 0

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from packager import config, output, parallel, together
-from packager.errors import PackagerError, UsageError
-from packager.events import Field
-from packager.install import install, pkginfo
-from packager.mirrors import forget_old
-from packager.progress import Events, listener
-from packager.remote import Policy
-from packager.repository import Candidate, Repositories
-from packager.stopping import stoppable
-from packager.store import Store
+from packager.base import worker_processes
+from packager.base.errors import PackagerError, UsageError
+from packager.base.events import Field
+from packager.base.stop_signals import stoppable
+from packager.cli import output, progress_many_packages
+from packager.cli.progress import Events, listener
+from packager.repositories import configuration_file
+from packager.repositories.candidates import Candidate, Repositories
+from packager.repositories.http_policy import Policy
+from packager.repositories.install import install, pkginfo
+from packager.repositories.mirrors import forget_old
+from packager.store.store import Store
 
 
 def run(
@@ -36,7 +38,7 @@ def run(
     with stoppable():
         with listener("ndjson" if output_format == "ndjson" else "quiet") as emit:
             try:
-                configured = config.load(config_path)
+                configured = configuration_file.load(config_path)
                 with store.staging() as scratch:
                     repositories = Repositories(
                         configured, store.root, policy=policy, emit=emit, scratch=scratch
@@ -48,8 +50,10 @@ def run(
                 raise
         forget_old(store.root)
         ids = [each.id for each in found]
-        with together.listener(output_format, {each.id: each.size for each in found}) as tell:
-            results = parallel.run(
+        with progress_many_packages.listener(
+            output_format, {each.id: each.size for each in found}
+        ) as tell:
+            results = worker_processes.run(
                 ids,
                 lambda number, emit: install(store, found[number], policy, emit),
                 at_once=at_once,
@@ -64,7 +68,7 @@ def _find(repositories: Repositories, words: tuple[str, ...], requires: bool) ->
     if not requires:
         found = [repositories.find(word) for word in words]
         return list({each.id: each for each in found}.values())
-    from packager.resolve import resolve
+    from packager.dependencies.resolver import resolve
 
     available = repositories.available()
     metadata = {package_id: pkginfo(each) for package_id, each in available.items()}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from packager import output
-from packager.collect import Collected, collect, collectable
-from packager.errors import PackagerError
-from packager.progress import Events, listener
-from packager.stopping import stoppable
+from packager.activation.garbage_collection import Collected, collect, collectable
+from packager.base.errors import PackagerError
+from packager.base.stop_signals import stoppable
+from packager.cli import output
+from packager.cli.progress import Events, listener
 
 
 def run(*, root: str, keep: int, dry_run: bool, output_format: str) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from packager import output
-from packager.errors import NotFound
-from packager.generation import Generation, active_number, kept_numbers, read_generation
-from packager.session import translated
+from packager.base.errors import NotFound
+from packager.cli import output
+from packager.generations.document import Generation, active_number, kept_numbers, read_generation
+from packager.store.write_session import translated
 
 
 def run(*, root: str, output_format: str) -> int:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 
-from packager import hostapply, output, pkgpanda
-from packager.activation import activate
-from packager.errors import Conflict, PackagerError
-from packager.generation import active_generation
-from packager.handlers.activate import given_roles
-from packager.planning import Request
-from packager.progress import Events, Quiet, listener
-from packager.session import translated
-from packager.stopping import stoppable
-from packager.store import Store
+from packager.activation import pkgpanda_import
+from packager.activation.activate import activate
+from packager.activation.planning import Request
+from packager.base.errors import Conflict, PackagerError
+from packager.base.stop_signals import stoppable
+from packager.cli import output
+from packager.cli.progress import Events, Quiet, listener
+from packager.commands.activate import given_roles
+from packager.generations.document import active_generation
+from packager.host import apply
+from packager.store.store import Store
+from packager.store.write_session import translated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from packager.pkgpanda import Found
+    from packager.activation.pkgpanda_import import Found
 
 
 def run(
@@ -34,8 +36,8 @@ def run(
     """Import; raises PackagerError, OutputFailed, Stopped."""
     source = os.path.abspath(source)  # noqa: PTH100
     with translated(source):
-        found = pkgpanda.look(source, repository)
-        known = hostapply.roles(options) if roles is None else given_roles(roles) or ()
+        found = pkgpanda_import.look(source, repository)
+        known = apply.roles(options) if roles is None else given_roles(roles) or ()
     with translated(root):
         if active_generation(root) is not None:
             raise Conflict(f"something is active in {root} already: give another --root")
@@ -64,11 +66,11 @@ def _carry_out(
     for name, reason in found.left_out.items():
         emit("warning", message=f"{name} is left out: {reason}")
     store = Store(root)
-    added, refused = pkgpanda.import_all(store, found, emit, only_active=only_active)
+    added, refused = pkgpanda_import.import_all(store, found, emit, only_active=only_active)
     options = {**options, "no_systemd": True}  # what runs goes on running
-    context = hostapply.Context(store.root, 1, None, options)
+    context = apply.Context(store.root, 1, None, options)
     with translated(store.root):
-        done = pkgpanda.done_on_host(store, found.active, roles, context, emit)
+        done = pkgpanda_import.done_on_host(store, found.active, roles, context, emit)
     plan = None
     if found.active:
         request = Request("activate", found.active, roles=roles, options=options, adopting=done)

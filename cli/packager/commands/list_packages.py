@@ -1,14 +1,14 @@
 """`packager list`: the ids of the store, read with one look at one directory.
 
 This is the command that hosts call most, so nothing is imported for it that it can do without; an
-id is made of letters that JSON takes as they are (see `ident`).
+id is made of letters that JSON takes as they are (see `package_id`).
 """
 
 from __future__ import annotations
 
-from packager import output
-from packager.ident import split_id
-from packager.installed import installed_ids
+from packager.cli import output
+from packager.package.package_id import split_id
+from packager.store.installed import installed_ids
 
 
 def run(*, root: str, output_format: str) -> int:

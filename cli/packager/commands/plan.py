@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from packager import output
-from packager.activation import planned
-from packager.errors import UsageError
-from packager.handlers.activate import given_roles, rollback_request
-from packager.plandocument import document
-from packager.planning import ACTIONS, Plan, Request
-from packager.values import CONVERTERS, Malformed
+from packager.activation.activate import planned
+from packager.activation.plan_document import document
+from packager.activation.planning import ACTIONS, Plan, Request
+from packager.base.errors import UsageError
+from packager.cli import output
+from packager.cli.converters import CONVERTERS, Malformed
+from packager.commands.activate import given_roles, rollback_request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

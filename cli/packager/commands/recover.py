@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
-from packager import lock, output
-from packager.session import writing
+from packager.cli import output
+from packager.store import lock
+from packager.store.write_session import writing
 
 
 def run(*, root: str, output_format: str) -> int:

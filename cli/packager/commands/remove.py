@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from packager import output
-from packager.stopping import stoppable
-from packager.store import Store
+from packager.base.stop_signals import stoppable
+from packager.cli import output
+from packager.store.store import Store
 
 
 def run(*, root: str, package_id: str, output_format: str) -> int:

@@ -7,20 +7,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from packager import activation, config, hostapply, output, repair
-from packager.errors import DataError, PackagerError, UsageError
-from packager.events import Emit, Field
-from packager.generation import active_generation
-from packager.handlers.add import name_of, opened
-from packager.installed import has_tree, installed_ids
-from packager.planning import Request
-from packager.progress import Events, listener
-from packager.records import missing
-from packager.session import translated
-from packager.stopping import stoppable
-from packager.store import Store
-from packager.verification import verify
-from packager.verify import Difference
+from packager.activation import activate
+from packager.activation.planning import Request
+from packager.base.errors import DataError, PackagerError, UsageError
+from packager.base.events import Emit, Field
+from packager.base.stop_signals import stoppable
+from packager.cli import output
+from packager.cli.progress import Events, listener
+from packager.commands.add import name_of, opened
+from packager.generations.document import active_generation
+from packager.host import apply
+from packager.repositories import configuration_file
+from packager.store.installed import has_tree, installed_ids
+from packager.store.manifest_records import missing
+from packager.store.store import Store
+from packager.store.tree_comparison import Difference
+from packager.store.write_session import translated
+from packager.verification import repair
+from packager.verification.verify import verify
 
 Patience = tuple[float, float, int, int]  # the arguments of Policy
 
@@ -81,7 +85,7 @@ def run(
             elif damaged:
                 _from_repositories(store, damaged, config_path, patience, emit, done)
             if active:
-                done.generation = repair.renew_active(store.root, hostapply.roles(options))
+                done.generation = repair.renew_active(store.root, apply.roles(options))
                 if done.generation is not None:
                     emit("renewed", generation=done.generation)
             if not package_ids:
@@ -136,14 +140,18 @@ def _from_repositories(
     done: Repaired,
 ) -> None:
     """Repair packages with the archives that the configured repositories have of them."""
-    from packager.install import archive
-    from packager.remote import Policy
-    from packager.repository import Repositories
+    from packager.repositories.candidates import Repositories
+    from packager.repositories.http_policy import Policy
+    from packager.repositories.install import archive
 
     policy = Policy(*patience)
     with store.staging() as scratch:
         repositories = Repositories(
-            config.load(config_path), store.root, policy=policy, emit=emit, scratch=scratch
+            configuration_file.load(config_path),
+            store.root,
+            policy=policy,
+            emit=emit,
+            scratch=scratch,
         )
 
         @contextmanager
@@ -173,7 +181,7 @@ def _host(
     for directory in lacking:
         there = {**options, "units_dir": directory, "rooted_systemd": False}
         request = Request("activate", list(active.packages), roles=active.roles, options=there)
-        activation.activate(root, request, emit)
+        activate.activate(root, request, emit)
 
 
 def _report(done: Repaired, output_format: str, emit: Emit) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from packager import indexing, output
-from packager.errors import UsageError
-from packager.events import Field
-from packager.progress import Quiet
-from packager.stopping import stoppable
+from packager.base.errors import UsageError
+from packager.base.events import Field
+from packager.base.stop_signals import stoppable
+from packager.cli import output
+from packager.cli.progress import Quiet
+from packager.repositories import index_build
 
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner, SSlibKey
@@ -25,20 +26,20 @@ def index(
 ) -> int:
     """Write, and sign, the index of a directory. Raises PackagerError, OutputFailed, Stopped."""
     signers = _signers(sign)
-    with stoppable(), _Reading() as emit, indexing.opened(directory) as top:
-        if not signers and indexing.is_signed(top):
+    with stoppable(), _Reading() as emit, index_build.opened(directory) as top:
+        if not signers and index_build.is_signed(top):
             raise UsageError(f"{directory} is signed: give the key that signs it: --sign")
         try:
-            made = indexing.index(top, emit)
-        except indexing.Broken as broken:
+            made = index_build.index(top, emit)
+        except index_build.Broken as broken:
             for reason in broken.reasons[1:]:
                 output.complain(f"{directory}: {reason}")
             raise
         signed: dict[str, object] | None = None
         if signers:
-            from packager import signing
+            from packager.repositories import tuf_signing
 
-            result = signing.sign(top, made.content, signers, days=days)
+            result = tuf_signing.sign(top, made.content, signers, days=days)
             signed = {
                 "root": result.root,
                 "version": result.version,
@@ -70,9 +71,9 @@ def index(
 
 def key(*, root: str, path: str, new: bool, output_format: str) -> int:  # noqa: ARG001
     """Print the public key of a private one, which is made first if it is to be new."""
-    from packager import keys
+    from packager.repositories import key_files
 
-    public = keys.make(path) if new else keys.word(keys.load(path).public_key)
+    public = key_files.make(path) if new else key_files.word(key_files.load(path).public_key)
     if output_format == "json":
         output.json_line({"path": path, "public": public})
     else:
@@ -95,10 +96,10 @@ def trust(
     signers = _signers(sign)
     if not signers:
         raise UsageError("a root has to be signed: give the root's keys: --sign")
-    from packager import signing
+    from packager.repositories import tuf_signing
 
-    with stoppable(), indexing.opened(directory) as top:
-        made = signing.trust(
+    with stoppable(), index_build.opened(directory) as top:
+        made = tuf_signing.trust(
             top,
             signers,
             root_keys=_public(root_keys),
@@ -131,14 +132,14 @@ class _Reading(Quiet):
 def _signers(words: str | None) -> list[CryptoSigner]:
     if words is None:
         return []
-    from packager import keys
+    from packager.repositories import key_files
 
-    return [keys.load(each) for each in words.split(",")]
+    return [key_files.load(each) for each in words.split(",")]
 
 
 def _public(words: str | None) -> list[SSlibKey] | None:
     if words is None:
         return None
-    from packager import keys
+    from packager.repositories import key_files
 
-    return [keys.public(each) for each in words.split(",")]
+    return [key_files.public(each) for each in words.split(",")]

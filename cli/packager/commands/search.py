@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from packager import config, output
-from packager.errors import PackagerError
-from packager.installed import installed_ids
-from packager.progress import listener
-from packager.remote import Policy
-from packager.repoindex import Package
-from packager.repository import Opened, Repositories
-from packager.stopping import stoppable
-from packager.versions import key
+from packager.base.errors import PackagerError
+from packager.base.stop_signals import stoppable
+from packager.cli import output
+from packager.cli.progress import listener
+from packager.package.versions import key
+from packager.repositories import configuration_file
+from packager.repositories.candidates import Opened, Repositories
+from packager.repositories.http_policy import Policy
+from packager.repositories.index_format import Package
+from packager.store.installed import installed_ids
 
 
 def run(
@@ -25,14 +26,14 @@ def run(
 ) -> int:
     """List what matches all words. A repository that fails is told of and left out; if none is
     left, its failure is that of the command. Raises PackagerError, OutputFailed."""
-    configured = config.load(config_path)
+    configured = configuration_file.load(config_path)
     policy = Policy(connect_timeout, read_timeout, retries)
     opened: list[Opened] = []
     failures: dict[str, PackagerError] = {}
     with stoppable(), listener("quiet") as emit:
         repositories = Repositories(configured, root, policy=policy, emit=emit, scratch=None)
         for each in configured:
-            if each.layout == config.PKGPANDA:
+            if each.layout == configuration_file.PKGPANDA:
                 continue
             try:
                 opened.append(repositories.open(each))

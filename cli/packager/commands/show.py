@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from packager import output
-from packager.ident import split_id
-from packager.store import Store
+from packager.cli import output
+from packager.package.package_id import split_id
+from packager.store.store import Store
 
 
 def run(*, root: str, package_id: str, output_format: str) -> int:

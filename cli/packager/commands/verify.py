@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from packager import output
-from packager.errors import PackagerError
-from packager.events import Field
-from packager.progress import Events, listener
-from packager.stopping import stoppable
-from packager.verification import verify
+from packager.base.errors import PackagerError
+from packager.base.events import Field
+from packager.base.stop_signals import stoppable
+from packager.cli import output
+from packager.cli.progress import Events, listener
+from packager.verification.verify import verify
 
 DIFFERENT = 65
 

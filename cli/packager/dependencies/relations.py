@@ -5,19 +5,19 @@ package can require a range of versions, or a variant of a package that says whi
 (pkgpanda's own packages do not, so any of them will do), be in conflict with others, provide a name
 that is not its own, and take the place of another (`replaces`).
 
-`check` judges a set of ids; finding a set is left to `resolve`.
+`check` judges a set of ids; finding a set is left to `resolver`.
 """
 
 from __future__ import annotations
 
-from packager.ident import split_id
-from packager.versions import contains, parse_range
+from packager.package.package_id import split_id
+from packager.package.versions import contains, parse_range
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from packager.hostplan import Facts
+    from packager.host.host_plan import Facts
 
 
 class Relation:

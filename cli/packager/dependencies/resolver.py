@@ -1,6 +1,6 @@
 """Finding a set of packages: names and ranges of versions become ids, by the library resolvelib.
 
-A set that is given as ids needs none of this (see `solve.check`). The library searches; what it
+A set that is given as ids needs none of this (see `relations.check`). The library searches; what it
 asks about packages is answered here, in three rules: a package that is active already is preferred
 where nobody asks for it, otherwise the highest version; versions without an order (hashes) are
 never chosen among by chance; a package that nobody needs is not in the set.
@@ -14,14 +14,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from resolvelib import AbstractProvider, BaseReporter, ResolutionImpossible, Resolver
 from resolvelib.resolvers import ResolutionTooDeep
 
-from packager.errors import Conflict, NotFound, UsageError
-from packager.ident import NAME_FIRST, NAME_REST, flaw, split_id
-from packager.solve import Relation, check, names_of, relations, replaced, variant_fits
-from packager.versions import key, parse_range
+from packager.base.errors import Conflict, NotFound, UsageError
+from packager.dependencies.relations import (
+    Relation,
+    check,
+    names_of,
+    relations,
+    replaced,
+    variant_fits,
+)
+from packager.package.package_id import NAME_FIRST, NAME_REST, flaw, split_id
+from packager.package.versions import key, parse_range
 
 if TYPE_CHECKING:
-    from packager.hostplan import Facts
-    from packager.versions import Key
+    from packager.host.host_plan import Facts
+    from packager.package.versions import Key
 
 MOST_STEPS = 100_000
 

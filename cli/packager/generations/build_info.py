@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from packager.errors import DataError
+from packager.base.errors import DataError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,16 +1,16 @@
 """A generation: one set of packages that is or was active, and the document that tells of it.
 
     ROOT/active -> generations/<n>           the active one; absent: nothing is active
-    ROOT/generations/<n>/generation.json     the document, in the tree of links (see `linktree`)
+    ROOT/generations/<n>/generation.json     the document, in the tree of links (see `link_tree`)
     ROOT/history/<n>.json                    the same file by another name (a hard link)
 
 A generation exists if it is in history/; its tree may be gone, to be made again when somebody goes
 back to it. Only the newest may lack its place in history, for the moment after the switch in which
 the command that made it may be killed: then it is active, and its tree has the document.
 
-The document holds what each package says of the host (its facts, see `hostplan`), so that no later
-activation has to read a package that stays as it is. It holds the hashes of the files that stand
-beside the links too, and at its end the hash of all that comes before, for `verify`.
+The document holds what each package says of the host (its facts, see `host_declarations`), so that
+no later activation has to read a package that stays as it is. It holds the hashes of the files that
+stand beside the links too, and at its end the hash of all that comes before, for `verify`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from __future__ import annotations
 import json
 import os
 
-from packager.errors import DataError, NotFound
-from packager.ident import flaw, split_id
+from packager.base.errors import DataError, NotFound
+from packager.package.package_id import flaw, split_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from packager.hostplan import Facts
+    from packager.host.host_plan import Facts
 
 FORMAT = 1
 DOCUMENT = "generation.json"
@@ -94,7 +94,7 @@ def is_whole(content: bytes) -> bool:
 
 
 def _end(body: bytes) -> bytes:
-    from packager.facts import sha256
+    from packager.package.host_declarations import sha256
 
     return SUM + sha256(body).encode() + b'"}\n'
 

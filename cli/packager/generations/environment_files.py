@@ -10,13 +10,13 @@ and backquotes. A newline stands for itself in both. Pure.
 
 from __future__ import annotations
 
-from packager.ident import LETTERS_AND_DIGITS
+from packager.package.package_id import LETTERS_AND_DIGITS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from packager.hostplan import Facts
+    from packager.host.host_plan import Facts
 
 PLAIN = LETTERS_AND_DIGITS + "_-./:@%+,="  # means itself everywhere, to simple readers too
 SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

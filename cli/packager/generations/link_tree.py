@@ -7,9 +7,9 @@ Every published file is one link that goes through its package's own link at the
 tree. So a new version of a package that publishes the same paths changes one link, however many
 files it has; and a reader who has entered a tree sees the set of that generation in every path.
 
-A tree is changed only before it becomes a generation, or after it was one (see `trees`). Nothing of
-a package's own tree is ever opened here, and no path is followed through a link: directories are
-opened one below the other, without following.
+A tree is changed only before it becomes a generation, or after it was one (see `tree_pool`).
+Nothing of a package's own tree is ever opened here, and no path is followed through a link:
+directories are opened one below the other, without following.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import stat
 from _thread import get_ident
 from contextlib import closing, suppress
 
-from packager.clashes import DIRECTORY
-from packager.published import SOURCES
+from packager.generations.path_conflicts import DIRECTORY
+from packager.generations.published_links import SOURCES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 
-    from packager.published import Published
+    from packager.generations.published_links import Published
 
 ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 MODE = 0o755
@@ -267,7 +267,7 @@ def _each(trees: Sequence[int], contents: Mapping[str, Sized], fill: Callable[..
             for directory in contents:
                 work(directory)
         else:
-            from packager.threads import in_two
+            from packager.base.threads import in_two
 
             in_two(work, contents)
     finally:
@@ -290,7 +290,7 @@ def sync(tree: int, directories: Iterable[str], files: Iterable[str] = ()) -> No
 
 
 class DiskIndex:
-    """The tree at the descriptor `tree`, asked who owns a path (see `clashes.Index`)."""
+    """The tree at the descriptor `tree`, asked who owns a path (see `path_conflicts.Index`)."""
 
     def __init__(self, tree: int) -> None:
         self._tree = tree

@@ -6,14 +6,14 @@ cost is that of the packages that come and go.
 
 from __future__ import annotations
 
-from packager.ident import split_id
+from packager.package.package_id import split_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Protocol
 
-    from packager.published import Published
+    from packager.generations.published_links import Published
 else:
     Protocol = object  # importing typing takes longer than all that is done here
 

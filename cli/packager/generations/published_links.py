@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import json
 
-from packager.errors import DataError
-from packager.hostplan import SERVICES_FILE
-from packager.ident import split_id
+from packager.base.errors import DataError
+from packager.host.host_plan import SERVICES_FILE
+from packager.package.package_id import split_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """ROOT/generations: the few trees of links that exist, which one is changed next, what is left.
 
-    <n>        the tree of generation n (`linktree`), if history/<n>.json exists or it is active
+    <n>        the tree of generation n (`link_tree`), if history/<n>.json exists or it is active
     spare      a complete tree that is no generation, made in advance
     any other  left by a killed command; a number without its history too
 
@@ -23,19 +23,20 @@ import os
 import time
 from contextlib import suppress
 
-from packager import durable, linktree
-from packager.clashes import DIRECTORY
-from packager.durable import opened
-from packager.errors import DataError, PackagerError
-from packager.generation import DOCUMENT, Generation, active_number, decode, is_number
-from packager.linktree import Spoiled
-from packager.published import SOURCES
+from packager.base import durable_files
+from packager.base.durable_files import opened
+from packager.base.errors import DataError, PackagerError
+from packager.generations import link_tree
+from packager.generations.document import DOCUMENT, Generation, active_number, decode, is_number
+from packager.generations.link_tree import Spoiled
+from packager.generations.path_conflicts import DIRECTORY
+from packager.generations.published_links import SOURCES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from packager.published import Published
+    from packager.generations.published_links import Published
 
     Load = Callable[[str, tuple[str, ...]], Published]
 
@@ -108,7 +109,7 @@ class Trees:
             self._build(generations, wanted, files, load)
             number = str(wanted.number)
             if self.has(wanted.number):
-                durable.exchange(NEXT, generations, number, generations)
+                durable_files.exchange(NEXT, generations, number, generations)
                 os.fsync(generations)
                 self._discard_unfinished(garbage)
             else:
@@ -121,13 +122,13 @@ class Trees:
         After an error nothing has changed.
         """
         before = active_number(self._root)
-        linktree.place_link(NEW_LINK, f"generations/{number}", self._root_fd)
+        link_tree.place_link(NEW_LINK, f"generations/{number}", self._root_fd)
         os.rename(NEW_LINK, "active", src_dir_fd=self._root_fd, dst_dir_fd=self._root_fd)
         try:
             os.fsync(self._root_fd)
         except OSError:
             if before is not None:
-                linktree.place_link(NEW_LINK, f"generations/{before}", self._root_fd)
+                link_tree.place_link(NEW_LINK, f"generations/{before}", self._root_fd)
                 os.rename(NEW_LINK, "active", src_dir_fd=self._root_fd, dst_dir_fd=self._root_fd)
             else:
                 os.unlink("active", dir_fd=self._root_fd)
@@ -209,8 +210,8 @@ class Trees:
         self._make(generations, NEXT)
         with opened(NEXT, generations) as tree:
             packages = [load(each, wanted.roles) for each in wanted.packages]
-            changes = linktree.Changes((), packages)
-            touched = linktree.build(tree, changes)
+            changes = link_tree.Changes((), packages)
+            touched = link_tree.build(tree, changes)
         wanted.links = changes.more
         self._complete(generations, wanted, files, touched, spare=spare)
 
@@ -231,12 +232,12 @@ class Trees:
             made = self._copied(generations, NEXT, NEXT_SPARE) if spare else set()
             if len(touched) + len(made) > FEW:
                 # On ext4 each fsync(2) sends a flush to the disk, even with nothing left to write.
-                durable.sync_filesystem(generations)
+                durable_files.sync_filesystem(generations)
             else:
-                linktree.sync(tree, touched, written)
+                link_tree.sync(tree, touched, written)
                 if made:
                     with opened(NEXT_SPARE, generations) as copied:
-                        linktree.sync(copied, made)
+                        link_tree.sync(copied, made)
 
     def _edited(
         self, generations: int, wanted: Generation, load: Load, garbage: int
@@ -260,7 +261,7 @@ class Trees:
                 os.rename(name, NEXT, src_dir_fd=generations, dst_dir_fd=generations)
                 os.fsync(generations)
             with opened(NEXT, generations) as tree:
-                linktree.change(tree, changes, _empty_directories(wanted), touched)
+                link_tree.change(tree, changes, _empty_directories(wanted), touched)
         except (Spoiled, PackagerError, FileNotFoundError):
             self._discard_unfinished(garbage)
             self.drop_spare(garbage)
@@ -303,18 +304,18 @@ class Trees:
         written = []
         history = f"{self._root}/history/{wanted.number}.json"
         if os.path.lexists(history):  # going back to it: the document is as it was
-            linktree.place_link(DOCUMENT, None, tree)
+            link_tree.place_link(DOCUMENT, None, tree)
             os.link(history, DOCUMENT, dst_dir_fd=tree)
             contents = dict(files)
         else:
             contents = {**files, DOCUMENT: wanted.encode()}
         if "buildinfo.json" not in files:  # no package says anything, unlike those of this tree
-            linktree.place_link("buildinfo.json", None, tree)
+            link_tree.place_link("buildinfo.json", None, tree)
         for name, content in contents.items():
             if _read_file(name, tree) == content:
                 continue
-            linktree.place_link(name, None, tree)
-            durable.write_new_file(name, tree, content)
+            link_tree.place_link(name, None, tree)
+            durable_files.write_new_file(name, tree, content)
             written.append(name)
         if (
             DOCUMENT not in contents
@@ -324,15 +325,15 @@ class Trees:
 
     def _make(self, generations: int, name: str) -> None:
         """Make the empty directory `name`."""
-        os.mkdir(name, linktree.MODE, dir_fd=generations)
+        os.mkdir(name, link_tree.MODE, dir_fd=generations)
         with opened(name, generations) as made:
-            os.fchmod(made, linktree.MODE)  # whatever the umask is
+            os.fchmod(made, link_tree.MODE)  # whatever the umask is
 
     def _copied(self, generations: int, source: str, name: str) -> set[str]:
         """Make `name` a copy of the tree `source`; its directories."""
         self._make(generations, name)
         with opened(source, generations) as old, opened(name, generations) as new:
-            return linktree.copy(old, new)
+            return link_tree.copy(old, new)
 
     def _read(self, name: str) -> Generation:
         """The document in the tree `name`. Raises FileNotFoundError, DataError."""
@@ -347,7 +348,7 @@ class Trees:
         return os.path.lexists(f"{self._root}/history/{number}.json")
 
 
-def _changes(held: Generation, wanted: Generation, load: Load) -> linktree.Changes | None:
+def _changes(held: Generation, wanted: Generation, load: Load) -> link_tree.Changes | None:
     """What makes the tree that holds `held` that of `wanted`; None if building it anew is less."""
     if held.roles == wanted.roles:
         leaving = held.packages.keys() - wanted.packages.keys()
@@ -356,7 +357,7 @@ def _changes(held: Generation, wanted: Generation, load: Load) -> linktree.Chang
         leaving, entering = set(held.packages), set(wanted.packages)
     if 2 * len(leaving) > len(held.packages) and held.roles == wanted.roles and len(leaving) > 1:
         return None
-    return linktree.Changes(
+    return link_tree.Changes(
         [load(each, held.roles) for each in sorted(leaving)],
         [load(each, wanted.roles) for each in sorted(entering)],
     )

@@ -24,11 +24,11 @@ from __future__ import annotations
 import json
 import os
 
-from packager.errors import DataError
+from packager.base.errors import DataError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from packager.hostplan import State
+    from packager.host.host_plan import State
 
 FORMAT = 1
 NAME = "host.json"

@@ -15,16 +15,16 @@ from __future__ import annotations
 
 import os
 
-from packager import hostplan, hoststate, units, users
-from packager.errors import ConfigError, Conflict, Denied, PackagerError, from_os_error
-from packager.hostwork import UnitsFailed, Work
+from packager.base.errors import ConfigError, Conflict, Denied, PackagerError, from_os_error
+from packager.host import applied_state, host_plan, systemd_units, users
+from packager.host.converge import UnitsFailed, Work
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from packager.events import Emit
-    from packager.hostplan import Facts, HostPlan, State
+    from packager.base.events import Emit
+    from packager.host.host_plan import Facts, HostPlan, State
 
 __all__ = [
     "Context",
@@ -49,7 +49,7 @@ class Context:
     """Where and how: the store, the generation that becomes active, the options of the command.
 
     adopting: what another manager has done on the host for this very set (the parts of a state, see
-    `hoststate`); it counts as done once the set is active.
+    `applied_state`); it counts as done once the set is active.
 
     options, by dest: no_systemd (start and stop nothing), no_block_systemd (do not wait for it),
     rooted_systemd (unit files go to ROOT), no_users (make none) are false by default; units_dir,
@@ -134,12 +134,12 @@ def before(plan: HostPlan, context: Context, emit: Emit) -> None:
         if "adopt" in plan:
             _adopt(context)
         if made or "withdraw" in plan:
-            state = hoststate.load(context.root)
+            state = applied_state.load(context.root)
             # What a killed activation has made and this one wants is this one's from now on.
             earlier = _pending(state, context.previous)
-            made = hostplan.inherited(earlier, plan.get("withdraw", {}), made)
+            made = host_plan.inherited(earlier, plan.get("withdraw", {}), made)
             state["pending"] = {**made, "generation": context.generation}
-            hoststate.save(context.root, state)
+            applied_state.save(context.root, state)
         for user in plan.get("users", ()):
             users.make_user(user["name"], user["group"], context.root)
             emit("user", name=user["name"], action="made")
@@ -153,12 +153,12 @@ def before(plan: HostPlan, context: Context, emit: Emit) -> None:
 def undo(context: Context, emit: Emit) -> None:
     """Take back what was made for this generation, which does not become active."""
     try:
-        state = hoststate.load(context.root)
+        state = applied_state.load(context.root)
         pending = state.pop("pending", {})
         adopting = state.pop("adopting", {})
         if context.generation in (pending.get("generation"), adopting.get("generation")):
             _take_back(pending, emit)
-            hoststate.save(context.root, state)
+            applied_state.save(context.root, state)
     except OSError as error:
         raise from_os_error(error, context.root) from error
 
@@ -170,12 +170,12 @@ def withdraw(plan: HostPlan, context: Context, emit: Emit) -> None:
     if not made:
         return
     try:
-        state = hoststate.load(context.root)
+        state = applied_state.load(context.root)
         state["pending"] = {**made, "generation": None}  # of none that can become active
-        hoststate.save(context.root, state)
+        applied_state.save(context.root, state)
         _take_back(made, emit)
         del state["pending"]
-        hoststate.save(context.root, state)
+        applied_state.save(context.root, state)
     except (OSError, PackagerError) as error:
         emit("warning", message=f"not all that was made is taken back: {error}")
 
@@ -196,31 +196,31 @@ def after(plan: HostPlan, context: Context, emit: Emit) -> None:
 
 
 def _plan(facts_by_id: Mapping[str, Facts], roles: Sequence[str], context: Context) -> HostPlan:
-    state = hoststate.load(context.root)
+    state = applied_state.load(context.root)
     state |= _adopted(state, context)
-    wanted = hostplan.wanted(facts_by_id, roles, context.state_root)
+    wanted = host_plan.wanted(facts_by_id, roles, context.state_root)
     units_dir = context.units_dir
     observed = users.observe(
         wanted["users"], [each["group"] for each in wanted["users"].values() if each["group"]]
     )
     observed["directories"] = {path: users.owner_of(path) for path in wanted["directories"]}
-    observed["target"] = os.path.lexists(f"{units_dir}/{hostplan.TARGET}")
+    observed["target"] = os.path.lexists(f"{units_dir}/{host_plan.TARGET}")
     # It was made, but not enabled: because of a kill, or for want of a systemd.
     observed["enabling"] = bool(state.get("enabling")) and context.systemd
     observed["reloading"] = bool(state.get("reloading")) and context.systemd
-    reasons = hostplan.problems(wanted, observed, make_users=context.make_users)
+    reasons = host_plan.problems(wanted, observed, make_users=context.make_users)
     if reasons:
         raise Conflict("; ".join(reasons))
     applied = {**state, "units": state["units"].get(units_dir, {})}
-    if wanted["sysctl"] and state.get("boot") != hoststate.boot_id():
+    if wanted["sysctl"] and state.get("boot") != applied_state.boot_id():
         applied["sysctl"] = {}  # what was set then is gone
-    found = hostplan.difference(wanted, applied, observed, systemd=context.systemd)
+    found = host_plan.difference(wanted, applied, observed, systemd=context.systemd)
     if "pending" in state:  # also with nothing to take back: it has to be forgotten
-        found["withdraw"] = hostplan.withdrawn(_pending(state, context.previous), wanted)
+        found["withdraw"] = host_plan.withdrawn(_pending(state, context.previous), wanted)
     if context.adopting is not None or "adopting" in state:  # also to forget it
         found["adopt"] = True
     for entry in found.get("place", ()):
-        units.check_place(units_dir, entry, ours=entry["unit"] in applied["units"])
+        systemd_units.check_place(units_dir, entry, ours=entry["unit"] in applied["units"])
     if any(step in found for step in ("stop", "restart", "start")) and not _on_path("systemctl"):
         raise ConfigError("systemctl is not on the PATH: without systemd, give --no-systemd")
     return found
@@ -254,13 +254,13 @@ def _adopted(state: State, context: Context) -> State:
 
 def _adopt(context: Context) -> None:
     """Write down what counts as applied once the set is active, or what did so already."""
-    state = hoststate.load(context.root)
+    state = applied_state.load(context.root)
     if context.adopting is not None:
         state["adopting"] = {**context.adopting, "generation": context.generation}
     else:  # of a killed activation: its set is active, or never was
         state |= _adopted(state, context)
         del state["adopting"]
-    hoststate.save(context.root, state)
+    applied_state.save(context.root, state)
 
 
 def _made(plan: HostPlan) -> HostPlan:

@@ -1,20 +1,20 @@
-"""Brings units, settings and owners to a set that has become active: `after` of `hostapply`."""
+"""Brings units, settings and owners to a set that has become active: `after` of `host.apply`."""
 
 from __future__ import annotations
 
 import time
 
-from packager import hostplan, hoststate, units, users
-from packager.errors import PackagerError
-from packager.stopping import held
+from packager.base.errors import PackagerError
+from packager.base.stop_signals import held
+from packager.host import applied_state, host_plan, systemd_units, users
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from packager.events import Emit
-    from packager.hostapply import Context
-    from packager.hostplan import HostPlan, State
+    from packager.base.events import Emit
+    from packager.host.apply import Context
+    from packager.host.host_plan import HostPlan, State
 
 
 class UnitsFailed(PackagerError):
@@ -25,7 +25,7 @@ class UnitsFailed(PackagerError):
 
     exit_code = 74
 
-    def __init__(self, failures: Sequence[units.Failure], said: Sequence[str]) -> None:
+    def __init__(self, failures: Sequence[systemd_units.Failure], said: Sequence[str]) -> None:
         words = [*said]
         for failure in failures:
             log = "".join(f"\n    {line}" for line in failure.log.splitlines())
@@ -43,14 +43,14 @@ class Work:
         self._emit = emit
         self._dir = context.units_dir
         self._reasons: dict[str, str] = plan.get("reasons", {})
-        self._state = hoststate.load(context.root)
+        self._state = applied_state.load(context.root)
         self._state |= context.adopting or {}
         self._state.pop("adopting", None)
         self._units: dict[str, State] = self._state["units"].setdefault(self._dir, {})
         self._said: list[str] = []  # by systemctl, where it failed as a whole
         self._stopped = context.systemd  # whatever was to be stopped
         self._reloaded = True
-        self._failures: list[units.Failure] = []
+        self._failures: list[systemd_units.Failure] = []
 
     def carry_out(self) -> None:
         self._begin()
@@ -63,7 +63,7 @@ class Work:
         self._start()
         for path in self._plan.get("forget", ()):
             self._state["directories"].pop(path, None)
-        hoststate.save(self._context.root, self._state)
+        applied_state.save(self._context.root, self._state)
         if self._failures or self._said:
             raise UnitsFailed(self._failures, self._said)
 
@@ -88,7 +88,7 @@ class Work:
             self._state["enabling"] = True
         if "place" in self._plan or "remove" in self._plan:
             self._state["reloading"] = True
-        hoststate.save(self._context.root, self._state)
+        applied_state.save(self._context.root, self._state)
 
     def _remember(self, entry: dict[str, str]) -> None:
         done = {"package": entry["package"], "user": entry["user"]}
@@ -98,8 +98,8 @@ class Work:
         names = self._plan.get("stop", [])
         if not names:
             return
-        words = ("stop", *self._block(), *units.addressed(names))
-        self._stopped = self._systemctl(*words, fine=units.NOT_LOADED)
+        words = ("stop", *self._block(), *systemd_units.addressed(names))
+        self._stopped = self._systemctl(*words, fine=systemd_units.NOT_LOADED)
         for name in names if self._stopped else ():
             self._tell(name, "stopped")
 
@@ -108,23 +108,23 @@ class Work:
         place, remove = self._plan.get("place", []), self._plan.get("remove", [])
         if not place and not remove:
             return
-        units.make_directories(self._dir)
-        units.sweep(self._dir)
+        systemd_units.make_directories(self._dir)
+        systemd_units.sweep(self._dir)
         if "target" in self._plan:
-            units.place_target(self._dir)
+            systemd_units.place_target(self._dir)
         for entry in place:
-            units.place(self._dir, self._context.root, entry)
+            systemd_units.place(self._dir, self._context.root, entry)
             self._units[entry["unit"]]["sha256"] = entry["sha256"]
             self._tell(entry["unit"], "placed")
         for name in remove:
-            units.remove(self._dir, name)
+            systemd_units.remove(self._dir, name)
             unit = self._units[name]
             if self._stopped or not (unit.get("started") or unit.get("starting")):
                 del self._units[name]
             else:  # to be stopped by the next activation that can
                 unit["sha256"] = None
             self._tell(name, "removed")
-        units.sync(self._dir)
+        systemd_units.sync(self._dir)
 
     def _owners(self) -> None:
         for entry in self._plan.get("owners", ()):
@@ -160,9 +160,9 @@ class Work:
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip()
             self._emit("warning", message=f"not every kernel setting could be set: {said}")
-        if self._state.get("boot") != hoststate.boot_id():
+        if self._state.get("boot") != applied_state.boot_id():
             self._state["sysctl"] = {}  # what was set in an earlier boot is gone
-            self._state["boot"] = hoststate.boot_id()
+            self._state["boot"] = applied_state.boot_id()
         for name, value in settings.items():
             self._state["sysctl"][name] = value
             self._emit("setting", name=name, value=value)
@@ -173,7 +173,7 @@ class Work:
         self._reloaded = self._systemctl("daemon-reload")
         if self._reloaded:
             self._state.pop("reloading", None)
-        if "target" in self._plan and self._systemctl("enable", "--no-reload", hostplan.TARGET):
+        if "target" in self._plan and self._systemctl("enable", "--no-reload", host_plan.TARGET):
             self._state.pop("enabling", None)
 
     def _start(self) -> None:
@@ -181,18 +181,18 @@ class Work:
         restart, start = self._plan.get("restart", []), self._plan.get("start", [])
         said = []
         if restart:
-            said.append(self._move("restart", units.addressed(restart)))
-        begun = [name for name in start if not units.is_template(name)]
+            said.append(self._move("restart", systemd_units.addressed(restart)))
+        begun = [name for name in start if not systemd_units.is_template(name)]
         if begun and "target" in self._plan:
-            begun.append(hostplan.TARGET)
+            begun.append(host_plan.TARGET)
         if begun:
             said.append(self._move("start", begun))
         moved = [*restart, *start]
-        failed: list[units.Failure] = []
+        failed: list[systemd_units.Failure] = []
         if moved and not self._context.options.get("no_block_systemd"):
             if not any(said):  # a simple service counts as started before it has done anything
                 time.sleep(float(str(self._context.options.get("settle") or 0)))
-            failed = units.failures(moved, "\n".join(said))
+            failed = systemd_units.failures(moved, "\n".join(said))
         wrong = [each for each in said if each]
         if not failed:
             self._said += wrong
@@ -211,11 +211,11 @@ class Work:
                 self._tell(name, "restarted" if name in restart else "started")
 
     def _move(self, verb: str, names: list[str]) -> str:
-        code, said = units.systemctl(verb, *self._block(), *names)
+        code, said = systemd_units.systemctl(verb, *self._block(), *names)
         return f"systemctl {verb}: {said or f'it ended with {code}'}" if code else ""
 
     def _systemctl(self, *words: str, fine: int = 0) -> bool:
-        code, said = units.systemctl(*words)
+        code, said = systemd_units.systemctl(*words)
         if code in (0, fine):
             return True
         self._said.append(f"systemctl {words[0]}: {said or f'it ended with {code}'}")
@@ -224,7 +224,7 @@ class Work:
     def _block(self) -> list[str]:
         return ["--no-block"] if self._context.options.get("no_block_systemd") else []
 
-    def _tell(self, name: str, action: str, failure: units.Failure | None = None) -> None:
+    def _tell(self, name: str, action: str, failure: systemd_units.Failure | None = None) -> None:
         more = {} if failure is None else {"state": failure.state, "log": failure.log}
         reason = self._reasons.get(name, "")
         self._emit("unit", name=name, action=action, reason=reason, **more)

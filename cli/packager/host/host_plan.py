@@ -3,8 +3,8 @@
 Three documents, all JSON-able, and one comparison:
 
     wanted     what the facts of the active packages ask for
-    applied    what has been done for a set before (ROOT/host.json, see `hoststate`)
-    observed   what is there: users, groups, directories (see `hostapply`)
+    applied    what has been done for a set before (ROOT/host.json, see `applied_state`)
+    observed   what is there: users, groups, directories (see `host.apply`)
     plan       what is to be done: `difference` of the three; {} if nothing is
 
 The plan does not compare two generations: so whatever a kill, a failed unit or --no-systemd has
@@ -16,14 +16,14 @@ started; one that is gone is stopped. Other units are left alone.
 
 from __future__ import annotations
 
-from packager.ident import split_id
+from packager.package.package_id import split_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
-    Facts = dict[str, Any]  # JSON-able; of one package (see `facts`)
+    Facts = dict[str, Any]  # JSON-able; of one package (see `host_declarations`)
     HostPlan = dict[str, Any]  # JSON-able; empty: the host stays as it is
     State = dict[str, Any]
 
@@ -36,7 +36,8 @@ TRIGGERS = (".socket", ".timer", ".path", ".automount")
 
 def conflicts(facts_by_id: Mapping[str, Facts], roles: Iterable[str] = ()) -> list[str]:
     """Why packages with these facts can't be active together on a host with these roles, one
-    sentence each; empty if they can. Files and links are not looked at here: see `clashes`."""
+    sentence each; empty if they can. Files and links are not looked at here: see
+    `path_conflicts`."""
     reasons = []
     variables: dict[str, str] = {}
     placed: dict[str, str] = {}
@@ -105,7 +106,7 @@ def difference(wanted: State, applied: State, observed: State, *, systemd: bool 
     sysctl     {name: value} to set
     wanted     {unit: [package, sha256]} of what is restarted or started
     target     true: dcos.target itself has to be made, enabled and started
-    adopt      true: what counts as applied, or does not, is to be written down (see `hoststate`)
+    adopt      true: what counts as applied, or does not, is to be written down
     reload     true: systemd does not know yet what was placed and removed before
     forget     state directories that no package has any more; they stay where they are
     """

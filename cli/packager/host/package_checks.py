@@ -17,9 +17,9 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
-from packager.errors import NotFound
-from packager.ident import split_id
-from packager.stopping import held
+from packager.base.errors import NotFound
+from packager.base.stop_signals import held
+from packager.package.package_id import split_id
 
 DIRECTORY = "check"
 GRACE = 2.0  # seconds between SIGTERM and SIGKILL

@@ -15,11 +15,11 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from packager.errors import Conflict, InputOutputError, from_os_error
-from packager.facts import read_unit, sha256
-from packager.hostplan import TARGET
-from packager.hoststate import replace
-from packager.stopping import held
+from packager.base.errors import Conflict, InputOutputError, from_os_error
+from packager.base.stop_signals import held
+from packager.host.applied_state import replace
+from packager.host.host_plan import TARGET
+from packager.package.host_declarations import read_unit, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

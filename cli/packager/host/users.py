@@ -14,16 +14,16 @@ from __future__ import annotations
 import os
 import stat
 
-from packager import durable
-from packager.errors import Denied, InputOutputError, PackagerError, from_os_error
-from packager.stopping import held
+from packager.base import durable_files
+from packager.base.errors import Denied, InputOutputError, PackagerError, from_os_error
+from packager.base.stop_signals import held
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from packager.events import Emit
-    from packager.hostplan import State
+    from packager.base.events import Emit
+    from packager.host.host_plan import State
 
 COMMENT = "DCOS System User"
 DIRECTORY_MODE = 0o755
@@ -117,7 +117,7 @@ def remove_user(name: str) -> None:
 def make_directory(path: str, user: str | None) -> None:
     """Make the state directory at `path`, and its parents, owned by `user`. Durable; raises
     OSError, Denied."""
-    durable.make_directories(os.path.dirname(path), DIRECTORY_MODE)  # noqa: PTH120
+    durable_files.make_directories(os.path.dirname(path), DIRECTORY_MODE)  # noqa: PTH120
     parent = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)  # noqa: PTH120
     try:
         name = os.path.basename(path)  # noqa: PTH119

@@ -17,16 +17,16 @@ from __future__ import annotations
 import os
 import stat
 
-from packager.errors import DataError
-from packager.hostplan import SERVICES_FILE
-from packager.ident import LETTERS_AND_DIGITS
+from packager.base.errors import DataError
+from packager.host.host_plan import SERVICES_FILE
+from packager.package.package_id import LETTERS_AND_DIGITS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from packager.hostplan import Facts
-    from packager.manifest import Record
+    from packager.host.host_plan import Facts
+    from packager.package.manifest import Record
 
 UNIT_DIRECTORIES = ("dcos.target.wants", "units")
 UNIT_SUFFIXES = (

@@ -19,8 +19,8 @@ from __future__ import annotations
 import hashlib
 import json
 
-from packager.errors import DataError
-from packager.tar import DIRECTORY, FILE, LINK
+from packager.archive.tar_reader import DIRECTORY, FILE, LINK
+from packager.base.errors import DataError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ pkgpanda's rule (name `[a-zA-Z0-9@_+][a-zA-Z0-9@._+-]*`, version `[a-zA-Z0-9@_+:
 always one harmless path component. `list` imports this: no regular expressions here.
 """
 
-from packager.errors import UsageError
+from packager.base.errors import UsageError
 
 LETTERS_AND_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 NAME_FIRST = LETTERS_AND_DIGITS + "@_+"

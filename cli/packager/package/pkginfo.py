@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 import re
 
-from packager import strictjson
-from packager.errors import DataError
-from packager.ident import NAME_FIRST, NAME_REST, VERSION
-from packager.versions import parse_range
+from packager.base import strict_json
+from packager.base.errors import DataError
+from packager.package.package_id import NAME_FIRST, NAME_REST, VERSION
+from packager.package.versions import parse_range
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ RESERVED_VARIABLES = ("LD_LIBRARY_PATH", "PATH")  # they lead to the active set,
 def parse_pkginfo(content: bytes) -> tuple[dict[str, object], list[str]]:
     """The object in pkginfo.json and warnings about it. Raises DataError."""
     try:
-        info = strictjson.loads(content.decode())
+        info = strict_json.loads(content.decode())
     except (ValueError, RecursionError) as error:
         raise DataError(f"pkginfo.json: {error}") from error
     if not isinstance(info, dict):

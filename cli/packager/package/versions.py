@@ -16,7 +16,7 @@ Anything else (`setup`, `ffddcfb5…`) has no order: only `=` and `!=` can speak
 
 from __future__ import annotations
 
-from packager.ident import VERSION
+from packager.package.package_id import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

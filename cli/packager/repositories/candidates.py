@@ -13,17 +13,23 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from packager import repoindex
-from packager.config import DEFAULT_PATH, OFF, PKGPANDA, REQUIRE, Repository
-from packager.errors import ConfigError, Conflict, DataError, NotFound, PackagerError
-from packager.events import Emit, Field
-from packager.fetch import fetch
-from packager.ident import flaw, split_id
-from packager.mirrors import in_order
-from packager.remote import Policy
-from packager.repoindex import FILE_NAME, LARGEST, Package, location
-from packager.resolve import wanted
-from packager.versions import key
+from packager.base.errors import ConfigError, Conflict, DataError, NotFound, PackagerError
+from packager.base.events import Emit, Field
+from packager.dependencies.resolver import wanted
+from packager.package.package_id import flaw, split_id
+from packager.package.versions import key
+from packager.repositories import index_format
+from packager.repositories.configuration_file import (
+    DEFAULT_PATH,
+    OFF,
+    PKGPANDA,
+    REQUIRE,
+    Repository,
+)
+from packager.repositories.download import fetch
+from packager.repositories.http_policy import Policy
+from packager.repositories.index_format import FILE_NAME, LARGEST, Package, location
+from packager.repositories.mirrors import in_order
 
 
 class Candidate:
@@ -196,18 +202,20 @@ class Repositories:
         return self._from_mirrors(repository, attempt, verified=False)
 
     def _signed(self, repository: Repository) -> Opened:
-        from packager import seen, trust
+        from packager.repositories import trusted_metadata, tuf_client
 
-        def remember(now: trust.Seen) -> None:
+        def remember(now: tuf_client.Seen) -> None:
             if self._scratch is not None:
-                seen.save(self._root, repository.name, now)
+                trusted_metadata.save(self._root, repository.name, now)
 
         def attempt(base: str, policy: Policy) -> dict[str, Package]:
             def download(path: str, most: int) -> bytes:
                 return self._download(base, path, most, policy)
 
-            before = seen.load(self._root, repository.name)
-            return _decoded(trust.refresh(repository, before, download, remember, self._scratch))
+            before = trusted_metadata.load(self._root, repository.name)
+            return _decoded(
+                tuf_client.refresh(repository, before, download, remember, self._scratch)
+            )
 
         return self._from_mirrors(repository, attempt, verified=True)
 
@@ -236,7 +244,7 @@ class Repositories:
 
 def _decoded(content: bytes) -> dict[str, Package]:
     try:
-        return repoindex.decode(content)
+        return index_format.decode(content)
     except DataError as error:
         raise DataError(f"{FILE_NAME} is refused: {error}") from None
 

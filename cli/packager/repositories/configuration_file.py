@@ -19,7 +19,7 @@ from __future__ import annotations
 import tomllib
 from urllib.parse import urlsplit
 
-from packager.errors import ConfigError, from_os_error
+from packager.base.errors import ConfigError, from_os_error
 
 DEFAULT_PATH = "/etc/packager/config.toml"
 LARGEST = 1 << 20  # bytes of a configuration file

@@ -1,9 +1,9 @@
 """Downloads: one URL into one file, or a clear reason why not.
 
 The file on disk is the truth at every moment: it holds a prefix of the body, whatever broke off,
-and its length says where to go on. What answers mean is decided in `remote`; what goes wrong below
-HTTP is put into words in `breakage`. Redirects are followed here and not by requests, which would
-read a redirect's body into memory, however long it is.
+and its length says where to go on. What answers mean is decided in `http_policy`; what goes wrong
+below HTTP is put into words in `network_errors`. Redirects are followed here and not by requests,
+which would read a redirect's body into memory, however long it is.
 """
 
 from __future__ import annotations
@@ -22,9 +22,8 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from requests.utils import get_auth_from_url
 
-from packager import __version__, remote
-from packager.breakage import NETWORK_ERRORS, Broken, broken
-from packager.errors import (
+from packager import __version__
+from packager.base.errors import (
     DataError,
     Denied,
     NotFound,
@@ -33,7 +32,9 @@ from packager.errors import (
     Unavailable,
     UsageError,
 )
-from packager.events import Emit
+from packager.base.events import Emit
+from packager.repositories import http_policy
+from packager.repositories.network_errors import NETWORK_ERRORS, Broken, broken
 
 BLOCK = 1 << 18  # bytes asked of the connection at once
 SLOWEST = 1024  # bytes per second, on average over a read time-out; less counts as a stall
@@ -58,7 +59,7 @@ def fetch(
     url: str,
     file: BinaryIO,
     *,
-    policy: remote.Policy,
+    policy: http_policy.Policy,
     emit: Emit,
     sha256: str | None = None,
     size: int | None = None,
@@ -106,14 +107,14 @@ class _Download:
         self,
         url: str,
         file: BinaryIO,
-        policy: remote.Policy,
+        policy: http_policy.Policy,
         emit: Emit,
         size: int | None,
         what: str,
         *,
         bound: bool,
     ) -> None:
-        self.shown = remote.redacted(url)
+        self.shown = http_policy.redacted(url)
         self._url = url
         self._file = file
         self._policy = policy
@@ -122,7 +123,7 @@ class _Download:
         self._size = size
         self._what = what
         # Bound by size and hash, any server's bytes are as good as any other's.
-        self._bound = remote.Resumption("", size) if bound else None
+        self._bound = http_policy.Resumption("", size) if bound else None
         self._resumption = self._bound
 
     def attempt(self) -> None:
@@ -137,7 +138,7 @@ class _Download:
         if verdict is not None:
             self._refuse(verdict)
 
-    def _ask(self) -> remote.StartOver | remote.TryAgain | remote.Refusal | None:
+    def _ask(self) -> http_policy.StartOver | http_policy.TryAgain | http_policy.Refusal | None:
         offset = self._file.seek(0, os.SEEK_END)
         if self._bound is not None and offset == self._size:
             self._tell(offset, self._size)
@@ -151,7 +152,7 @@ class _Download:
             if resumption.validator:
                 headers["If-Range"] = resumption.validator
         with _Session() as session, self._open(session, headers) as response:
-            verdict = remote.judge(
+            verdict = http_policy.judge(
                 response.status_code,
                 response.reason or "",
                 response.headers,
@@ -159,20 +160,22 @@ class _Download:
                 resumption=resumption,
                 now=time.time(),
             )
-            if not isinstance(verdict, remote.Body):
+            if not isinstance(verdict, http_policy.Body):
                 return verdict
             if verdict.start == 0:
                 self._empty()
-                self._resumption = self._bound or remote.resumption(response.headers)
+                self._resumption = self._bound or http_policy.resumption(response.headers)
             self._receive(response, verdict)
             return None
 
-    def _refuse(self, verdict: remote.StartOver | remote.TryAgain | remote.Refusal) -> NoReturn:
-        if isinstance(verdict, remote.StartOver):
+    def _refuse(
+        self, verdict: http_policy.StartOver | http_policy.TryAgain | http_policy.Refusal
+    ) -> NoReturn:
+        if isinstance(verdict, http_policy.StartOver):
             self._empty()
             self._resumption = self._bound
             raise Broken("the remote file has changed, or can't be resumed")
-        if isinstance(verdict, remote.TryAgain):
+        if isinstance(verdict, http_policy.TryAgain):
             raise Broken(verdict.reason, wait=verdict.wait)
         raise _REFUSALS[verdict.kind](f"{self.shown}: {verdict.reason}")
 
@@ -221,7 +224,7 @@ class _Download:
         except NETWORK_ERRORS as error:
             raise broken(error, *times) from error
 
-    def _receive(self, response: requests.Response, body: remote.Body) -> None:
+    def _receive(self, response: requests.Response, body: http_policy.Body) -> None:
         if None not in (body.total, self._size) and body.total != self._size:
             raise DataError(
                 f"{self.shown}: the {self._what} has {body.total} bytes, {self._size} were promised"
@@ -323,10 +326,10 @@ def _redirected(url: str, target: str) -> str:
     return joined
 
 
-def _delay(failure: Broken, failures: int, policy: remote.Policy, shown: str) -> float:
+def _delay(failure: Broken, failures: int, policy: http_policy.Policy, shown: str) -> float:
     """Seconds until the next attempt: what the server asks for, or the back-off."""
     jitter = random.random()  # noqa: S311 - no secret
-    own = remote.back_off(failures, policy.first_delay, policy.longest_delay, jitter)
+    own = http_policy.back_off(failures, policy.first_delay, policy.longest_delay, jitter)
     if failure.wait is None:
         return own
     if failure.wait > LONGEST_ASKED_WAIT:

@@ -1,6 +1,6 @@
 """Deciding about HTTP answers: what one means for a download, whether and when to try again.
 
-Pure functions of status, headers and what is on disk already; `fetch` carries the decisions out.
+Pure functions of status, headers and what is on disk already; `download` carries the decisions out.
 Sources: RFC 9110 (statuses, Range, If-Range, Retry-After, validators).
 """
 

@@ -1,4 +1,4 @@
-"""`index`: from a directory of archives to the index of a repository (see `repoindex`).
+"""`index`: from a directory of archives to the index of a repository (see `index_format`).
 
 Every archive is unpacked, for a moment and out of the way, by the rules of `add`: what is in the
 index can be added. What was found is remembered beside the index, with the file's size, times and
@@ -17,11 +17,13 @@ import time
 from contextlib import contextmanager
 from typing import BinaryIO, cast
 
-from packager import repoindex
-from packager.archive import ArchiveReader
-from packager.compression import NAMED_SUFFIXES
-from packager.durable import replace_file
-from packager.errors import (
+from packager.archive.archive_reader import ArchiveReader
+from packager.archive.compression import NAMED_SUFFIXES
+from packager.archive.limits import Limits
+from packager.archive.tar_reader import Refused, TarReader
+from packager.archive.unpack import unpack
+from packager.base.durable_files import replace_file
+from packager.base.errors import (
     ConfigError,
     DataError,
     NotFound,
@@ -29,24 +31,22 @@ from packager.errors import (
     Temporary,
     from_os_error,
 )
-from packager.ident import flaw
-from packager.incoming import check_archive, make_record
-from packager.limits import Limits
-from packager.repoindex import FILE_NAME, Package
-from packager.tar import Refused, TarReader
-from packager.unpack import unpack
+from packager.package.package_id import flaw
+from packager.repositories import index_format
+from packager.repositories.index_format import FILE_NAME, Package
+from packager.store.incoming_archive import check_archive, make_record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from packager.events import Emit
+    from packager.base.events import Emit
 
     Signature = list[int]  # size, mtime and ctime (ns), inode: another file has another
 
 CACHE = ".index-cache.json"
 CACHE_VERSION = 1
-METADATA = "metadata"  # the directory of the signed metadata (see `signing`): no archives there
+METADATA = "metadata"  # the directory of the signed metadata (see `tuf_signing`): no archives there
 SETTLED = 2.0  # seconds; a file changed more recently may change again unseen
 
 
@@ -147,8 +147,8 @@ def index(top: int, emit: Emit, limits: Limits | None = None) -> Indexed:
             path, _, why = reason.partition(": ")
             emit("broken", path=path, reason=why)
         raise Broken(reasons)
-    content = repoindex.encode(packages.values())
-    if len(content) > repoindex.LARGEST or len(packages) > repoindex.MOST_PACKAGES:
+    content = index_format.encode(packages.values())
+    if len(content) > index_format.LARGEST or len(packages) > index_format.MOST_PACKAGES:
         raise ConfigError(
             f"the index would have {len(content)} bytes for {len(packages)} packages, more than "
             "any packager reads; divide the repository"
@@ -172,7 +172,7 @@ def _archives(parent: int, prefix: str, reasons: list[str]) -> Iterator[str]:
             finally:
                 os.close(fd)
         elif name.endswith(NAMED_SUFFIXES):
-            reason = repoindex.path_flaw(path) or flaw(_id(path))
+            reason = index_format.path_flaw(path) or flaw(_id(path))
             if reason is None:
                 yield path
             else:
@@ -232,8 +232,8 @@ def _known(top: int) -> dict[str, tuple[Signature, Package]]:
             document = json.load(file)
         if document["cache"] != CACHE_VERSION:
             return {}
-        listed = {"index": repoindex.VERSION, "packages": document["packages"]}
-        packages = repoindex.decode(json.dumps(listed).encode())
+        listed = {"index": index_format.VERSION, "packages": document["packages"]}
+        packages = index_format.decode(json.dumps(listed).encode())
         signatures = document["signatures"]
         return {each.path: (signatures[each.path], each) for each in packages.values()}
     except (OSError, ValueError, LookupError, TypeError, RecursionError, DataError):

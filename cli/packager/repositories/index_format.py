@@ -15,9 +15,9 @@ from __future__ import annotations
 import json
 from urllib.parse import quote
 
-from packager import strictjson
-from packager.errors import DataError
-from packager.ident import flaw, split_id
+from packager.base import strict_json
+from packager.base.errors import DataError
+from packager.package.package_id import flaw, split_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def decode(content: bytes) -> dict[str, Package]:
     if len(content) > LARGEST:
         raise DataError(f"it is larger than {LARGEST} bytes")
     try:
-        document = strictjson.loads(content.decode(), parse_float=_float)
+        document = strict_json.loads(content.decode(), parse_float=_float)
         if b"\\u" in content:  # an escape can hide half of a surrogate pair, which is not text
             json.dumps(document, ensure_ascii=False).encode()
     except RecursionError:
@@ -172,4 +172,4 @@ def _sha256(value: object, place: str) -> str:
 def _float(digits: str) -> float:
     if len(digits) > LONGEST_FLOAT:
         raise ValueError("a number is too large")
-    return strictjson.finite(digits)
+    return strict_json.finite(digits)

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from packager.errors import Conflict, DataError, NotFound
-from packager.events import Emit, Field
-from packager.mirrors import fetch_from, part
-from packager.pkginfo import parse_pkginfo
-from packager.remote import Policy
-from packager.repository import Candidate
-from packager.store import Store
+from packager.base.errors import Conflict, DataError, NotFound
+from packager.base.events import Emit, Field
+from packager.package.pkginfo import parse_pkginfo
+from packager.repositories.candidates import Candidate
+from packager.repositories.http_policy import Policy
+from packager.repositories.mirrors import fetch_from, part
+from packager.store.store import Store
 
 
 def pkginfo(candidate: Candidate) -> dict[str, object]:

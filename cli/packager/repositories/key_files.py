@@ -14,8 +14,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from packager.config import KEY_PREFIX
-from packager.errors import ConfigError, Conflict, DataError, NotFound, UsageError, from_os_error
+from packager.base.errors import (
+    ConfigError,
+    Conflict,
+    DataError,
+    NotFound,
+    UsageError,
+    from_os_error,
+)
+from packager.repositories.configuration_file import KEY_PREFIX
 
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner, SSlibKey

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from packager import repoindex
-from packager.errors import DataError
+from packager.base.errors import DataError
+from packager.repositories import index_format
 
 DIRECTORY = "repositories"
 
@@ -14,9 +14,9 @@ def last_seen(root: str) -> list[str]:
     """The ids, sorted, in the indexes that are kept in the store at `root`. What can't be read is
     left out: a person in the middle of a line is told nothing rather than an error."""
     ids: set[str] = set()
-    for path in Path(root, DIRECTORY).glob(f"*/{repoindex.FILE_NAME}"):
+    for path in Path(root, DIRECTORY).glob(f"*/{index_format.FILE_NAME}"):
         try:
-            ids.update(repoindex.decode(path.read_bytes()))
+            ids.update(index_format.decode(path.read_bytes()))
         except (OSError, DataError):
             continue
     return sorted(ids)

@@ -14,7 +14,7 @@ import ssl
 import requests
 import urllib3.exceptions
 
-from packager.errors import (
+from packager.base.errors import (
     ConfigError,
     Denied,
     PackagerError,

@@ -17,12 +17,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from packager import keys
-from packager.config import Repository
-from packager.errors import DataError, Denied, NotFound, PackagerError
-from packager.repoindex import FILE_NAME, LARGEST
+from packager.base.errors import DataError, Denied, NotFound, PackagerError
+from packager.repositories import key_files
+from packager.repositories.configuration_file import Repository
+from packager.repositories.index_format import FILE_NAME, LARGEST
 
-with keys.libraries():
+with key_files.libraries():
     from securesystemslib.exceptions import UnverifiedSignatureError
     from securesystemslib.signer import SSlibKey
     from tuf.api import exceptions

@@ -22,12 +22,13 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from packager import durable, keys
-from packager.errors import ConfigError, DataError, UsageError
-from packager.indexing import METADATA
-from packager.repoindex import FILE_NAME
+from packager.base import durable_files
+from packager.base.errors import ConfigError, DataError, UsageError
+from packager.repositories import key_files
+from packager.repositories.index_build import METADATA
+from packager.repositories.index_format import FILE_NAME
 
-with keys.libraries():
+with key_files.libraries():
     from tuf.api.exceptions import RepositoryError
     from tuf.api.metadata import (
         Metadata,
@@ -63,7 +64,7 @@ class Signed:
 
     def __init__(self, root: Root, version: int, expires: datetime) -> None:
         self.root = root.version
-        self.keys = [keys.word(root.keys[each]) for each in root.roles[ROOT].keyids]  # type: ignore[arg-type]
+        self.keys = [key_files.word(root.keys[each]) for each in root.roles[ROOT].keyids]  # type: ignore[arg-type]
         self.version = version  # of the timestamp
         self.expires = expires
 
@@ -75,8 +76,8 @@ def sign(top: int, index: bytes, signers: Sequence[CryptoSigner], *, days: int) 
     can renew has it renewed in time. Raises ConfigError if the root does not let these keys sign,
     DataError for metadata that can't be read, OSError.
     """
-    durable.make_directory(METADATA, 0o755, top)
-    with durable.opened(METADATA, top) as metadata:
+    durable_files.make_directory(METADATA, 0o755, top)
+    with durable_files.opened(METADATA, top) as metadata:
         now = datetime.now(UTC).replace(microsecond=0)
         expires = now + timedelta(days=days)
         long = now + timedelta(days=max(days, ROOT_DAYS))
@@ -114,8 +115,8 @@ def trust(
     None leaves it as it is; a first root has the signers' keys. Raises UsageError if the signers
     are not those that the former root and this one ask for, DataError, OSError.
     """
-    durable.make_directory(METADATA, 0o755, top)
-    with durable.opened(METADATA, top) as metadata:
+    durable_files.make_directory(METADATA, 0o755, top)
+    with durable_files.opened(METADATA, top) as metadata:
         expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
         root = _newest_root(metadata)
         if root is None:
@@ -160,7 +161,7 @@ def _write_root(
                 f"{whose} root has to be signed by {judge.roles[ROOT].threshold} of "
                 f"{', '.join(_words(judge, ROOT))}"
             )
-    durable.replace_file(f"{root.version}.root.json", metadata, made.to_bytes())
+    durable_files.replace_file(f"{root.version}.root.json", metadata, made.to_bytes())
     return made
 
 
@@ -191,11 +192,11 @@ def _sign(
     timestamp.snapshot_meta = _described(version, _signed_bytes(snapshot, signers))
     timestamp.version = timestamp.version + 1 if former is not None else version
     timestamp.expires = expires
-    durable.replace_file(f"{target.hashes['sha256']}.{FILE_NAME}", metadata, index)
-    durable.replace_file(f"{version}.targets.json", metadata, targets.to_bytes())
-    durable.replace_file(f"{version}.snapshot.json", metadata, snapshot.to_bytes())
+    durable_files.replace_file(f"{target.hashes['sha256']}.{FILE_NAME}", metadata, index)
+    durable_files.replace_file(f"{version}.targets.json", metadata, targets.to_bytes())
+    durable_files.replace_file(f"{version}.snapshot.json", metadata, snapshot.to_bytes())
     timestamp_bytes = _signed_bytes(Metadata(timestamp), signers)
-    durable.replace_file("timestamp.json", metadata, timestamp_bytes)
+    durable_files.replace_file("timestamp.json", metadata, timestamp_bytes)
     _prune(metadata)
     return Signed(root, timestamp.version, expires)
 
@@ -224,12 +225,12 @@ def _newest_root(metadata: int) -> Metadata[Root] | None:
 
 def _suffices(root: Root, role: str, public: Sequence[SSlibKey]) -> bool:
     wanted = root.roles[role]
-    words = {keys.word(each) for each in public}
+    words = {key_files.word(each) for each in public}
     return len(words.intersection(_words(root, role))) >= wanted.threshold
 
 
 def _words(root: Root, role: str) -> list[str]:
-    return [keys.word(root.keys[each]) for each in root.roles[role].keyids]  # type: ignore[arg-type]
+    return [key_files.word(root.keys[each]) for each in root.roles[role].keyids]  # type: ignore[arg-type]
 
 
 def _versions(metadata: int, role: str) -> list[int]:
@@ -266,6 +267,6 @@ def _prune(metadata: int) -> None:
                 indexes.update(each.hashes["sha256"] for each in found.signed.targets.values())
     for name in os.listdir(metadata):
         matched = _INDEX.fullmatch(name)
-        unfinished = name.startswith(".") and name.endswith(durable.UNFINISHED)
+        unfinished = name.startswith(".") and name.endswith(durable_files.UNFINISHED)
         if unfinished or (matched is not None and matched[1] not in indexes):
             os.unlink(name, dir_fd=metadata)

@@ -9,22 +9,22 @@ from __future__ import annotations
 import os
 import time
 
-from packager import durable
-from packager.archive import ArchiveReader
-from packager.errors import DataError, UsageError
-from packager.ident import parse_id
-from packager.manifest import EMBEDDED, Record
-from packager.tar import Refused, TarReader
-from packager.unpack import Unpacked, unpack, write_all
+from packager.archive.archive_reader import ArchiveReader
+from packager.archive.tar_reader import Refused, TarReader
+from packager.archive.unpack import Unpacked, unpack, write_all
+from packager.base import durable_files
+from packager.base.errors import DataError, UsageError
+from packager.package.manifest import EMBEDDED, Record
+from packager.package.package_id import parse_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
-    from packager.events import Emit
-    from packager.limits import Limits
-    from packager.manifest import Manifest
+    from packager.archive.limits import Limits
+    from packager.base.events import Emit
+    from packager.package.manifest import Manifest
 
 TREE, RECORD = "tree", "record"  # the names in the writer's directory
 PROGRESS_INTERVAL = 0.1  # seconds between two "unpacking" events
@@ -44,7 +44,7 @@ class Incoming:
         """Make all of it durable; `mode` is the record's. Raises OSError."""
         content = self.record.encode(self._manifest)
         write_file(RECORD, self._directory, content, mode)
-        durable.sync_filesystem(self._directory)
+        durable_files.sync_filesystem(self._directory)
 
 
 def receive(
@@ -63,7 +63,7 @@ def receive(
     nobody says the id, DataError for the archive, OSError.
     """
     os.mkdir(TREE, 0o755, dir_fd=directory)
-    tree = os.open(TREE, durable.ENTER, dir_fd=directory)
+    tree = os.open(TREE, durable_files.ENTER, dir_fd=directory)
     try:
         os.fchmod(tree, 0o755)  # whatever the umask is
         archive = ArchiveReader(source, limits)

@@ -7,7 +7,7 @@ start has not imported already.
 
 import os
 
-from packager.ident import flaw
+from packager.package.package_id import flaw
 
 
 def installed_ids(root: str) -> list[str]:
@@ -22,7 +22,7 @@ def installed_ids(root: str) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        from packager.errors import from_os_error
+        from packager.base.errors import from_os_error
 
         raise from_os_error(error, root) from error
     ids.sort()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
-from packager.errors import Temporary
+from packager.base.errors import Temporary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

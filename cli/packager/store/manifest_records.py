@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from packager.errors import DataError, NotFound
-from packager.manifest import Record, decode_record
+from packager.base.errors import DataError, NotFound
+from packager.package.manifest import Record, decode_record
 
 
 def read_record(root: str, name: str) -> tuple[Record, bytes]:

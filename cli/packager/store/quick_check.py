@@ -12,18 +12,18 @@ import json
 import os
 import stat
 
-from packager.durable import ENTER
-from packager.facts import sha256
-from packager.generation import DOCUMENT
-from packager.linktree import MODE
-from packager.published import SOURCES
-from packager.tar import DIRECTORY, FILE, LINK
+from packager.archive.tar_reader import DIRECTORY, FILE, LINK
+from packager.base.durable_files import ENTER
+from packager.generations.document import DOCUMENT
+from packager.generations.link_tree import MODE
+from packager.generations.published_links import SOURCES
+from packager.package.host_declarations import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from packager.generation import Generation
+    from packager.generations.document import Generation
 
 KINDS = {FILE: stat.S_IFREG, DIRECTORY: stat.S_IFDIR, LINK: stat.S_IFLNK}
 _modes: dict[tuple[str, str], int] = {}  # there are few

@@ -15,7 +15,7 @@ import fcntl
 import os
 from contextlib import suppress
 
-from packager.durable import ENTER, remove_tree
+from packager.base.durable_files import ENTER, remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -24,17 +24,18 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
-from packager import durable, lock
-from packager.compression import NAMED_SUFFIXES
-from packager.durable import opened
-from packager.errors import ConfigError, Conflict, DataError, NotFound
-from packager.ident import parse_id
-from packager.incoming import RECORD, TREE, receive
-from packager.installed import installed_ids
-from packager.limits import Limits
-from packager.manifest import Record
-from packager.records import missing, read_record
-from packager.session import Session, move, translated, writing
+from packager.archive.compression import NAMED_SUFFIXES
+from packager.archive.limits import Limits
+from packager.base import durable_files
+from packager.base.durable_files import opened
+from packager.base.errors import ConfigError, Conflict, DataError, NotFound
+from packager.package.manifest import Record
+from packager.package.package_id import parse_id
+from packager.store import lock
+from packager.store.incoming_archive import RECORD, TREE, receive
+from packager.store.installed import installed_ids
+from packager.store.manifest_records import missing, read_record
+from packager.store.write_session import Session, move, translated, writing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
-    from packager.events import Emit
-    from packager.verify import Difference
+    from packager.base.events import Emit
+    from packager.store.tree_comparison import Difference
 
 
 class Added:
@@ -225,12 +226,12 @@ class Store:
         """Compare the installed package `name`, an id, with what was added; or one of the `parts`
         parts in which this can be done at the same time. quick: files that were not touched since
         the record was written are not read. Raises NotFound."""
-        from packager.verify import Difference, differences
+        from packager.store.tree_comparison import Difference, differences
 
         path = f"{self.root}/packages/{name}"
         with translated(self.root):
             try:
-                top = os.open(path, durable.ENTER)
+                top = os.open(path, durable_files.ENTER)
             except FileNotFoundError:
                 raise missing(self.root, name) from None
             try:
@@ -324,7 +325,7 @@ def renew(package_id: str, root_fd: int, staging_fd: int, *, record: bool) -> No
             os.rename(RECORD, package_id, src_dir_fd=staging_fd, dst_dir_fd=manifests)
             os.fsync(manifests)
         try:
-            durable.exchange(TREE, staging_fd, package_id, packages)
+            durable_files.exchange(TREE, staging_fd, package_id, packages)
         except FileNotFoundError:  # somebody has taken the whole tree away
             move(TREE, staging_fd, package_id, packages)
             return
@@ -336,13 +337,13 @@ def renew(package_id: str, root_fd: int, staging_fd: int, *, record: bool) -> No
             os.fsync(packages)
             os.fsync(staging_fd)
         except OSError:
-            durable.exchange(TREE, staging_fd, package_id, packages)
+            durable_files.exchange(TREE, staging_fd, package_id, packages)
             raise
 
 
 def refuse_needed(root: str, package_id: str) -> None:
     """Raise Conflict if a generation needs the package. The caller holds ROOT/lock."""
-    from packager.generation import active_number, users_of
+    from packager.generations.document import active_number, users_of
 
     needed = users_of(root, package_id)
     if not needed:
@@ -365,7 +366,7 @@ def _written(path: str) -> int:
 
 
 def _is_untouched(entries: bytes, top: int, since: int) -> bool:
-    from packager.untouched import is_package_untouched
+    from packager.store.quick_check import is_package_untouched
 
     return is_package_untouched(entries, top, since)
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 
-from packager.errors import DataError
-from packager.manifest import PKGINFO, Entry, Manifest, decode_entries
-from packager.pkginfo import parse_pkginfo
-from packager.tar import DIRECTORY, FILE, LINK
-from packager.walk import Found, walk
+from packager.archive.directory_walk import Found, walk
+from packager.archive.tar_reader import DIRECTORY, FILE, LINK
+from packager.base.errors import DataError
+from packager.package.manifest import PKGINFO, Entry, Manifest, decode_entries
+from packager.package.pkginfo import parse_pkginfo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from packager.manifest import Record
+    from packager.package.manifest import Record
 
 
 CHANGED = "changed"

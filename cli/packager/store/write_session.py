@@ -10,12 +10,13 @@ import os
 import stat
 from contextlib import contextmanager, suppress
 
-from packager import durable, lock
-from packager.durable import opened
-from packager.errors import ConfigError, NotFound, from_os_error
-from packager.staging import Staging, open_staging, take_dead
-from packager.stopping import held
-from packager.trees import Trees
+from packager.base import durable_files
+from packager.base.durable_files import opened
+from packager.base.errors import ConfigError, NotFound, from_os_error
+from packager.base.stop_signals import held
+from packager.generations.tree_pool import Trees
+from packager.store import lock
+from packager.store.staging import Staging, open_staging, take_dead
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,14 +129,14 @@ def move(name: str, source: int, new_name: str, target: int) -> None:
 @contextmanager
 def _open_root(root: str, make: bool) -> Iterator[int]:
     if make:
-        durable.make_directories(root, 0o755)
+        durable_files.make_directories(root, 0o755)
     try:
         root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     except FileNotFoundError:
         raise NotFound(f"{root}: there is no store here") from None
     try:
         for name, mode in DIRECTORIES:
-            durable.make_directory(name, mode, root_fd)
+            durable_files.make_directory(name, mode, root_fd)
             if not stat.S_ISDIR(os.stat(name, dir_fd=root_fd, follow_symlinks=False).st_mode):
                 raise ConfigError(
                     f"{root}/{name}: a directory is needed there, not a link or a file; put it "

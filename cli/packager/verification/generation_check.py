@@ -11,25 +11,26 @@ import os
 import stat
 from contextlib import suppress
 
-from packager import hoststate, lock, units
-from packager.durable import ENTER, opened
-from packager.errors import DataError, NotFound, PackagerError
-from packager.facts import sha256
-from packager.generation import DOCUMENT, Generation, active_number, decode, is_whole
-from packager.installed import has_tree
-from packager.linktree import MODE, link_text, owner
-from packager.published import SOURCES, publish
-from packager.records import read_record
-from packager.session import translated
-from packager.store import is_at
-from packager.tar import DIRECTORY, FILE, LINK
-from packager.verify import CHANGED, FOREIGN, MISSING, Difference
+from packager.archive.tar_reader import DIRECTORY, FILE, LINK
+from packager.base.durable_files import ENTER, opened
+from packager.base.errors import DataError, NotFound, PackagerError
+from packager.generations.document import DOCUMENT, Generation, active_number, decode, is_whole
+from packager.generations.link_tree import MODE, link_text, owner
+from packager.generations.published_links import SOURCES, publish
+from packager.host import applied_state, systemd_units
+from packager.package.host_declarations import sha256
+from packager.store import lock
+from packager.store.installed import has_tree
+from packager.store.manifest_records import read_record
+from packager.store.store import is_at
+from packager.store.tree_comparison import CHANGED, FOREIGN, MISSING, Difference
+from packager.store.write_session import translated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from packager.published import Published
+    from packager.generations.published_links import Published
 
 FILE_MODE = 0o644
 
@@ -79,7 +80,7 @@ def _tree(root: str, number: int, tree: int, *, quick: bool) -> Iterator[Differe
         yield Difference(DOCUMENT, "the content has changed")
     yield from _history(root, number, content)
     if quick and whole and all(has_tree(root, each) for each in generation.packages):
-        from packager.untouched import is_generation_untouched
+        from packager.store.quick_check import is_generation_untouched
 
         if is_generation_untouched(generation, tree):
             return
@@ -207,9 +208,9 @@ def _host(root: str) -> Iterator[Difference]:
     if is_activating(root):
         return  # they are just being placed and removed
     try:
-        state = hoststate.load(root)
+        state = applied_state.load(root)
     except DataError as error:
-        yield Difference(f"{root}/{hoststate.NAME}", str(error))
+        yield Difference(f"{root}/{applied_state.NAME}", str(error))
         return
     for directory, placed in sorted(state["units"].items()):
         for name, told in sorted(placed.items()):
@@ -224,8 +225,8 @@ def _host(root: str) -> Iterator[Difference]:
                 continue
             if sha256(content) != told["sha256"]:
                 yield Difference(path, "the content has changed")
-            wants = f"{directory}/{units.WANTS}/{name}"
-            if not units.is_template(name) and not os.path.lexists(wants):
+            wants = f"{directory}/{systemd_units.WANTS}/{name}"
+            if not systemd_units.is_template(name) and not os.path.lexists(wants):
                 yield Difference(wants, "the link is missing", MISSING)
 
 

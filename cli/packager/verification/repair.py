@@ -12,17 +12,19 @@ from __future__ import annotations
 
 import os
 
-from packager import hoststate, lock, verifytree
-from packager.activation import sign
-from packager.durable import ENTER, opened, replace_file
-from packager.errors import DataError, NotFound, PackagerError
-from packager.facts import sha256
-from packager.generation import DOCUMENT, Generation, decode, is_whole
-from packager.ident import flaw
-from packager.planning import Packages, generation_files
-from packager.session import Session, translated, writing
-from packager.units import WANTS
-from packager.verify import CHANGED
+from packager.activation.activate import sign
+from packager.activation.planning import Packages, generation_files
+from packager.base.durable_files import ENTER, opened, replace_file
+from packager.base.errors import DataError, NotFound, PackagerError
+from packager.generations.document import DOCUMENT, Generation, decode, is_whole
+from packager.host import applied_state
+from packager.host.systemd_units import WANTS
+from packager.package.host_declarations import sha256
+from packager.package.package_id import flaw
+from packager.store import lock
+from packager.store.tree_comparison import CHANGED
+from packager.store.write_session import Session, translated, writing
+from packager.verification import generation_check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,9 +32,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
-    from packager.events import Emit, Field
-    from packager.store import Store
-    from packager.verify import Difference
+    from packager.base.events import Emit, Field
+    from packager.store.store import Store
+    from packager.store.tree_comparison import Difference
 
     Obtain = Callable[[str], AbstractContextManager[tuple[BinaryIO, str | None]]]
 
@@ -82,7 +84,9 @@ def renew_active(
         session.locked(lock.ACTIVATION),
         session.locked(),
     ):
-        checked = verifytree.check(root)  # without the host's files, since an activation is locked
+        checked = generation_check.check(
+            root
+        )  # without the host's files, since an activation is locked
         if checked is None or not checked[1]:
             return None
         number, differences = checked
@@ -177,7 +181,7 @@ def forget_units(
             writing(root, lock_wait=lock_wait, make=False) as session,
             session.locked(lock.ACTIVATION),
         ):
-            state = hoststate.load(root)
+            state = applied_state.load(root)
             for (directory, name), changed in found.items():
                 told = state["units"].get(directory, {}).get(name)
                 if told is None:
@@ -185,9 +189,9 @@ def forget_units(
                 told["sha256"] = ""
                 if changed and told.get("started"):
                     told["started"][1] = ""  # with another file than the package's
-            hoststate.save(root, state)
+            applied_state.save(root, state)
     with translated(root):
-        placed = hoststate.load(root)["units"]
+        placed = applied_state.load(root)["units"]
     lacking = {
         directory: sorted(name for name, told in entries.items() if told.get("sha256") == "")
         for directory, entries in placed.items()

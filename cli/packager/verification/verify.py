@@ -11,18 +11,18 @@ import json
 import os
 from contextlib import suppress
 
-from packager.errors import NotFound, PackagerError
-from packager.ident import parse_id
-from packager.installed import installed_ids
-from packager.records import missing
-from packager.store import Store
+from packager.base.errors import NotFound, PackagerError
+from packager.package.package_id import parse_id
+from packager.store.installed import installed_ids
+from packager.store.manifest_records import missing
+from packager.store.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from packager.events import Emit, Field
-    from packager.verify import Difference
+    from packager.base.events import Emit, Field
+    from packager.store.tree_comparison import Difference
 
 # Roughly, to deal the work out evenly; wrong guesses only cost time.
 SECONDS_A_BYTE = 1e-9
@@ -84,7 +84,7 @@ def verify(
 def _side_by_side(
     root: str, tasks: list[Task], processors: int, results: _Results, *, quick: bool
 ) -> None:
-    from packager import parallel
+    from packager.base import worker_processes
 
     bins = dealt(tasks, processors * BINS)
 
@@ -103,7 +103,7 @@ def _side_by_side(
             results.hear(event, **document)
 
     names = [str(number) for number in range(len(bins))]
-    parallel.run(names, work, at_once=processors, emit=hear, done="done")
+    worker_processes.run(names, work, at_once=processors, emit=hear, done="done")
 
 
 def dealt(tasks: Iterable[Task], bins: int) -> list[list[Task]]:
@@ -143,7 +143,7 @@ def _do(root: str, task: Task, emit: Emit, *, quick: bool) -> None:
     number: int | None = None
     found: list[Difference] | None = None
     if task.key == GENERATION:
-        from packager.verifytree import check
+        from packager.verification.generation_check import check
 
         checked = check(root, quick=quick)
         if checked is not None:

@@ -31,34 +31,35 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
-from packager.activation import activate, user, variable
-from packager.errors import DataError, NotFound, PackagerError
-from packager.generation import active_generation
-from packager.installed import has_tree
-from packager.planning import Request
-from packager.session import translated
-from packager.store import Store
+from packager.activation.activate import activate, user, variable
+from packager.activation.planning import Request
+from packager.base.errors import DataError, NotFound, PackagerError
+from packager.generations.document import active_generation
+from packager.store.installed import has_tree
+from packager.store.store import Store
+from packager.store.write_session import translated
 
-from provisioner import configuration, planning, runs
-from provisioner.held import Applied, inputs
-from provisioner.intent import Finder
-from provisioner.plandocument import entries_of, restarts
-from provisioner.profile import KEEP
-from provisioner.restarting import Restarter
+from provisioner.applying.unit_restarts import Restarter
+from provisioner.desired import configuration_package, planning
+from provisioner.desired.desired_state import Finder
+from provisioner.profile.document import KEEP
+from provisioner.runs import run_records
+from provisioner.status.plan_document import entries_of, restarts
+from provisioner.status.up_to_date import Applied, inputs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-    from packager.events import Emit
-    from packager.generation import Generation
-    from packager.manifest import Entry
+    from packager.base.events import Emit
+    from packager.generations.document import Generation
+    from packager.package.manifest import Entry
 
-    from provisioner.intent import Intent
-    from provisioner.profile import Document, Profile
-    from provisioner.runs import Run, Writer
-    from provisioner.settings import Settings
+    from provisioner.base.options import Settings
+    from provisioner.desired.desired_state import Intent
+    from provisioner.profile.document import Document, Profile
+    from provisioner.runs.run_records import Run, Writer
 
 MOST_ROUNDS = 8  # of finding out what fetched packages require, where no index tells it
 
@@ -96,7 +97,7 @@ def apply(root: str, wish: Wish, writer: Writer, settings: Settings, emit: Emit)
     Raises PackagerError: what is refused before anything has changed; NotMet; UnitsFailed.
     """
     store = Store(root)
-    held = runs.applied(root)
+    held = run_records.applied(root)
     lost = held is not None and not all(has_tree(root, each) for each in held.packages)
     with store.staging() as scratch:
         key = writer.key()
@@ -106,7 +107,7 @@ def apply(root: str, wish: Wish, writer: Writer, settings: Settings, emit: Emit)
             before = entries_of(root, intent)
         damaged = _put(store, intent, emit)
         planning.planned(root, intent, settings)  # what is refused is refused before the run begins
-        pending = runs.pending(root)
+        pending = run_records.pending(root)
         run = writer.begin(wish.profile, _record(root, wish, intent, pending, before, damaged, key))
         emit("run", run=run.number)
         change = _Change(
@@ -143,7 +144,7 @@ class _Change:
         self._emit: Emit = self._restarter.listening
 
     def carry_out(self, pending: Run | None) -> Applied:
-        from provisioner import health
+        from provisioner.applying import health_conditions
 
         intent, root = self._intent, self._root
         try:
@@ -152,7 +153,7 @@ class _Change:
             if self._switched() and self._run.before != _number(root):
                 raise self._failed(error) from error
             if pending is None:
-                self._writer.finish(self._run, runs.FAILED, str(error), held=False)
+                self._writer.finish(self._run, run_records.FAILED, str(error), held=False)
             raise
         active = _active(root)
         packages = active.packages if active is not None else {}
@@ -160,16 +161,20 @@ class _Change:
         if not self._settings.systemd and wanted["units"]:
             self._emit("warning", message="units are not looked at: --no-systemd")
         with translated(root):
-            found = health.conditions(root, wanted, packages, systemd=self._settings.systemd)
-        left = health.unmet(found, wanted, health.environment_for(root, packages), self._emit)
+            found = health_conditions.conditions(
+                root, wanted, packages, systemd=self._settings.systemd
+            )
+        left = health_conditions.unmet(
+            found, wanted, health_conditions.environment_for(root, packages), self._emit
+        )
         if left:
-            raise self._failed(NotMet(f"the host is not well: {health.words(left)}"))
-        self._writer.finish(self._run, runs.DONE, None, held=True)
+            raise self._failed(NotMet(f"the host is not well: {health_conditions.words(left)}"))
+        self._writer.finish(self._run, run_records.DONE, None, held=True)
         return Applied(self._run, changed)
 
     def _change(self) -> bool:
         """Step 3; whether anything was done."""
-        from provisioner import repair
+        from provisioner.applying import repair
 
         intent, root, settings = self._intent, self._root, self._settings
         repaired = repair.repair(
@@ -189,12 +194,12 @@ class _Change:
         """The set is active and not well: go back or not; the error that says which."""
         profile = self._intent.profile
         if profile.on_failure == KEEP:
-            self._writer.finish(self._run, runs.UNHEALTHY, str(error), held=True)
+            self._writer.finish(self._run, run_records.UNHEALTHY, str(error), held=True)
             return type_of(error, f"{error}\nthe host stays as it is now, as the profile says")
         back = self._run.before
         if back is not None and back == _number(self._root):
-            held = _same(runs.applied(self._root), self._run)
-            self._writer.finish(self._run, runs.UNHEALTHY, str(error), held=held)
+            held = _same(run_records.applied(self._root), self._run)
+            self._writer.finish(self._run, run_records.UNHEALTHY, str(error), held=held)
             return type_of(error, f"{error}\nthere is nothing to go back to: this set was active")
         self._emit("rolling-back", generation=back, reason=str(error))
         try:
@@ -204,7 +209,7 @@ class _Change:
             reason = f"{error}\ngoing back failed too: {worse}"
             self._writer.update(self._run, reason=reason)
             return type_of(worse, f"{reason}\nrun 'provisioner apply' again when it is mended")
-        self._writer.finish(self._run, runs.ROLLED_BACK, str(error), held=False)
+        self._writer.finish(self._run, run_records.ROLLED_BACK, str(error), held=False)
         where = "nothing is active" if back is None else f"generation {back} is active"
         return type_of(error, f"{error}\nthe host is as it was before: {where}")
 
@@ -235,7 +240,7 @@ class _Change:
         if package_id == self._intent.configuration.id:
             yield io.BytesIO(self._intent.configuration.archive)
             return
-        from packager.install import archive
+        from packager.repositories.install import archive
 
         try:
             candidate = self._finder.repositories().find(package_id)
@@ -263,7 +268,7 @@ def _found(store: Store, finder: Finder, wish: Wish, settings: Settings, emit: E
         emit("resolved", packages=len(intent.ids), missing=len(intent.missing))
         if not intent.missing:
             return intent
-        from provisioner.fetching import fetch
+        from provisioner.applying.fetch_packages import fetch
 
         fetch(store, intent.missing, settings, emit)
     raise NotFound("packages that are fetched ask for others again and again: name them all")
@@ -281,7 +286,7 @@ def _put(store: Store, intent: Intent, emit: Emit) -> bool:
         added = store.add(archive, package_id=made.id, private=made.private)
     except DataError:
         # Its record is damaged; what its id is the digest of vouches for it in its place.
-        known = configuration.sha256(made.archive)
+        known = configuration_package.sha256(made.archive)
         archive = io.BytesIO(made.archive)
         store.repair(made.id, archive, sha256=known, private=made.private, emit=emit)
         emit("repaired", id=made.id)
@@ -300,8 +305,8 @@ def _record(
     key: bytes,
 ) -> Document:
     """What the run is to be remembered by (see `Writer.begin`)."""
-    made, applied = intent.configuration, runs.applied(root)
-    restart = set(configuration.restarted(before, made, restarts(applied)))
+    made, applied = intent.configuration, run_records.applied(root)
+    restart = set(configuration_package.restarted(before, made, restarts(applied)))
     for each in made.files:
         place = f"{root}/active/{each.path}"
         # An editor that has put a file in the link's place has left the package as it is.
@@ -318,7 +323,7 @@ def _record(
     return {
         "command": wish.command,
         "profile": {"name": wish.profile.name, "digest": wish.digest},
-        "time": runs.now(),
+        "time": run_records.now(),
         "who": variable("ABI_PRINCIPAL") or user(),
         "request_id": variable("ABI_REQUEST_ID"),
         "previous": wish.previous if wish.command != "apply" else _previous(applied, wish),

@@ -1,22 +1,23 @@
-"""Packages that the store lacks, fetched side by side (see `packager.parallel`)."""
+"""Packages that the store lacks, fetched side by side (see `packager.base.worker_processes`)."""
 
 from __future__ import annotations
 
-from packager import parallel, together
-from packager.errors import PackagerError
-from packager.install import install
-from packager.mirrors import forget_old
-from packager.progress import Events
+from packager.base import worker_processes
+from packager.base.errors import PackagerError
+from packager.cli import progress_many_packages
+from packager.cli.progress import Events
+from packager.repositories.install import install
+from packager.repositories.mirrors import forget_old
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from packager.events import Emit, Field
-    from packager.repository import Candidate
-    from packager.store import Store
+    from packager.base.events import Emit, Field
+    from packager.repositories.candidates import Candidate
+    from packager.store.store import Store
 
-    from provisioner.settings import Settings
+    from provisioner.base.options import Settings
 
 MOST_REASONS = 20
 
@@ -40,8 +41,8 @@ def fetch(store: Store, missing: Sequence[Candidate], settings: Settings, emit: 
             bar(package_id, document)
 
     sizes = {each.id: each.size for each in missing}
-    with together.listener("table", sizes) as bar:
-        results = parallel.run(
+    with progress_many_packages.listener("table", sizes) as bar:
+        results = worker_processes.run(
             [each.id for each in missing],
             lambda number, emit: install(store, missing[number], policy, emit),
             at_once=settings.at_once,

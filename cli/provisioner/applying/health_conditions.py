@@ -12,19 +12,19 @@ import os
 import time
 from contextlib import closing
 
-from packager import checks, units
-from packager.environment import variables
-from packager.remote import redacted
+from packager.generations.environment_files import variables
+from packager.host import package_checks, systemd_units
+from packager.repositories.http_policy import redacted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from packager.checks import Check
-    from packager.events import Emit
-    from packager.hostplan import Facts
+    from packager.base.events import Emit
+    from packager.host.host_plan import Facts
+    from packager.host.package_checks import Check
 
-    from provisioner.profile import Document
+    from provisioner.profile.document import Document
 
 JOBS = 8  # checks at once
 MOST_WORDS = 400  # characters of what a check said that are told
@@ -59,7 +59,7 @@ def conditions(
     there are none about units. Raises OSError."""
     found = []
     if wanted["checks"]:
-        for check in checks.find(root, packages)[0]:
+        for check in package_checks.find(root, packages)[0]:
             found.append(Condition("check", f"{check.package} {check.name}", check=check))
     if systemd:
         for unit in wanted["units"]:
@@ -137,7 +137,7 @@ def _looked_at(
             Thread(target=one, args=(each, each.ask), daemon=True).start()
     by_check = {each.check: each for each in found if each.check is not None}
     with closing(
-        checks.run(by_check, timeout=timeout, jobs=JOBS, environment=environment)
+        package_checks.run(by_check, timeout=timeout, jobs=JOBS, environment=environment)
     ) as running:
         for result in running:
             condition = by_check[result.check]
@@ -159,7 +159,7 @@ def _looked_at(
 
 def _http(probe: Document, timeout: float) -> Callable[[], str | None]:
     def ask() -> str | None:
-        from provisioner.probe import ask as get
+        from provisioner.applying.http_probe import ask as get
 
         return get(probe, timeout)
 
@@ -167,11 +167,11 @@ def _http(probe: Document, timeout: float) -> Callable[[], str | None]:
 
 
 def _unit(name: str) -> str | None:
-    code, said = units.systemctl("is-active", name)
+    code, said = systemd_units.systemctl("is-active", name)
     return None if code == 0 else f"it is {said or 'not active'}"
 
 
-def _why(result: checks.Result) -> str:
+def _why(result: package_checks.Result) -> str:
     how = {"timeout": "timed out", "start-failed": "can't be started"}.get(result.reason)
     if how is None:
         ended = result.exit_code is None

@@ -11,12 +11,13 @@ import time
 from urllib.parse import urljoin
 
 import requests
-from packager import __version__, remote
-from packager.breakage import NETWORK_ERRORS, broken
+from packager import __version__
+from packager.repositories import http_policy
+from packager.repositories.network_errors import NETWORK_ERRORS, broken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from provisioner.profile import Document
+    from provisioner.profile.document import Document
 
 MOST_READ = 64 << 10  # bytes of an answer
 PIECE = 4096
@@ -46,12 +47,12 @@ def ask(probe: Document, timeout: float) -> str | None:
                 with session.get(url, headers=HEADERS, stream=True, timeout=left) as response:
                     target = response.headers.get("Location")
                     follow = probe.get("redirects", False)
-                    if not (follow and target and response.status_code in remote.REDIRECTS):
+                    if not (follow and target and response.status_code in http_policy.REDIRECTS):
                         return _judge(probe, response, deadline)
             except NETWORK_ERRORS as error:
                 return broken(error, timeout, timeout).reason
             url = urljoin(url, target)
-            if not remote.is_url(url):
+            if not http_policy.is_url(url):
                 return "a redirect leads away from http and https"
     return f"more than {MOST_REDIRECTS} redirects"
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from packager import hostapply, hostplan, hoststate
-from packager.errors import PackagerError
-from packager.generation import active_generation
-from packager.session import translated, writing
+from packager.base.errors import PackagerError
+from packager.generations.document import active_generation
+from packager.host import applied_state, apply, host_plan
+from packager.store.write_session import translated, writing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
-    from packager.events import Emit, Field
-    from packager.verify import Difference
+    from packager.base.events import Emit, Field
+    from packager.store.tree_comparison import Difference
 
     Obtain = Callable[[str], AbstractContextManager[BinaryIO]]
 
@@ -34,8 +34,8 @@ def repair(root: str, ids: Sequence[str], obtain: Obtain, emit: Emit, *, quick: 
     Raises the failure of the first package that can't be repaired, after the others have been;
     DataError if an archive has another tree than the package; PackagerError.
     """
-    from packager import repair as packages
-    from packager.store import Store
+    from packager.store.store import Store
+    from packager.verification import repair as packages
 
     damaged, links = _damaged(root, ids, quick=quick)
     repaired: list[str] = []
@@ -65,7 +65,7 @@ def repair(root: str, ids: Sequence[str], obtain: Obtain, emit: Emit, *, quick: 
 
 def _damaged(root: str, ids: Sequence[str], *, quick: bool) -> tuple[list[str], bool]:
     """The packages that differ, sorted, and whether the active generation does."""
-    from packager.verification import verify
+    from packager.verification.verify import verify
 
     damaged: list[str] = []
     links = False
@@ -87,21 +87,21 @@ def units(root: str, options: Mapping[str, object], emit: Emit) -> bool:
     """Place the unit files again that have been changed, and start the units of the active set that
     should run and do not: by an activation of the same set; whether there were any. Events:
     `warning` for each, and those of the activation. Raises UnitsFailed, PackagerError."""
-    from packager.activation import activate
-    from packager.planning import Request
+    from packager.activation.activate import activate
+    from packager.activation.planning import Request
 
     with translated(root):
         active = active_generation(root)
     if active is None:
         return False
-    context = hostapply.Context(root, active.number, active.number, options)
-    wanted = hostplan.wanted(active.packages, active.roles, context.state_root)["units"]
+    context = apply.Context(root, active.number, active.number, options)
+    wanted = host_plan.wanted(active.packages, active.roles, context.state_root)["units"]
     if not wanted:
         return False
     changed = _unit_files(root, context.units_dir)
     stopped = []
     if context.systemd:
-        from packager.units import not_running
+        from packager.host.systemd_units import not_running
 
         stopped = not_running(sorted(wanted))
     if not changed and not stopped:
@@ -117,7 +117,7 @@ def units(root: str, options: Mapping[str, object], emit: Emit) -> bool:
 
 
 def _unit_files(root: str, units_dir: str) -> list[Difference]:
-    from packager.verifytree import check
+    from packager.verification.generation_check import check
 
     checked = check(root)
     found = checked[1] if checked is not None else []
@@ -126,8 +126,8 @@ def _unit_files(root: str, units_dir: str) -> list[Difference]:
 
 def _forget(root: str, units_dir: str, changed: list[Difference], stopped: list[str]) -> None:
     """Write down that these are not in place, or not started; the next activation does the rest."""
-    from packager import repair as packages
-    from packager.lock import ACTIVATION, DEFAULT_WAIT
+    from packager.store.lock import ACTIVATION, DEFAULT_WAIT
+    from packager.verification import repair as packages
 
     if changed:
         packages.forget_units(root, changed)
@@ -136,9 +136,9 @@ def _forget(root: str, units_dir: str, changed: list[Difference], stopped: list[
             writing(root, lock_wait=DEFAULT_WAIT, make=False) as session,
             session.locked(ACTIVATION),
         ):
-            state = hoststate.load(root)
+            state = applied_state.load(root)
             placed = state["units"].get(units_dir, {})
             for name in stopped:
                 if name in placed:
                     placed[name]["started"] = None
-            hoststate.save(root, state)
+            applied_state.save(root, state)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from packager import units
-from packager.hostapply import UnitsFailed
-from packager.hostplan import ordered
+from packager.host import systemd_units
+from packager.host.apply import UnitsFailed
+from packager.host.host_plan import ordered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
-    from packager.events import Emit, Field
+    from packager.base.events import Emit, Field
 
-    from provisioner.settings import Settings
+    from provisioner.base.options import Settings
 
 BEGUN = frozenset({"started", "restarted"})
 REASON = "its configuration has changed"
@@ -46,7 +46,7 @@ class Restarter:
         """
         left = ordered(name for name in names if name not in self._begun)
         if settings.systemd:
-            gone = set(units.unknown([name for name in left if name not in wanted]))
+            gone = set(systemd_units.unknown([name for name in left if name not in wanted]))
             left = [name for name in left if name not in gone]
         if not left:
             return
@@ -56,8 +56,8 @@ class Restarter:
             return
         block = ["--no-block"] if settings.host.get("no_block_systemd") else []
         self.touched = True
-        code, said = units.systemctl("restart", *block, *units.addressed(left))
-        failed = units.failures(left, said) if code and not block else []
+        code, said = systemd_units.systemctl("restart", *block, *systemd_units.addressed(left))
+        failed = systemd_units.failures(left, said) if code and not block else []
         without = {failure.unit for failure in failed}
         for name in left:
             if name not in without:

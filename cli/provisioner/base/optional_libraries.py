@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from packager.errors import ConfigError
+from packager.base.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

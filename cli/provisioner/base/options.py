@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from packager.remote import Policy
+    from packager.repositories.http_policy import Policy
 
 
 class Settings:
@@ -42,7 +42,7 @@ class Settings:
     @property
     def policy(self) -> Policy:
         """How patient downloads are."""
-        from packager.remote import Policy
+        from packager.repositories.http_policy import Policy
 
         return Policy(*self._patience)
 

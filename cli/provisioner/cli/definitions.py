@@ -1,10 +1,9 @@
-"""The command line of `provisioner`: plain data, as packager's is (see `packager.commands`)."""
+"""The command line of `provisioner`: plain data, as packager's is (see
+`packager.cli.definitions`)."""
 
 from __future__ import annotations
 
-from packager.commands_host import HOST_OPTIONS
-from packager.commands_repositories import CONFIG, PARALLEL, PATIENCE
-from packager.definition import (
+from packager.cli.command_model import (
     EXIT_ZERO,
     FLAG,
     ROOT,
@@ -14,6 +13,8 @@ from packager.definition import (
     Program,
     format_option,
 )
+from packager.cli.definitions_host import HOST_OPTIONS
+from packager.cli.definitions_repositories import CONFIG, PARALLEL, PATIENCE
 
 EXIT_CODES: dict[int, str] = {
     0: "done; the host is as the profile says",
@@ -62,7 +63,7 @@ _SOURCE = (_SHA256, _UPGRADE, QUICK, CONFIG, *PATIENCE)
 COMMANDS: tuple[Command, ...] = (
     Command(
         "plan",
-        "provisioner.handlers.plan:run",
+        "provisioner.commands.plan:run",
         summary="Show what an apply would do, and why.",
         description=(
             "Shows what would be fetched, activated, configured and restarted so that the host is "
@@ -79,7 +80,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "apply",
-        "provisioner.handlers.apply:run",
+        "provisioner.commands.apply:run",
         summary="Bring the host to the state that a profile describes.",
         description=(
             "Fetches the packages of PROFILE (a path, an http(s) URL, or - for standard input; "
@@ -107,7 +108,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "status",
-        "provisioner.handlers.status:run",
+        "provisioner.commands.status:run",
         summary="Tell whether the host is as the applied profile says.",
         description=(
             "Compares the host with the applied profile and lists every difference: changed, "
@@ -120,7 +121,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "facts",
-        "provisioner.handlers.facts:run",
+        "provisioner.commands.facts:run",
         summary="Tell what this host is: an inventory as JSON.",
         description=(
             "Tells system, kernel, memory, disks, addresses, roles and the active set. No "
@@ -132,7 +133,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "history",
-        "provisioner.handlers.history:run",
+        "provisioner.commands.history:run",
         summary="List the runs of apply: when, by whom, what became of them.",
         description=(
             "Lists the runs that have changed the host, oldest first, with profile, generation "
@@ -144,7 +145,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "rollback",
-        "provisioner.handlers.rollback:run",
+        "provisioner.commands.rollback:run",
         summary="Go back to the profile of an earlier run.",
         description=(
             "Brings the host back to what run RUN had applied: its packages and its configuration "
@@ -167,7 +168,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "import-pkgpanda",
-        "provisioner.handlers.import_pkgpanda:run",
+        "provisioner.commands.import_pkgpanda:run",
         summary="Write the profile that describes a host of pkgpanda.",
         description=(
             "Reads roles, setup flags, package lists and late-bound configuration of the pkgpanda "
@@ -212,7 +213,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "schema",
-        "provisioner.handlers.schema:run",
+        "provisioner.commands.schema:run",
         summary="Print the JSON Schema of profiles.",
         description="Prints the JSON Schema that profiles are checked against.",
         examples=(("provisioner schema > profile.schema.json", "for an editor"),),
@@ -220,7 +221,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "completion",
-        "provisioner.handlers.completion:run",
+        "provisioner.commands.completion:run",
         summary="Print the completion script for a shell.",
         description="Prints a script that teaches a shell to complete provisioner's commands.",
         arguments=(Argument("SHELL", "shell", choices=("bash", "zsh", "fish")),),

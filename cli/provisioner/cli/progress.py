@@ -1,15 +1,15 @@
 """Who listens to an apply: a program that reads events, a person at a terminal, nobody.
 
-As in `packager.progress`; a person is told more, a line for every step.
+As in `packager.cli.progress`; a person is told more, a line for every step.
 """
 
 from __future__ import annotations
 
-from packager import output, progress
+from packager.cli import output, progress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from packager.events import Field
+    from packager.base.events import Field
 
 SENTENCES = {
     "resolved": "packages wanted: {packages}; to be fetched: {missing}",

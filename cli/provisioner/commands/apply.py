@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import os
 
-from packager import output
-from packager.errors import PackagerError
-from packager.progress import Events, Quiet
-from packager.stopping import stoppable
+from packager.base.errors import PackagerError
+from packager.base.stop_signals import stoppable
+from packager.cli import output
+from packager.cli.progress import Events, Quiet
 
-from provisioner import runs
-from provisioner.given import Given, given
-from provisioner.held import Applied, is_held
-from provisioner.settings import Settings
-from provisioner.telling import listener
+from provisioner.base.options import Settings
+from provisioner.cli.progress import listener
+from provisioner.profile.loading import Given, given
+from provisioner.runs import run_records
+from provisioner.status.up_to_date import Applied, is_held
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from provisioner.runs import Writer
+    from provisioner.runs.run_records import Writer
 
 
 def run(
@@ -52,7 +52,7 @@ def run(
 
     def work(emit: Quiet) -> Applied:
         wanted = given(root, sources, sha256, settings, emit)
-        with runs.writing(root) as writer:
+        with run_records.writing(root) as writer:
             if not sources:  # the one that holds now: another apply may have ended meanwhile
                 wanted = given(root, sources, sha256, settings, emit)
             return _applied(root, wanted, writer, settings, emit)
@@ -75,16 +75,16 @@ def carry_out(work: Callable[[Quiet], Applied], output_format: str) -> int:
 
 def _applied(root: str, wanted: Given, writer: Writer, settings: Settings, emit: Quiet) -> Applied:
     key = writer.key()
-    held = runs.applied(root)
+    held = run_records.applied(root)
     if (
         held is not None
         and held.record["profile"]["digest"] == wanted.digest(key)
         and not settings.upgrade
-        and runs.pending(root) is None
+        and run_records.pending(root) is None
         and is_held(root, held, key, settings, emit)
     ):
         return Applied(held, changed=False)
-    from provisioner.apply import Wish, apply
+    from provisioner.applying.apply import Wish, apply
 
     return apply(root, Wish(wanted.profile, wanted.digest(key)), writer, settings, emit)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from packager import output, people
+from packager.cli import click_parser, output
 
-from provisioner.commands import PROVISIONER
+from provisioner.cli.definitions import PROVISIONER
 
 
 def run(*, root: str, shell: str) -> int:  # noqa: ARG001 - every command takes a root
     """Print the script for `shell`; raises OutputFailed."""
-    output.write(people.completion_script(PROVISIONER, shell).encode())
+    output.write(click_parser.completion_script(PROVISIONER, shell).encode())
     return 0

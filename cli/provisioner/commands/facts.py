@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 
-from packager import output
+from packager.cli import output
 
-from provisioner import facts
+from provisioner.facts import host_facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from provisioner.hostinfo import Value
+    from provisioner.facts.system_information import Value
 
 
 def run(*, root: str, output_format: str, **options: object) -> int:
     """Tell the inventory; raises OutputFailed."""
-    found = facts.gather(os.path.abspath(root), options)  # noqa: PTH100
+    found = host_facts.gather(os.path.abspath(root), options)  # noqa: PTH100
     if output_format == "json":
         output.json_line(found)
         return 0

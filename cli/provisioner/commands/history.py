@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import os
 
-from packager import output
-from packager.errors import NotFound
+from packager.base.errors import NotFound
+from packager.cli import output
 
-from provisioner import runs
+from provisioner.runs import run_records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from provisioner.profile import Document
-    from provisioner.runs import Run
+    from provisioner.profile.document import Document
+    from provisioner.runs.run_records import Run
 
 
 def run(*, root: str, output_format: str) -> int:
     """List the runs; raises PackagerError, OutputFailed."""
     root = os.path.abspath(root)  # noqa: PTH100
-    applied, pending = runs.applied(root), runs.pending(root)
+    applied, pending = run_records.applied(root), run_records.pending(root)
     found = []
-    for number in runs.numbers(root):
+    for number in run_records.numbers(root):
         try:
-            found.append(runs.read(root, number))
+            found.append(run_records.read(root, number))
         except NotFound:
             continue  # forgotten since the listing
     documents = [_document(each, applied, pending) for each in found]

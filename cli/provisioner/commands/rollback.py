@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 
-from packager.errors import NotFound, UsageError
+from packager.base.errors import NotFound, UsageError
 
-from provisioner import runs
-from provisioner.apply import Wish, apply
-from provisioner.handlers.apply import carry_out
-from provisioner.held import Applied
-from provisioner.settings import Settings
+from provisioner.applying.apply import Wish, apply
+from provisioner.base.options import Settings
+from provisioner.commands.apply import carry_out
+from provisioner.runs import run_records
+from provisioner.status.up_to_date import Applied
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from packager.progress import Quiet
+    from packager.cli.progress import Quiet
 
-    from provisioner.runs import Run
+    from provisioner.runs.run_records import Run
 
 
 def run(
@@ -50,7 +50,7 @@ def run(
 
     def work(emit: Quiet) -> Applied:
         _target(root, numbers)  # before the lock: what is wrong makes nothing
-        with runs.writing(root) as writer:
+        with run_records.writing(root) as writer:
             target = _target(root, numbers)  # another one may have ended meanwhile
             wish = Wish(
                 target.profile(),
@@ -66,10 +66,10 @@ def run(
 
 def _target(root: str, numbers: Sequence[int]) -> Run:
     if numbers:
-        return runs.read(root, numbers[0])
-    applied = runs.applied(root)
+        return run_records.read(root, numbers[0])
+    applied = run_records.applied(root)
     if applied is None:
         raise NotFound(f"no profile was applied to {root} yet, so there is nothing to go back from")
     if applied.record["previous"] is None:
         raise NotFound(f"run {applied.number} has no other profile before it")
-    return runs.read(root, int(applied.record["previous"]))
+    return run_records.read(root, int(applied.record["previous"]))

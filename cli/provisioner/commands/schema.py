@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from packager import output
+from packager.cli import output
 
-SCHEMA = os.path.join(os.path.dirname(os.path.dirname(__file__)), "profile.schema.json")  # noqa: PTH118, PTH120
+SCHEMA = os.path.join(os.path.dirname(os.path.dirname(__file__)), "profile", "profile.schema.json")  # noqa: PTH118, PTH120
 
 
 def run(*, root: str) -> int:  # noqa: ARG001 - every command takes a root

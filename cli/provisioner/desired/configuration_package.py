@@ -10,20 +10,20 @@ import hashlib
 import os
 import stat
 
-from packager import tarwrite
-from packager.errors import DataError, NotFound, from_os_error
-from packager.ident import split_id
-from packager.manifest import PKGINFO, Entry, Manifest, compact
-from packager.tar import FILE
+from packager.archive import tar_writer
+from packager.archive.tar_reader import FILE
+from packager.base.errors import DataError, NotFound, from_os_error
+from packager.package.manifest import PKGINFO, Entry, Manifest, compact
+from packager.package.package_id import split_id
 
-from provisioner import sealed
+from provisioner.profile import secret_values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
-    from provisioner.profile import Document, Profile
+    from provisioner.profile.document import Document, Profile
 
 LARGEST_TEMPLATE = 1 << 20  # bytes of a template in a package
 PUBLIC, PRIVATE = 0o644, 0o600
@@ -106,8 +106,8 @@ def make(
     results: dict[str, tuple[str, bool]] = {}
     used: dict[str, Any] = {}
     if texts:
-        from provisioner.render import render
-        from provisioner.templates import Names, Template
+        from provisioner.desired.template_renderer import render
+        from provisioner.desired.templates import Names, Template
 
         known = facts() if any("facts" in text for text in texts.values()) else {}
         names = Names(
@@ -168,11 +168,11 @@ def _packed(
         return Configuration(None, [], b"", unknown, used)
     pieces = []
     for path, content, mode in _members(profile, files):
-        head = tarwrite.header(path, FILE, mode=mode, size=len(content), target="", mtime=0)
-        pieces += [head, content, tarwrite.padding(len(content))]
-    archive = b"".join([*pieces, tarwrite.END_OF_ARCHIVE])
+        head = tar_writer.header(path, FILE, mode=mode, size=len(content), target="", mtime=0)
+        pieces += [head, content, tar_writer.padding(len(content))]
+    archive = b"".join([*pieces, tar_writer.END_OF_ARCHIVE])
     secret = any(each.secret for each in files)
-    digest = sealed.keyed(key, archive) if secret else sha256(archive)
+    digest = secret_values.keyed(key, archive) if secret else sha256(archive)
     package_id = f"{profile.config_name}--{digest[:DIGITS]}"
     return Configuration(package_id, files, archive, unknown, used)
 

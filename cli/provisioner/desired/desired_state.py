@@ -5,25 +5,26 @@
 
 from __future__ import annotations
 
-from packager import hostapply
-from packager.generation import active_generation
-from packager.session import translated
+from packager.generations.document import active_generation
+from packager.host import apply
+from packager.store.write_session import translated
 
-from provisioner import configuration, sealed, wanted
+from provisioner.desired import configuration_package, package_selection
+from provisioner.profile import secret_values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from packager.config import Repository
-    from packager.events import Emit
-    from packager.generation import Generation
-    from packager.repository import Candidate, Repositories
+    from packager.base.events import Emit
+    from packager.generations.document import Generation
+    from packager.repositories.candidates import Candidate, Repositories
+    from packager.repositories.configuration_file import Repository
 
-    from provisioner.configuration import Configuration
-    from provisioner.profile import Profile
-    from provisioner.settings import Settings
+    from provisioner.base.options import Settings
+    from provisioner.desired.configuration_package import Configuration
+    from provisioner.profile.document import Profile
 
 
 class Intent:
@@ -82,7 +83,7 @@ class Finder:
         self._scratch = scratch
         self._opened: Repositories | None = None
         self._facts: dict[str, Any] | None = None
-        self.secrets = sealed.read(profile.secrets, emit)
+        self.secrets = secret_values.read(profile.secrets, emit)
 
     def find(self, only: list[str] | None = None) -> Intent:
         """The intent. only: take these very packages and not the profile's words. Raises NotFound,
@@ -91,15 +92,15 @@ class Finder:
             current = active_generation(self._root)
             roles = self._profile.roles
             if roles is None:
-                roles = hostapply.roles(self._settings.host)
-        choice = wanted.choose(
+                roles = apply.roles(self._settings.host)
+        choice = package_selection.choose(
             self._root,
             self._profile.packages if only is None else only,
             current.packages if current is not None else (),
             self.repositories if self._configured() else None,
             upgrade=self._settings.upgrade,
         )
-        made = configuration.make(
+        made = configuration_package.make(
             self._root,
             self._profile,
             ids=choice.ids,
@@ -113,15 +114,15 @@ class Finder:
     def facts(self) -> Mapping[str, Any]:
         """What templates see of the host, found out once."""
         if self._facts is None:
-            from provisioner import facts
+            from provisioner.facts import host_facts
 
-            self._facts = facts.for_templates()
+            self._facts = host_facts.for_templates()
         return self._facts
 
     def repositories(self) -> Repositories:
         """The repositories, opened as they are asked. Raises ConfigError if there are none."""
         if self._opened is None:
-            from packager.repository import Repositories
+            from packager.repositories.candidates import Repositories
 
             self._opened = Repositories(
                 self._configured(),
@@ -133,8 +134,8 @@ class Finder:
         return self._opened
 
     def _configured(self) -> tuple[Repository, ...]:
-        from packager import config
+        from packager.repositories import configuration_file
 
         if self._profile.repositories is not None:
-            return config.repositories(self._profile.repositories, "the profile")
-        return config.load(self._settings.config_path)
+            return configuration_file.repositories(self._profile.repositories, "the profile")
+        return configuration_file.load(self._settings.config_path)

@@ -6,21 +6,21 @@ have by now, until somebody asks for an upgrade. Only where that does not do are
 
 from __future__ import annotations
 
-from packager.errors import Conflict, DataError, NotFound
-from packager.ident import flaw, split_id
-from packager.installed import installed_ids
-from packager.records import read_record
-from packager.resolve import resolve, wanted
-from packager.session import translated
+from packager.base.errors import Conflict, DataError, NotFound
+from packager.dependencies.resolver import resolve, wanted
+from packager.package.package_id import flaw, split_id
+from packager.store.installed import installed_ids
+from packager.store.manifest_records import read_record
+from packager.store.write_session import translated
 
-from provisioner.profile import CONFIG_SUFFIX
+from provisioner.profile.document import CONFIG_SUFFIX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from packager.hostplan import Facts
-    from packager.repository import Candidate, Repositories
+    from packager.host.host_plan import Facts
+    from packager.repositories.candidates import Candidate, Repositories
 
     Ask = Callable[[], Repositories]
 
@@ -83,7 +83,7 @@ def _from_repositories(
     installed: dict[str, Facts],
     active: Collection[str],
 ) -> Choice:
-    from packager.install import pkginfo
+    from packager.repositories.install import pkginfo
 
     available = repositories.available()
     metadata = {each: pkginfo(found) for each, found in available.items()} | installed

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from packager.planning import Packages, Request, make_plan
-from packager.published import Published, publish
-from packager.session import translated
+from packager.activation.planning import Packages, Request, make_plan
+from packager.generations.published_links import Published, publish
+from packager.store.write_session import translated
 
-from provisioner import configuration
+from provisioner.desired import configuration_package
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from packager.hostplan import Facts
-    from packager.planning import Plan
+    from packager.activation.planning import Plan
+    from packager.host.host_plan import Facts
 
-    from provisioner.intent import Intent
-    from provisioner.settings import Settings
+    from provisioner.base.options import Settings
+    from provisioner.desired.desired_state import Intent
 
 
 def request(intent: Intent, settings: Settings) -> Request:
@@ -39,7 +39,7 @@ class _WithConfiguration(Packages):
         self._made = intent.configuration
         self._entries = b"[]"
         if self._made.id is not None:
-            self._entries = configuration.manifest(self._made, intent.profile).text
+            self._entries = configuration_package.manifest(self._made, intent.profile).text
 
     def has(self, package_id: str) -> bool:
         return package_id == self._made.id or super().has(package_id)

@@ -15,10 +15,10 @@ import signal
 import time
 from typing import TYPE_CHECKING, NoReturn
 
-from packager.errors import DataError
-from packager.stopping import held
+from packager.base.errors import DataError
+from packager.base.stop_signals import held
 
-from provisioner.templates import MEMORY, Names, Template, make_environment, render_one
+from provisioner.desired.templates import MEMORY, Names, Template, make_environment, render_one
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from provisioner.libraries import needed
+from provisioner.base.optional_libraries import needed
 
 with needed("templates"):
     import jinja2

@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 from functools import partial
 
-from provisioner import hostinfo
-from provisioner.hostinfo import Host
+from provisioner.facts import system_information
+from provisioner.facts.system_information import Host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from provisioner.hostinfo import Value
+    from provisioner.facts.system_information import Value
 
     Find = Callable[[Host], Value]
 
@@ -39,11 +39,11 @@ class Fact:
 
 
 def _release(key: str) -> Find:
-    return lambda host: hostinfo.os_release(host)[key]
+    return lambda host: system_information.os_release(host)[key]
 
 
 def _memory(key: str) -> Find:
-    return lambda host: hostinfo.memory(host, key)
+    return lambda host: system_information.memory(host, key)
 
 
 FACTS: tuple[Fact, ...] = (
@@ -72,7 +72,13 @@ FACTS: tuple[Fact, ...] = (
         lambda host: host.text("/proc/sys/kernel/random/boot_id"),
         steady=False,
     ),
-    Fact("boot.time", "UTC, RFC 3339", "`btime` in `/proc/stat`", hostinfo.boot_time, steady=False),
+    Fact(
+        "boot.time",
+        "UTC, RFC 3339",
+        "`btime` in `/proc/stat`",
+        system_information.boot_time,
+        steady=False,
+    ),
     Fact(
         "cpus.online",
         "how many processors the kernel uses",
@@ -89,7 +95,7 @@ FACTS: tuple[Fact, ...] = (
         "cpus.model",
         "the first one's name; missing where the kernel tells none (ARM)",
         "`model name` in `/proc/cpuinfo`",
-        lambda host: hostinfo.cpuinfo(host)["model name"],
+        lambda host: system_information.cpuinfo(host)["model name"],
     ),
     Fact("memory.total", "bytes", "`MemTotal` in `/proc/meminfo`", _memory("MemTotal")),
     Fact(
@@ -105,27 +111,27 @@ FACTS: tuple[Fact, ...] = (
         "a list: `name`, `bytes`, `model`, `rotational`, `read_only`; no partitions, loops, "
         "volumes",
         "`/sys/block`, those with a `device`",
-        hostinfo.disks,
+        system_information.disks,
     ),
     Fact(
         "mounts",
         "a list: `path`, `device`, `type`, `read_only`, `bytes` and `available` (null for file "
         "systems of other machines, which are not asked)",
         "`/proc/self/mountinfo`, `statvfs(3)`",
-        hostinfo.mounts,
+        system_information.mounts,
         steady=False,
     ),
     Fact(
         "address.ipv4",
         "the address that packets for elsewhere leave with; null without a way there",
         "`connect(2)` of a datagram socket, which sends nothing",
-        lambda _: hostinfo.source_address("ipv4"),
+        lambda _: system_information.source_address("ipv4"),
     ),
     Fact(
         "address.ipv6",
         "the same",
         "the same",
-        lambda _: hostinfo.source_address("ipv6"),
+        lambda _: system_information.source_address("ipv6"),
     ),
     Fact(
         "interfaces",
@@ -133,26 +139,26 @@ FACTS: tuple[Fact, ...] = (
         "`ipv6`), `address`, `prefix`, `scope` (`global`, `link`, `host`)",
         "`/sys/class/net`, `SIOCGIFCONF` and `SIOCGIFNETMASK` of `netdevice(7)`, "
         "`/proc/net/if_inet6`",
-        hostinfo.interfaces,
+        system_information.interfaces,
         steady=False,
     ),
     Fact(
         "time_zone",
         "its name in the tz database, such as `Europe/Berlin`",
         "the link `/etc/localtime`, else `/etc/timezone`",
-        hostinfo.zone,
+        system_information.zone,
     ),
     Fact(
         "virtual.container",
         "such as `docker`; null if nothing says that this is a container",
         "`/run/systemd/container`, `/run/.containerenv`, `/.dockerenv`",
-        hostinfo.container,
+        system_information.container,
     ),
     Fact(
         "virtual.hypervisor",
         "whether this is a virtual machine; missing on other processors than x86",
         "`flags` in `/proc/cpuinfo`",
-        hostinfo.hypervisor,
+        system_information.hypervisor,
     ),
     Fact(
         "virtual.vendor",
@@ -213,7 +219,7 @@ def _found(facts: Iterable[Fact], host: Host, missing: list[str]) -> dict[str, V
 
 
 def _value(name: str, find: Callable[[], Value], missing: list[str]) -> Value:
-    from packager.errors import PackagerError
+    from packager.base.errors import PackagerError
 
     try:
         return find()
@@ -223,13 +229,13 @@ def _value(name: str, find: Callable[[], Value], missing: list[str]) -> Value:
 
 
 def _roles(options: Mapping[str, object]) -> Value:
-    from packager import hostapply
+    from packager.host import apply
 
-    return list(hostapply.roles(options))
+    return list(apply.roles(options))
 
 
 def _active(root: str) -> Value:
-    from packager.generation import active_generation
+    from packager.generations.document import active_generation
 
     active = active_generation(root)
     if active is None:
@@ -242,9 +248,9 @@ def _active(root: str) -> Value:
 
 
 def _profile(root: str) -> Value:
-    from provisioner import runs
+    from provisioner.runs import run_records
 
-    run = runs.applied(root)
+    run = run_records.applied(root)
     if run is None:
         return None
     return {"name": run.record["profile"]["name"], "run": run.number, "time": run.record["time"]}

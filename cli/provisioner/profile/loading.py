@@ -5,19 +5,20 @@ The profile that is applied, byte for byte, needs no reading: its document is in
 
 from __future__ import annotations
 
-from packager.errors import NotFound, UsageError
+from packager.base.errors import NotFound, UsageError
 
-from provisioner import runs, sealed, source
+from provisioner.profile import secret_values, source
+from provisioner.runs import run_records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from packager.events import Emit
+    from packager.base.events import Emit
 
-    from provisioner.profile import Profile
-    from provisioner.runs import Run
-    from provisioner.settings import Settings
+    from provisioner.base.options import Settings
+    from provisioner.profile.document import Profile
+    from provisioner.runs.run_records import Run
 
 
 class Given:
@@ -33,7 +34,7 @@ class Given:
     def digest(self, key: bytes) -> str:
         """The keyed digest of the profile's bytes."""
         if self.content is not None:
-            return sealed.keyed(key, self.content)
+            return secret_values.keyed(key, self.content)
         assert self.run is not None
         return str(self.run.record["profile"]["digest"])
 
@@ -46,18 +47,18 @@ def given(
     if len(sources) > 1:
         raise UsageError("one profile at a time; give one PROFILE")
     if not sources:
-        run = runs.pending(root) or runs.applied(root)
+        run = run_records.pending(root) or run_records.applied(root)
         if run is None:
             raise NotFound(f"no profile was applied to {root} yet; name one: a path, a URL, or -")
         return Given(run.profile(), None, run)
     content = source.read(sources[0], sha256=sha256, settings=settings, emit=emit)
-    key, applied = runs.key(root), runs.applied(root)
+    key, applied = run_records.key(root), run_records.applied(root)
     if key is not None and applied is not None:
         known = applied.record["profile"]["digest"]
-        if known == sealed.keyed(key, content):
+        if known == secret_values.keyed(key, content):
             return Given(applied.profile(), content, applied)
-    from provisioner.reading import parse
-    from provisioner.validation import validate
+    from provisioner.profile.parser import parse
+    from provisioner.profile.validation import validate
 
     place = source.place(sources[0])
     return Given(validate(parse(content, place), place), content, None)

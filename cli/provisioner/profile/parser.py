@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import math
 
-from packager.errors import DataError
+from packager.base.errors import DataError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from provisioner.profile import Document
+    from provisioner.profile.document import Document
 
 DEEPEST = 64  # levels
 
@@ -36,7 +36,7 @@ def parse(content: bytes, place: str) -> Document:
         if text.lstrip(" \t\r\n").startswith("{"):
             document = _json(text)
         else:
-            from provisioner import yaml12
+            from provisioner.profile import yaml12
 
             document = yaml12.parse(text)
         _check(document, 1)

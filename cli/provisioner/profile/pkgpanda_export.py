@@ -18,14 +18,14 @@ import json
 import os
 import re
 
-from packager.errors import Conflict, DataError, NotFound, from_os_error
+from packager.base.errors import Conflict, DataError, NotFound, from_os_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from typing import Any
 
-    from provisioner.profile import Document
+    from provisioner.profile.document import Document
 
 FLAGS = "setup-flags"
 LATE_CONFIG = "late-config.yaml"
@@ -92,7 +92,7 @@ def refuse_unfinished(root: str) -> None:
 def template(path: str) -> list[dict[str, str]]:
     """The files of a late-bound package's template (ID.dcos_config), as it says them: path, content
     and maybe permissions. Raises NotFound, DataError, PackagerError for errno."""
-    from provisioner.reading import parse
+    from provisioner.profile.parser import parse
 
     content = _content(path)
     if content is None:
@@ -233,12 +233,12 @@ def _plain(text: str) -> str:
 
 
 def _late_config(path: str) -> tuple[str | None, dict[str, object]]:
-    from packager.ident import flaw
+    from packager.package.package_id import flaw
 
     content = _content(path)
     if content is None:
         return None, {}
-    from provisioner.reading import parse
+    from provisioner.profile.parser import parse
 
     told: Any = parse(content, path)
     late_id, values = told.get("late_bound_package_id"), told.get("bound_values")

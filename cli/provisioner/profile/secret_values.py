@@ -12,13 +12,13 @@ import json
 import os
 import stat
 
-from packager.errors import DataError, NotFound, from_os_error
+from packager.base.errors import DataError, NotFound, from_os_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from packager.events import Emit
+    from packager.base.events import Emit
 
 LARGEST = 1 << 20  # bytes of one secret
 

@@ -9,14 +9,14 @@ import hashlib
 import os
 import sys
 
-from packager.errors import DataError, NotFound, UsageError, from_os_error
+from packager.base.errors import DataError, NotFound, UsageError, from_os_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from packager.events import Emit
-    from packager.remote import Policy
+    from packager.base.events import Emit
+    from packager.repositories.http_policy import Policy
 
-    from provisioner.settings import Settings
+    from provisioner.base.options import Settings
 
 STDIN = "-"
 LARGEST = 4 << 20  # bytes of a profile
@@ -25,8 +25,8 @@ LARGEST = 4 << 20  # bytes of a profile
 def read(source: str, *, sha256: str | None, settings: Settings, emit: Emit) -> bytes:
     """The profile's bytes. `sha256`, in hex, is what they must have; a URL needs one.
 
-    Raises UsageError, NotFound, DataError for another hash or a giant; what `packager.fetch`
-    raises.
+    Raises UsageError, NotFound, DataError for another hash or a giant; what
+    `packager.repositories.download` raises.
     """
     if "://" in source:
         return _fetched(source, sha256, settings.policy, emit)
@@ -44,7 +44,7 @@ def place(source: str) -> str:
         return "standard input"
     if "://" not in source:
         return source
-    from packager.remote import redacted
+    from packager.repositories.http_policy import redacted
 
     return redacted(source)
 
@@ -89,15 +89,15 @@ def _all(fd: int) -> bytes:
 def _fetched(url: str, sha256: str | None, policy: Policy, emit: Emit) -> bytes:
     from dataclasses import replace
 
-    from packager import remote
-    from packager.fetch import fetch
+    from packager.repositories import http_policy
+    from packager.repositories.download import fetch
 
-    if not remote.is_url(url):
-        raise UsageError(f"{remote.redacted(url)}: only http and https URLs can be fetched")
+    if not http_policy.is_url(url):
+        raise UsageError(f"{http_policy.redacted(url)}: only http and https URLs can be fetched")
     if sha256 is None:
         raise UsageError(
-            f"{remote.redacted(url)}: who answers there could bring anything to this host: give "
-            "the SHA-256 that the profile has (--sha256)"
+            f"{http_policy.redacted(url)}: who answers there could bring anything to this host: "
+            "give the SHA-256 that the profile has (--sha256)"
         )
     limited = replace(policy, max_size=LARGEST)
     with open(os.memfd_create("profile"), "w+b") as file:  # noqa: PTH123

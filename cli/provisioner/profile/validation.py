@@ -9,23 +9,23 @@ from __future__ import annotations
 import json
 import os
 
-from packager import config
-from packager.errors import ConfigError, DataError
-from packager.facts import UNIT_DIRECTORIES
-from packager.hostplan import SERVICES_FILE
-from packager.ident import LONGEST, flaw
-from packager.manifest import EMBEDDED, PKGINFO
-from packager.values import Malformed, wanted
+from packager.base.errors import ConfigError, DataError
+from packager.cli.converters import Malformed, wanted
+from packager.host.host_plan import SERVICES_FILE
+from packager.package.host_declarations import UNIT_DIRECTORIES
+from packager.package.manifest import EMBEDDED, PKGINFO
+from packager.package.package_id import LONGEST, flaw
+from packager.repositories import configuration_file
 
-from provisioner.libraries import needed
-from provisioner.profile import Profile
+from provisioner.base.optional_libraries import needed
+from provisioner.profile.document import Profile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-    from provisioner.profile import Document
+    from provisioner.profile.document import Document
 
 SCHEMA = os.path.join(os.path.dirname(__file__), "profile.schema.json")  # noqa: PTH118, PTH120
 MOST_REASONS = 20  # told at once
@@ -52,7 +52,7 @@ def validate(document: Document, place: str) -> Profile:
     profile = Profile(document)
     if profile.repositories is not None:
         try:
-            config.repositories(profile.repositories, place)
+            configuration_file.repositories(profile.repositories, place)
         except ConfigError as error:
             raise DataError(str(error)) from None
     return profile

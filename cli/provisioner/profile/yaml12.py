@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import re
 
-from provisioner.libraries import needed
-from provisioner.reading import DEEPEST, Refused
+from provisioner.base.optional_libraries import needed
+from provisioner.profile.parser import DEEPEST, Refused
 
 with needed("profiles in YAML"):
     import yaml

@@ -18,18 +18,21 @@ import os
 import time
 from contextlib import contextmanager, suppress
 
-from packager import durable, hoststate, linktree, lock
-from packager.durable import opened
-from packager.errors import DataError, NotFound, from_os_error
-from packager.generation import is_number
+from packager.base import durable_files
+from packager.base.durable_files import opened
+from packager.base.errors import DataError, NotFound, from_os_error
+from packager.generations import link_tree
+from packager.generations.document import is_number
+from packager.host import applied_state
+from packager.store import lock
 
-from provisioner.profile import Profile
+from provisioner.profile.document import Profile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from provisioner.profile import Document
+    from provisioner.profile.document import Document
 
 FORMAT = 1
 DIRECTORY = "provisioner"
@@ -152,7 +155,7 @@ class Writer:
         found = key(self._root)
         if found is None:
             found = os.urandom(32)
-            hoststate.replace(_top(self._root), "key", ".key.new", found, 0o600)
+            applied_state.replace(_top(self._root), "key", ".key.new", found, 0o600)
         return found
 
     def begin(self, profile: Profile, record: Document) -> Run:
@@ -183,7 +186,7 @@ class Writer:
         """Change the run's record."""
         run.record |= fields
         directory = f"{_top(self._root)}/{RUNS}/{run.number}"
-        hoststate.replace(directory, "record.json", ".record.json.new", _encode(run.record))
+        applied_state.replace(directory, "record.json", ".record.json.new", _encode(run.record))
 
     def finish(self, run: Run, outcome: str, reason: str | None, *, held: bool) -> None:
         """End the run; held: it is what the host is held to from now on."""
@@ -196,7 +199,7 @@ class Writer:
 
     def _point(self, name: str, number: int) -> None:
         temporary = f".{name}.new"
-        linktree.place_link(temporary, f"{RUNS}/{number}", self._fd)
+        link_tree.place_link(temporary, f"{RUNS}/{number}", self._fd)
         os.rename(temporary, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
         os.fsync(self._fd)
 
@@ -258,9 +261,9 @@ def now() -> str:
 def _opened_top(root: str) -> Iterator[int]:
     root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        durable.make_directory(DIRECTORY, 0o755, root_fd)
+        durable_files.make_directory(DIRECTORY, 0o755, root_fd)
         with opened(DIRECTORY, root_fd) as top:
-            durable.make_directory(RUNS, 0o755, top)
+            durable_files.make_directory(RUNS, 0o755, top)
             yield top
     finally:
         os.close(root_fd)
@@ -270,7 +273,7 @@ def _sweep(directory: int) -> None:
     """Delete what killed ones have left, and what is forgotten."""
     for name in os.listdir(directory):
         if name.startswith("."):
-            durable.remove_tree(name, directory)
+            durable_files.remove_tree(name, directory)
 
 
 def _linked(root: str, name: str) -> Run | None:

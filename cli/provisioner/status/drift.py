@@ -7,20 +7,20 @@ lock is taken, and no network is asked.
 
 from __future__ import annotations
 
-from packager import hostapply, hostplan, units
-from packager.errors import Conflict, DataError
-from packager.generation import Generation, active_generation
-from packager.ident import split_id
-from packager.installed import has_tree
-from packager.session import translated
+from packager.base.errors import Conflict, DataError
+from packager.generations.document import Generation, active_generation
+from packager.host import apply, host_plan, systemd_units
+from packager.package.package_id import split_id
+from packager.store.installed import has_tree
+from packager.store.write_session import translated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from packager.events import Field
+    from packager.base.events import Field
 
-    from provisioner.runs import Run
+    from provisioner.runs.run_records import Run
 
 # Kinds of differences, each with what its subject is.
 PROFILE = "profile"  # the profile's name: its last apply did not end well
@@ -126,7 +126,7 @@ def _roles(run: Run, active: Generation | None) -> Iterator[Difference]:
 
 def host_roles(run: Run, options: Mapping[str, object]) -> list[Difference]:
     """Whether the host says other roles than it did; for a profile that names none itself."""
-    roles = hostapply.roles(options)
+    roles = apply.roles(options)
     if roles == run.roles:
         return []
     return [Difference(ROLES, "host", _words(run.roles), _words(roles))]
@@ -140,13 +140,13 @@ def _contents(root: str, run: Run, ids: list[str], *, quick: bool) -> list[Diffe
     """The files of the packages, the active generation, the unit files on the host."""
     found: list[Difference] = []
     if not ids:  # without ids, verify would look at all that the store has
-        from packager.verifytree import check
+        from packager.verification.generation_check import check
 
         checked = check(root)
         for each in checked[1] if checked is not None else ():
             found.append(_difference(run, None, each.path, each.reason, each.kind))
         return found
-    from packager.verification import verify
+    from packager.verification.verify import verify
 
     def hear(event: str, /, **fields: Field) -> None:
         if event == "difference":
@@ -160,7 +160,7 @@ def _contents(root: str, run: Run, ids: list[str], *, quick: bool) -> list[Diffe
 
 
 def _difference(run: Run, package_id: Field, path: str, reason: str, what: str) -> Difference:
-    from packager.verify import FOREIGN, MISSING
+    from packager.store.tree_comparison import FOREIGN, MISSING
 
     package = str(package_id) if package_id is not None else None
     kind, subject, expected = LINK, path or "active", AS_MADE
@@ -182,9 +182,9 @@ def _attribute(
 ) -> None:
     """Links that lead to the configuration are configuration: many editors, asked to change what a
     link leads to, put a file in the place of the link."""
-    from packager.errors import PackagerError
-    from packager.published import publish
-    from packager.records import read_record
+    from packager.base.errors import PackagerError
+    from packager.generations.published_links import publish
+    from packager.store.manifest_records import read_record
 
     try:
         links = publish(configuration, read_record(root, configuration)[1], roles).links
@@ -197,9 +197,9 @@ def _attribute(
 
 def _host(root: str, active: Generation, options: Mapping[str, object]) -> Iterator[Difference]:
     """What packager would still do for the active set, and units that do not run."""
-    context = hostapply.Context(root, active.number, active.number, options)
+    context = apply.Context(root, active.number, active.number, options)
     try:
-        plan = hostapply.plan(active.packages, active.roles, context)
+        plan = apply.plan(active.packages, active.roles, context)
     except Conflict as conflict:
         yield Difference(HOST, "host", "what the packages need", str(conflict))
         return
@@ -231,8 +231,8 @@ def _host(root: str, active: Generation, options: Mapping[str, object]) -> Itera
     if plan.get("withdraw") is not None:
         yield Difference(HOST, "host", "an activation that has ended", "one was interrupted")
     if context.systemd:
-        wanted = hostplan.wanted(active.packages, active.roles, context.state_root)["units"]
+        wanted = host_plan.wanted(active.packages, active.roles, context.state_root)["units"]
         todo = {*plan.get("restart", ()), *plan.get("start", ())}
-        for unit in units.not_running(sorted(wanted.keys() - todo)):
+        for unit in systemd_units.not_running(sorted(wanted.keys() - todo)):
             package = wanted[unit.unit]["package"]
             yield Difference(UNIT, unit.unit, "active", str(unit), package)

@@ -5,30 +5,30 @@ from __future__ import annotations
 import difflib
 import os
 
-from packager import plandocument as theirs
-from packager.errors import DataError, NotFound
-from packager.ident import split_id
-from packager.manifest import PKGINFO, decode_entries
-from packager.records import read_record
-from packager.session import translated
-from packager.tar import FILE
+from packager.activation import plan_document as theirs
+from packager.archive.tar_reader import FILE
+from packager.base.errors import DataError, NotFound
+from packager.package.manifest import PKGINFO, decode_entries
+from packager.package.package_id import split_id
+from packager.store.manifest_records import read_record
+from packager.store.write_session import translated
 
-from provisioner import configuration
+from provisioner.desired import configuration_package
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from packager.generation import Generation
-    from packager.manifest import Entry
-    from packager.planning import Plan
-    from packager.repository import Candidate
+    from packager.activation.planning import Plan
+    from packager.generations.document import Generation
+    from packager.package.manifest import Entry
+    from packager.repositories.candidates import Candidate
 
-    from provisioner.configuration import File
-    from provisioner.drift import Difference
-    from provisioner.intent import Intent
-    from provisioner.profile import Document
-    from provisioner.runs import Run
+    from provisioner.desired.configuration_package import File
+    from provisioner.desired.desired_state import Intent
+    from provisioner.profile.document import Document
+    from provisioner.runs.run_records import Run
+    from provisioner.status.drift import Difference
 
 LARGEST_SHOWN = 256 << 10  # bytes of a file of which a diff is made
 
@@ -47,7 +47,7 @@ def document(
     repair = [each.document() for each in differences]
     told = theirs.document(plan) if plan is not None else None
     files = list(_files(root, intent, before))
-    restart = configuration.restarted(before, intent.configuration, restarts(applied))
+    restart = configuration_package.restarted(before, intent.configuration, restarts(applied))
     sets = _sets(current, intent)
     roles = {"from": list(current.roles) if current else [], "to": list(intent.roles)}
     changed = bool(
@@ -137,7 +137,10 @@ def _files(root: str, intent: Intent, before: Iterable[Entry]) -> Iterable[Docum
         change = "remove" if file is None else "add" if entry is None else "change"
         mode = file.mode if file else None
         if file is not None and entry is not None:
-            if entry.sha256 == configuration.sha256(file.content) and entry.mode == file.mode:
+            if (
+                entry.sha256 == configuration_package.sha256(file.content)
+                and entry.mode == file.mode
+            ):
                 continue
             mode = file.mode if file.mode != entry.mode else None
         diff = None
@@ -197,7 +200,7 @@ def _fetched(each: Candidate) -> Mapping[str, object]:
 
 
 def _health(intent: Intent) -> Document:
-    from packager.remote import redacted
+    from packager.repositories.http_policy import redacted
 
     wanted = intent.profile.health
     return {

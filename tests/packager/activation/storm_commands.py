@@ -1,6 +1,6 @@
 """Commands one after the other, some killed: several of these at once on one store make a storm.
 
-    python -m packager_activation.storm ROOT ARCHIVES SEED SECONDS
+    python -m tests.packager.activation.storm_commands ROOT ARCHIVES SEED SECONDS
 
 Every command is a process of its own, forked from this one, which has loaded all that it needs: so
 it spends its time in the store, and not in starting. Tells one line of JSON for each that ended:

@@ -7,12 +7,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from packager import trees
-from packager.activation import activate
-from packager.planning import Request
-from packager_store.archives import snapshot
+from packager.activation.activate import activate
+from packager.activation.planning import Request
+from packager.generations import tree_pool
 
-from .sets import Content, add, check, look, ok, run, tidy, version
+from tests.support.package_sets import Content, add, check, look, ok, run, tidy, version
+from tests.support.tar_archives import snapshot
 
 
 @pytest.fixture
@@ -364,13 +364,13 @@ def test_a_second_swap_at_once_copies_a_tree_or_waits_for_one(
 ) -> None:
     """Of the two what is quicker; a tree that is hardly out of use is left alone in either case."""
     waited: list[float] = []
-    monkeypatch.setattr(trees.time, "sleep", waited.append)
-    monkeypatch.setattr(trees, "COPIED", 1.0 if large else 0.0)
+    monkeypatch.setattr(tree_pool.time, "sleep", waited.append)
+    monkeypatch.setattr(tree_pool, "COPIED", 1.0 if large else 0.0)
     for words in (["a--1", "b--1"], ["a--2", "b--1"], ["a--3", "b--1"]):
         activate(str(root), Request("activate", words), lambda *_, **__: None)
     kept = {path.name for path in (root / "generations").iterdir()}
     assert kept == ({"2", "3"} if large else {"1", "2", "3"})
-    assert [0 < each <= trees.AT_LEAST for each in waited] == [True] * large
+    assert [0 < each <= tree_pool.AT_LEAST for each in waited] == [True] * large
     for number in kept:
         tree = root / "generations" / number
         links = [path for path in tree.rglob("*") if path.is_symlink() and path.parent != tree]
@@ -379,7 +379,7 @@ def test_a_second_swap_at_once_copies_a_tree_or_waits_for_one(
 
 
 def test_what_fails_in_a_thread_is_raised_when_both_are_done() -> None:
-    from packager.threads import in_two
+    from packager.base.threads import in_two
 
     going: list[str] = []
 

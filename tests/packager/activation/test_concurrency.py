@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from agentsim.suite.processes import wait_until
-from packager.generation import active_number
-from packager_command import waits_for
+from packager.generations.document import active_number
 
-from .sets import PACKAGER, add, check, look, ok, tidy
+from tests.support.package_sets import PACKAGER, add, check, look, ok, tidy
+from tests.support.packager_command import waits_for
 
 FILES = 40
 SWAPS = 12
@@ -131,10 +131,10 @@ def test_removes_collections_and_activations_at_once(tmp_path: Path, rounds: int
 def test_a_held_lock_ends_in_75(tmp_path: Path) -> None:
     import fcntl
 
-    from packager.activation import activate
-    from packager.errors import Temporary
-    from packager.lock import ACTIVATION
-    from packager.planning import Request
+    from packager.activation.activate import activate
+    from packager.activation.planning import Request
+    from packager.base.errors import Temporary
+    from packager.store.lock import ACTIVATION
 
     root = tmp_path / "store"
     add(root, "a--1", {"bin/a": ""})
@@ -157,7 +157,7 @@ def test_a_held_lock_ends_in_75(tmp_path: Path) -> None:
 def test_what_another_left_while_this_one_waited_is_not_taken_for_its_own(tmp_path: Path) -> None:
     import fcntl
 
-    from packager import lock
+    from packager.store import lock
 
     root = tmp_path / "store"
     for each in ("a--1", "b--1", "c--1"):
@@ -183,7 +183,7 @@ def test_what_another_left_while_this_one_waited_is_not_taken_for_its_own(tmp_pa
 def test_gc_waits_for_an_activation_that_may_go_back(tmp_path: Path) -> None:
     import fcntl
 
-    from packager import lock
+    from packager.store import lock
 
     root = tmp_path / "store"
     for each in ("a--1", "a--2"):

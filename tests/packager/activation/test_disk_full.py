@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from packager.errors import InputOutputError
+from packager.base.errors import InputOutputError
 
-from .sets import Content, add, archive, check, look, ok, run, tidy
-from .test_crash import age
+from tests.packager.activation.test_kills import age
+from tests.support.package_sets import Content, add, archive, check, look, ok, run, tidy
 
 PAGE = 4096
 BIG = 4 * PAGE

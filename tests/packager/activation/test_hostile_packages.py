@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from packager.activation import activate
-from packager.collect import collect
-from packager.errors import Conflict, DataError, NotFound
-from packager.planning import Request
-from packager.store import Store
-from packager_store.archives import snapshot
+from packager.activation.activate import activate
+from packager.activation.garbage_collection import collect
+from packager.activation.planning import Request
+from packager.base.errors import Conflict, DataError, NotFound
+from packager.store.store import Store
 
-from .sets import PACKAGER, add, archive, check, look, ok, run, tidy
+from tests.support.package_sets import PACKAGER, add, archive, check, look, ok, run, tidy
+from tests.support.tar_archives import snapshot
 
 LONGEST = 255  # bytes of a name, NAME_MAX of every usual file system
 DIRECTORIES = ("packages", "manifests", "staging", "generations", "history")

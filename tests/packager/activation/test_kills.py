@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from killing import Point, counting, doing, points, tell, why_no_strace
-from packager.generation import active_number
+from packager.generations.document import active_number
 
-from .sets import add, archive, check, look, ok, run, tidy
+from tests.support.kill_points import Point, counting, doing, points, tell, why_no_strace
+from tests.support.package_sets import add, archive, check, look, ok, run, tidy
 
 NEW = archive({"bin/new": "new\n"})
 PARTS = ("packages", "manifests")

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from packager_command import packager
-from packager_store.archives import snapshot
 
-from .host import Tools
-from .package import add, archive, host_options
+from tests.support.host_packages import add, archive, host_options
+from tests.support.packager_command import packager
+from tests.support.recording_host import Tools
+from tests.support.tar_archives import snapshot
 
 UNIT = "[Service]\nExecStart=/opt/mesosphere/bin/web\n"
 

@@ -7,14 +7,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from killing import tell, why_no_strace
-from packager.generation import active_number
-from packager.installed import installed_ids
-from packager.store import Store
+from packager.generations.document import active_number
+from packager.store.installed import installed_ids
+from packager.store.store import Store
 
-from .power import Recording, judged, recording_to
-from .sets import check, look, run, tidy
-from .test_crash import copying, interrupted, one, packages, three, wide, without_tree
+from tests.packager.activation.test_kills import (
+    copying,
+    interrupted,
+    one,
+    packages,
+    three,
+    wide,
+    without_tree,
+)
+from tests.support.kill_points import tell, why_no_strace
+from tests.support.package_sets import check, look, run, tidy
+from tests.support.power_loss import Recording, judged, recording_to
 
 State = tuple[dict[str, str], int | None, list[str]]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import requests
 
-from .sets import add, look, version
+from tests.support.package_sets import add, look, version
 
-TABLE = Path(__file__).parents[2] / "module" / "routes" / "packager.json"
+TABLE = Path(__file__).parents[3] / "module" / "routes" / "packager.json"
 
 
 def events(response: requests.Response) -> list[dict[str, object]]:

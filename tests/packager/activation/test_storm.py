@@ -16,10 +16,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from packager_command import working_on
-
-from .sets import archive, check, ok, tidy
-from .storm import SMALL, WIDE
+from tests.packager.activation.storm_commands import SMALL, WIDE
+from tests.support.package_sets import archive, check, ok, tidy
+from tests.support.packager_command import working_on
 
 SECONDS = os.environ.get("PACKAGER_STORM_SECONDS", "8")
 SEED = os.environ.get("PACKAGER_STORM_SEED", str(random.SystemRandom().randrange(1 << 32)))
@@ -73,7 +72,7 @@ def start(*words: str | Path) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parent.parent,
+        cwd=Path(__file__).parents[3],
     )
 
 
@@ -92,7 +91,7 @@ def test_storm(tmp_path: Path) -> None:
     ok(root, "activate", "w--1", "b--1")
     readers = [start("-c", READER, root, str(FILES), *TOPS) for _ in range(READERS)]
     try:
-        module = "packager_activation.storm"
+        module = "tests.packager.activation.storm_commands"
         streams = [
             start("-m", module, root, archives, f"{SEED}-{n}", SECONDS) for n in range(STREAMS)
         ]

@@ -11,11 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from packager.commands import PACKAGER as PROGRAM
-from packager.output import amount, encode, printable
-from packager_command import BARE, PACKAGER, environment, staged, tar
-from packager_command import from_the_start as packager
-from packager_web import body, cut, drip, head, serve, stall, status
+from packager.cli.definitions import PACKAGER as PROGRAM
+from packager.cli.output import amount, encode, printable
+
+from tests.support.packager_command import BARE, PACKAGER, environment, staged, tar
+from tests.support.packager_command import from_the_start as packager
+from tests.support.web_server import body, cut, drip, head, serve, stall, status
 
 HELLO = tar(bin__hello=b"#!/bin/sh\necho hello\n")
 
@@ -161,8 +162,8 @@ def test_a_local_archive_is_added_without_the_parts_for_remote_ones(root: Path) 
     )
     imported = set(result.stdout.decode().splitlines()[-1].split())
     heavy = {"click", "requests", "urllib", "email", "dataclasses", "inspect", "socket", "random"}
-    assert "packager.store" in imported
-    assert not imported & {*heavy, "packager.remote"}
+    assert "packager.store.store" in imported
+    assert not imported & {*heavy, "packager.repositories.http_policy"}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

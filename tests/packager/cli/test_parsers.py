@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from packager import light, people
-from packager.commands import COMMANDS, EXIT_CODES, PACKAGER
-from packager.commands_activation import HOST_OPTIONS
-from packager.definition import ROOT, Command
-from packager.values import CONVERTERS, Malformed
+from packager.cli import click_parser, fast_parser
+from packager.cli.command_model import ROOT, Command
+from packager.cli.converters import CONVERTERS, Malformed
+from packager.cli.definitions import COMMANDS, EXIT_CODES, PACKAGER
+from packager.cli.definitions_activation import HOST_OPTIONS
 
 WORDS = [
     *(command.name for command in COMMANDS),
@@ -60,19 +60,19 @@ def plausible(draw: st.DrawFn) -> list[str]:
     ]
 
 
-def by_click(words: list[str], environment: dict[str, str]) -> light.Invocation | int:
+def by_click(words: list[str], environment: dict[str, str]) -> fast_parser.Invocation | int:
     before = dict(os.environ)
     os.environ.pop(ROOT.envvar or "", None)
     os.environ.update(environment)
     try:
-        return people.parse(PACKAGER, words)
+        return click_parser.parse(PACKAGER, words)
     finally:
         os.environ.clear()
         os.environ.update(before)
 
 
 def check(words: list[str], environment: dict[str, str]) -> bool:
-    accepted = light.parse(PACKAGER, words, environment)
+    accepted = fast_parser.parse(PACKAGER, words, environment)
     if accepted is None:
         return False
     parsed = by_click(words, environment)
@@ -149,11 +149,14 @@ def test_well_formed_lines_take_the_light_way(line: str) -> None:
     ],
 )
 def test_everything_else_is_left_to_click(line: str) -> None:
-    assert light.parse(PACKAGER, line.split(), {}) is None
+    assert fast_parser.parse(PACKAGER, line.split(), {}) is None
 
 
 def test_completion_is_left_to_click() -> None:
-    assert light.parse(PACKAGER, ["list"], {PACKAGER.completion_variable: "bash_complete"}) is None
+    assert (
+        fast_parser.parse(PACKAGER, ["list"], {PACKAGER.completion_variable: "bash_complete"})
+        is None
+    )
 
 
 def test_the_last_root_wins() -> None:
@@ -176,7 +179,7 @@ def test_handlers_take_what_the_definition_gives(command: Command) -> None:
 
 
 def test_the_manual_names_everything() -> None:
-    manual = (Path(__file__).parent.parent / "docs" / "packager.md").read_text()
+    manual = (Path(__file__).parents[3] / "docs" / "packager.md").read_text()
     for command in COMMANDS:
         assert f"packager {command.name}" in manual
         for option in (ROOT, *command.options):

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from packager_command import environment, tar
-from packager_command import from_the_start as packager
-from packager_web import Web, drip, head, serve
+
+from tests.support.packager_command import environment, tar
+from tests.support.packager_command import from_the_start as packager
+from tests.support.web_server import Web, drip, head, serve
 
 HELLO = tar(bin__hello=b"x" * 3000)
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packager.errors import Conflict, DataError, NotFound, UsageError
-from packager.ident import VERSION
-from packager.pkginfo import parse_pkginfo
-from packager.resolve import resolve
-from packager.solve import check, replaced
-from packager.versions import contains, key, parse_range
+from packager.base.errors import Conflict, DataError, NotFound, UsageError
+from packager.dependencies.relations import check, replaced
+from packager.dependencies.resolver import resolve
+from packager.package.package_id import VERSION
+from packager.package.pkginfo import parse_pkginfo
+from packager.package.versions import contains, key, parse_range
 
 HASH = "ffddcfb53168d42f92e4771c6f8a8a9a818fd6b8"
 ORDER = [
@@ -234,8 +234,11 @@ def test_what_can_not_be_resolved_is_explained(
 def test_a_set_of_ids_needs_no_resolver() -> None:
     """What a request starts: neither the library nor anything else that is slow to import."""
     code = (
-        "import sys, packager.solve, packager.hostplan, packager.hostapply, packager.facts;"
-        "packager.solve.check({'a--1': {'requires': ['a']}});"
+        "import sys;"
+        "from packager.dependencies import relations;"
+        "from packager.host import apply, host_plan;"
+        "from packager.package import host_declarations;"
+        "relations.check({'a--1': {'requires': ['a']}});"
         "slow = {'resolvelib', 'dataclasses', 'typing', 'subprocess', 'pathlib'};"
         "print(sorted(slow & set(sys.modules)))"
     )

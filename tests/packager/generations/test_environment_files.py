@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from packager.environment import environment_files, variables
-from packager.errors import DataError
-from packager.pkginfo import parse_pkginfo
+from packager.base.errors import DataError
+from packager.generations.environment_files import environment_files, variables
+from packager.package.pkginfo import parse_pkginfo
 
 SHELLS = [each for each in ("/bin/sh", "/bin/bash", "/bin/busybox") if Path(each).exists()]
 UNSAFE = r"""$(touch pwned)`touch pwned`${IFS}$HOME"'\ #;&|<>*?[]{}~!=%"""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .host import Host, Tools
+from tests.support.recording_host import Host, Tools
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ import signal
 import subprocess
 from pathlib import Path
 
-import forks
 import pytest
-from killing import counting, doing, points, why_no_strace
-from packager_activation.test_crash import age
 
-from .package import add
-from .test_kills import SERVICE, USERS, World, why_no_users
+from tests.packager.activation.test_kills import age
+from tests.packager.host.test_kills import SERVICE, USERS, World, why_no_users
+from tests.support import fork_server
+from tests.support.host_packages import add
+from tests.support.kill_points import counting, doing, points, why_no_strace
 
 OLD = ["activate", "base--1", "svc--1"]
 NEW = ["activate", "base--1", "state--1", "svc--2"]
@@ -68,7 +68,7 @@ class Machine:
         """Now, and after a command that a boot, or somebody, runs next."""
         assert self.boot() == self.before
         later = ["packager", "--root", self.world.top / "root", *LATER[number % len(LATER)]]
-        done = forks.run(later, os.environ)
+        done = fork_server.run(later, os.environ)
         assert done.returncode == 0, done.stderr
         assert self.boot() == self.before
 

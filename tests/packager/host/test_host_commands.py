@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from packager_command import packager
 
-from .host import Tools
-from .package import activate, add, host_options
+from tests.support.host_packages import activate, add, host_options
+from tests.support.packager_command import packager
+from tests.support.recording_host import Tools
 
 UNIT = "[Service]\nExecStart=/bin/true\n"
 

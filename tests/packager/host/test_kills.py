@@ -18,13 +18,13 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
-import forks
 import pytest
-from killing import CALLS, Point, points, tell, why_no_strace
-from packager.generation import active_generation
-from packager_activation.test_crash import age
+from packager.generations.document import active_generation
 
-from .package import add
+from tests.packager.activation.test_kills import age
+from tests.support import fork_server
+from tests.support.host_packages import add
+from tests.support.kill_points import CALLS, Point, points, tell, why_no_strace
 
 ALL_CALLS = (*CALLS, "chown", "fchown", "fchownat", "lchown")
 SERVICE = "[Service]\nExecStart=/bin/true\n"
@@ -109,7 +109,7 @@ class World:
             f"--state-dir={self.top}/lib/dcos",
             f"--config-dir={self.top}/config",
         ]
-        return forks.run(
+        return fork_server.run(
             ["packager", "--root", self.top / "root", words[0], *options, *words[1:]],
             {**os.environ, "PATH": f"{self.top}/tools:{os.environ['PATH']}"},
             tracer=tracer,

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 import requests
-from conftest import Simulator
-from killing import why_no_strace
-from packager_command import PACKAGER, environment, packager, staged, working_on
 
-from .package import activate, add, await_end
+from tests.conftest import Simulator
+from tests.support.host_packages import activate, add, await_end
+from tests.support.kill_points import why_no_strace
+from tests.support.packager_command import PACKAGER, environment, packager, staged, working_on
 
-TABLE = Path(__file__).parents[2] / "module/routes/packager.json"
+TABLE = Path(__file__).parents[3] / "module/routes/packager.json"
 HELLO = "#!/bin/sh\necho Hello World\n"
 
 

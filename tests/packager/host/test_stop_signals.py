@@ -8,13 +8,13 @@ import signal
 import time
 from pathlib import Path
 
-import forks
 import pytest
-from killing import why_no_strace
-from packager_command import environment, packager, staged
 
-from .host import Tools
-from .package import add, await_end, host_options
+from tests.support import fork_server
+from tests.support.host_packages import add, await_end, host_options
+from tests.support.kill_points import why_no_strace
+from tests.support.packager_command import environment, packager, staged
+from tests.support.recording_host import Tools
 
 UNIT = "[Service]\nExecStart=/bin/true\n"
 STARTS = (
@@ -40,7 +40,7 @@ def replace(tools: Tools, name: str, script: str) -> Path:
 def stopped(root: Path, tools: Tools, *words: str, tracer: list[str] | None = None) -> None:
     """Activate; it is told to stop on its way, and dies of that."""
     command = ["packager", words[0], *host_options(root), *words[1:]]
-    done = forks.run(command, environment(root, PATH=tools.path()), tracer=tracer or ())
+    done = fork_server.run(command, environment(root, PATH=tools.path()), tracer=tracer or ())
     assert done.returncode == -signal.SIGTERM, done.stderr.decode()
 
 
@@ -71,7 +71,7 @@ def test_just_when_it_starts_systemctl(root: Path, tools: Tools) -> None:
     log = root.parent / "log"
     tracer = ["strace", "-o", str(log), "-e", "trace=" + ",".join(f"?{each}" for each in STARTS)]
     command = ["packager", "activate", *host_options(root), "a--1"]
-    done = forks.run(command, environment(root, PATH=tools.path()), tracer=tracer)
+    done = fork_server.run(command, environment(root, PATH=tools.path()), tracer=tracer)
     assert done.returncode == 0
     call = next(each for each in STARTS if f"\n{each}(" in f"\n{log.read_text()}")
     packager(root, "deactivate", "--no-systemd", *host_options(root), "a")

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 
 import pytest
-from packager import hostapply, hostplan
-from packager.errors import ConfigError, Conflict, DataError, Denied
+from packager.base.errors import ConfigError, Conflict, DataError, Denied
+from packager.host import apply, host_plan
 
-from .host import Host, Tools, unchanged
+from tests.support.recording_host import Host, Tools, unchanged
 
 UNIT = "[Service]\nExecStart=/bin/true\n"
 
@@ -163,7 +163,7 @@ def test_a_failed_start_is_reported_and_tried_again(host: Host, tools: Tools) ->
         "Id=web.service\nLoadState=loaded\nActiveState=failed\nSubState=failed\nResult=exit-code\n",
     )
     tools.answer("journalctl", 0, "listening on 80\nit burns\n")
-    with pytest.raises(hostapply.UnitsFailed, match=r"web\.service: failed") as caught:
+    with pytest.raises(apply.UnitsFailed, match=r"web\.service: failed") as caught:
         host.activate(packages)
     assert "it burns" in str(caught.value) and "db.service" not in str(caught.value)
     assert [each.document() for each in caught.value.failures] == [
@@ -183,14 +183,14 @@ def test_a_service_that_dies_again_and_again_has_failed(host: Host, tools: Tools
         "Id=web.service\nLoadState=loaded\nActiveState=activating\nSubState=auto-restart\n"
         "Result=exit-code\n",
     )
-    with pytest.raises(hostapply.UnitsFailed, match=r"activating \(exit-code\)"):
+    with pytest.raises(apply.UnitsFailed, match=r"activating \(exit-code\)"):
         host.activate({"web--1": host.package("web--1", units__web_service=UNIT)})
 
 
 def test_systemctl_that_can_do_nothing(host: Host, tools: Tools) -> None:
     tools.answer("systemctl", 1, "System has not been booted with systemd as init system")
     packages = {"web--1": host.package("web--1", units__web_service=UNIT)}
-    with pytest.raises(hostapply.UnitsFailed, match="not been booted"):
+    with pytest.raises(apply.UnitsFailed, match="not been booted"):
         host.activate(packages)
     assert host.plan(packages)["start"] == ["web.service"]
 
@@ -230,7 +230,7 @@ def test_an_activation_cut_while_it_places_units_is_completed_or_undone(
     plan = host.plan(packages)
     unit.rename(unit.with_suffix(".away"))
     with pytest.raises(DataError):  # as a kill would, in the middle of the work
-        hostapply.after(plan, host.context(), host.emit)
+        apply.after(plan, host.context(), host.emit)
     (host.units / "web.service").write_text("half")
     unit.with_suffix(".away").rename(unit)
     assert host.plan({})["remove"] == ["web.service"]
@@ -282,8 +282,8 @@ def test_a_link_within_the_package_is_a_copy_in_place(host: Host, tools: Tools) 
 def test_one_unit_in_two_packages_is_a_conflict_only_where_both_count(host: Host) -> None:
     a = host.package("a--1", units__web_service=UNIT)
     b = host.package("b--1", units_slave__web_service=UNIT)
-    assert hostplan.conflicts({"a--1": a, "b--1": b}, ["master"]) == []
-    (reason,) = hostplan.conflicts({"a--1": a, "b--1": b}, ["slave"])
+    assert host_plan.conflicts({"a--1": a, "b--1": b}, ["master"]) == []
+    (reason,) = host_plan.conflicts({"a--1": a, "b--1": b}, ["slave"])
     assert "a--1 (units/web.service)" in reason and "b--1 (units_slave/web.service)" in reason
 
 
@@ -296,7 +296,7 @@ def test_kernel_settings(host: Host, tools: Tools) -> None:
     two = host.package("a--2", {"sysctl": {"a": {"vm.x": 1, "vm.y": "4"}}}, units__a_service=UNIT)
     host.activate({"a--2": two})
     assert ["sysctl", "-q", "-w", "vm.y=4"] in tools.calls()
-    assert json.loads(hostplan.service_configuration({"a--2": two})) == {
+    assert json.loads(host_plan.service_configuration({"a--2": two})) == {
         "sysctl": {"a": {"vm.x": 1, "vm.y": "4"}}
     }
 
@@ -316,9 +316,9 @@ def test_kernel_settings_that_differ_or_are_for_nothing_are_conflicts(host: Host
         )
         for name, value in (("a", "1"), ("b", "2"), ("c", 1))
     }
-    (reason,) = hostplan.conflicts(packages)
+    (reason,) = host_plan.conflicts(packages)
     assert reason == "a--1 (a) sets vm.x to 1, b--1 (b) to 2"
-    (reason,) = hostplan.conflicts({"d--1": host.package("d--1", {"sysctl": {"d": {"x": 1}}})})
+    (reason,) = host_plan.conflicts({"d--1": host.package("d--1", {"sysctl": {"d": {"x": 1}}})})
     assert "no service" in reason
 
 
@@ -327,13 +327,13 @@ def test_a_units_directory_that_is_not_writable_stops_it_before_anything(host: H
     host.units.chmod(0o555)
     plan = host.plan({"web--1": host.package("web--1", units__web_service=UNIT)}, no_systemd=True)
     with pytest.raises(Denied, match="--rooted-systemd"):
-        hostapply.before(plan, host.context(), host.emit)
+        apply.before(plan, host.context(), host.emit)
 
 
 def hostapply_facts(host: Host, package_id: str) -> dict[str, object]:
-    from packager.facts import facts
+    from packager.package.host_declarations import facts
 
-    from .host import record
+    from tests.support.recording_host import record
 
     return facts(package_id, str(host.root / "packages" / package_id), record(package_id, None))
 
@@ -367,7 +367,7 @@ def test_what_systemctl_failed_at_is_tried_again(host: Host, tools: Tools, verb:
         host.activate(packages)
         packages = {}
     tools.answer(f"systemctl-{verb}", 1, "Transport endpoint is not connected")
-    with pytest.raises(hostapply.UnitsFailed, match=f"systemctl {verb}: Transport"):
+    with pytest.raises(apply.UnitsFailed, match=f"systemctl {verb}: Transport"):
         host.activate(packages)
     tools.forget_answers()
     tools.calls()
@@ -382,7 +382,7 @@ def test_after_a_reload_that_failed_what_was_restarted_is_restarted_again(
     host.activate({"web--1": host.package("web--1", units__web_service=UNIT)})
     new = {"web--2": host.package("web--2", units__web_service=f"{UNIT}# 2\n")}
     tools.answer("systemctl-daemon-reload", 1, "Access denied")
-    with pytest.raises(hostapply.UnitsFailed, match="Access denied"):
+    with pytest.raises(apply.UnitsFailed, match="Access denied"):
         host.activate(new)
     tools.forget_answers()
     tools.calls()

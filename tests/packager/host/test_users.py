@@ -8,10 +8,10 @@ import pwd
 from pathlib import Path
 
 import pytest
-from packager import hostapply, users
-from packager.errors import Conflict, Denied, InputOutputError
+from packager.base.errors import Conflict, Denied, InputOutputError
+from packager.host import apply, users
 
-from .host import Host, Tools, mode, unchanged
+from tests.support.recording_host import Host, Tools, mode, unchanged
 
 pytestmark = pytest.mark.usefixtures("tools_on_path")
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files to others")
@@ -46,26 +46,26 @@ def test_a_failed_activation_takes_its_directory_back(host: Host) -> None:
         for name in ("old", "new")
     }
     plan = host.plan(packages)
-    hostapply.before(plan, host.context(), host.emit)
+    apply.before(plan, host.context(), host.emit)
     assert (host.state / "new").is_dir()
-    hostapply.undo(host.context(), host.emit)
+    apply.undo(host.context(), host.emit)
     assert [each.name for each in host.state.iterdir()] == ["old"]
-    hostapply.undo(host.context(), host.emit)  # twice is as good as once
+    apply.undo(host.context(), host.emit)  # twice is as good as once
     assert host.plan(packages) == plan
 
 
 def test_undo_leaves_a_directory_that_is_in_use(host: Host) -> None:
     plan = host.plan({"web--1": host.package("web--1", {"state_directory": True})})
-    hostapply.before(plan, host.context(), host.emit)
+    apply.before(plan, host.context(), host.emit)
     (host.state / "web/data").touch()
-    hostapply.undo(host.context(), host.emit)
+    apply.undo(host.context(), host.emit)
     assert (host.state / "web/data").exists()
 
 
 def test_what_a_killed_activation_made_is_taken_back_by_the_next(host: Host) -> None:
     """Killed between `before` and the switch: nobody calls `undo`."""
     web = host.package("web--1", {"state_directory": True})
-    hostapply.before(host.plan({"web--1": web}), host.context(), host.emit)
+    apply.before(host.plan({"web--1": web}), host.context(), host.emit)
     assert (host.state / "web").is_dir()
     host.activate({})
     assert not (host.state / "web").exists()
@@ -74,7 +74,7 @@ def test_what_a_killed_activation_made_is_taken_back_by_the_next(host: Host) -> 
 
 def test_what_a_killed_activation_made_stays_if_it_is_wanted(host: Host) -> None:
     web = {"web--1": host.package("web--1", {"state_directory": True})}
-    hostapply.before(host.plan(web), host.context(), host.emit)
+    apply.before(host.plan(web), host.context(), host.emit)
     host.activate(web)
     assert (host.state / "web").is_dir()
     assert host.plan(web) == {}
@@ -99,7 +99,7 @@ def test_a_missing_user_is_planned_and_made_by_useradd(
     assert plan["users"] == [
         {"name": "dcos_unheard_of", "group": "dcos_unheard_of", "package": "web--1"}
     ]
-    hostapply.before(plan, host.context(), host.emit)
+    apply.before(plan, host.context(), host.emit)
     assert tools.calls() == [
         [
             *("useradd", "--system", "--home-dir", str(host.root), "--no-create-home"),
@@ -116,7 +116,7 @@ def test_useradd_that_fails_stops_the_activation(
     tools.answer("useradd", 9, "")
     plan = host.plan({"web--1": host.package("web--1", {"username": "dcos_unheard_of"})})
     with pytest.raises(InputOutputError, match="dcos_unheard_of can't be made"):
-        hostapply.before(plan, host.context(), host.emit)
+        apply.before(plan, host.context(), host.emit)
 
 
 def test_no_user_is_made_without_root(
@@ -125,7 +125,7 @@ def test_no_user_is_made_without_root(
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     plan = host.plan({"web--1": host.package("web--1", {"username": "dcos_unheard_of"})})
     with pytest.raises(Denied, match="--no-users"):
-        hostapply.before(plan, host.context(), host.emit)
+        apply.before(plan, host.context(), host.emit)
     assert tools.calls() == []
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packager.config import load, parse
-from packager.errors import ConfigError
+from packager.base.errors import ConfigError
+from packager.repositories.configuration_file import load, parse
 
 KEY = "ed25519:" + "0f" * 32
 GOOD = f"""

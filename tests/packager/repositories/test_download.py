@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from packager.errors import (
+from packager.base.errors import (
     ConfigError,
     DataError,
     Denied,
@@ -23,9 +23,10 @@ from packager.errors import (
     Unavailable,
     UsageError,
 )
-from packager.fetch import fetch
-from packager.remote import Policy
-from packager_web import (
+from packager.repositories.download import fetch
+from packager.repositories.http_policy import Policy
+
+from tests.support.web_server import (
     Answer,
     Web,
     body,
@@ -419,7 +420,7 @@ def test_tls_that_is_none(download: Download) -> None:
 
 def test_a_certificate_must_be_trusted(download: Download, monkeypatch: pytest.MonkeyPatch) -> None:
     # A key that protects nothing, and its own certificate for "localhost", good for a century.
-    certificate = Path(__file__).parent / "packager_localhost.pem"
+    certificate = Path(__file__).parents[2] / "support" / "localhost.pem"
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
     with serve(body(DATA), tls=tls) as web:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from packager.indexing import index, opened
-from packager_command import PACKAGER, environment, packager, staged
-from packager_site import Site, archive, configuration, put, site
-from packager_web import cut, head, raw, stall, status
+from packager.repositories.index_build import index, opened
+
+from tests.support.packager_command import PACKAGER, environment, packager, staged
+from tests.support.repository_site import Site, archive, configuration, put, site
+from tests.support.web_server import cut, head, raw, stall, status
 
 SIZE = 400_000
 QUICK = ("--retries=0", "--read-timeout=2", "--connect-timeout=2")

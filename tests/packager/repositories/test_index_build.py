@@ -8,10 +8,11 @@ import os
 from pathlib import Path
 
 import pytest
-from packager import indexing
-from packager.indexing import Broken, Indexed, index, opened
-from packager_command import packager, tar
-from packager_site import archive, put
+from packager.repositories import index_build
+from packager.repositories.index_build import Broken, Indexed, index, opened
+
+from tests.support.packager_command import packager, tar
+from tests.support.repository_site import archive, put
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def directory(tmp_path: Path) -> Path:
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files count as settled at once; nobody changes them within a clock's tick here."""
-    monkeypatch.setattr(indexing, "SETTLED", -10.0)
+    monkeypatch.setattr(index_build, "SETTLED", -10.0)
 
 
 def make(directory: Path) -> Indexed:
@@ -87,7 +88,7 @@ def test_fresh_archives_are_read_again(directory: Path) -> None:
 )
 def test_a_damaged_memory_costs_only_time(directory: Path, content: bytes) -> None:
     first = make(directory)
-    (directory / indexing.CACHE).write_bytes(content)
+    (directory / index_build.CACHE).write_bytes(content)
     again = make(directory)
     assert (again.read, again.content) == (2, first.content)
 
@@ -126,7 +127,7 @@ def test_what_is_nobodys_business(directory: Path) -> None:
     put(directory / ".git", "g--1")
     assert make(directory).packages == 2
     assert sorted(each.name for each in directory.iterdir() if ".json" in each.name) == [
-        indexing.CACHE,
+        index_build.CACHE,
         "index.json",
     ]
 

@@ -9,9 +9,9 @@ from urllib.parse import unquote, urljoin, urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packager.errors import DataError
-from packager.ident import flaw
-from packager.repoindex import Package, decode, encode, location, path_flaw
+from packager.base.errors import DataError
+from packager.package.package_id import flaw
+from packager.repositories.index_format import Package, decode, encode, location, path_flaw
 
 SHA = "0123456789abcdef" * 4
 ENTRY: dict[str, object] = {

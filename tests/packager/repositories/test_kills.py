@@ -13,10 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from packager import indexing, seen
-from packager_site import put, site
+from packager.repositories import index_build, trusted_metadata
 
-from .test_trust import World
+from tests.packager.repositories.test_trust import World
+from tests.support.repository_site import put, site
 
 CALLS = ("mkdir", "write", "fchmod", "fsync", "rename", "unlink")
 
@@ -62,7 +62,7 @@ def count_down(at: int) -> None:
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setattr(indexing, "SETTLED", -10.0)  # only what is new is read
+    monkeypatch.setattr(index_build, "SETTLED", -10.0)  # only what is new is read
     put(tmp_path / "repo", "hello--1.0")
     with site(tmp_path / "repo") as served:
         made = World(tmp_path, served)
@@ -101,10 +101,10 @@ def test_remembering(world: World) -> None:
     while True:
         points += 1
         ended = not killed(world.read, points)
-        left = seen.load(str(world.path / "root"), "main")
+        left = trusted_metadata.load(str(world.path / "root"), "main")
         assert left is None or left.age >= age
         world.read()
-        now = seen.load(str(world.path / "root"), "main")
+        now = trusted_metadata.load(str(world.path / "root"), "main")
         assert now is not None and now.age >= age
         age = now.age
         assert leftovers(world.path / "root") == []

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from killing import tell, why_no_strace
-from packager import indexing, seen
-from packager_activation.power import Recording, judged, recording_to
-from packager_site import put, site
+from packager.repositories import index_build, trusted_metadata
 
-from .test_trust import World
+from tests.packager.repositories.test_trust import World
+from tests.support.kill_points import tell, why_no_strace
+from tests.support.power_loss import Recording, judged, recording_to
+from tests.support.repository_site import put, site
 
 REMEMBER = """
 import sys
@@ -33,7 +33,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     if why_no_strace():
         pytest.skip(why_no_strace())
     monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setattr(indexing, "SETTLED", -10.0)  # only what is new is read
+    monkeypatch.setattr(index_build, "SETTLED", -10.0)  # only what is new is read
     put(tmp_path / "repo", "hello--1.0")
     with site(tmp_path / "repo") as served:
         made = World(tmp_path, served)
@@ -70,8 +70,8 @@ def test_cut_at_every_call(
     put(world.repo, "hello--2.0")
     world.sign("own")
     world.read()
-    new = seen.load(str(world.path / "root"), "main")
-    old = seen.load(str(here), "main")
+    new = trusted_metadata.load(str(world.path / "root"), "main")
+    old = trusted_metadata.load(str(here), "main")
     assert new is not None and (old is None or new.age > old.age)
     shutil.copytree(here, before)
     command = [*recording_to(log), sys.executable, "-c", REMEMBER]
@@ -80,10 +80,10 @@ def test_cut_at_every_call(
     assert 0 < recording.reported <= len(recording.changes)
 
     def judge(image: Path, reported: bool) -> None:
-        found = seen.load(str(image), "main")
+        found = trusted_metadata.load(str(image), "main")
         age = None if found is None else found.age
-        seen.save(str(image), "main", new)  # the next command, which sees it again
-        again = seen.load(str(image), "main")
+        trusted_metadata.save(str(image), "main", new)  # the next command, which sees it again
+        again = trusted_metadata.load(str(image), "main")
         assert again is not None and again.same(new)
         assert not list(image.rglob("*.new"))
         allowed = [new.age] if reported else [old and old.age, new.age]

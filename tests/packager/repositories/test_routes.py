@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Simulator
-from packager.indexing import index, opened
-from packager_command import BARE
-from packager_site import configuration, put, site
+from packager.repositories.index_build import index, opened
 
-ROUTES = Path(__file__).parent.parent.parent / "module" / "routes" / "packager.json"
+from tests.conftest import Simulator
+from tests.support.packager_command import BARE
+from tests.support.repository_site import configuration, put, site
+
+ROUTES = Path(__file__).parents[3] / "module" / "routes" / "packager.json"
 
 
 @pytest.fixture

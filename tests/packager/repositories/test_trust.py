@@ -16,15 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from packager import config, keys, signing
-from packager.errors import ConfigError, DataError, PackagerError, UsageError
-from packager.indexing import index, opened
-from packager.remote import Policy
-from packager.repository import Opened, Repositories
-from packager_command import from_the_start, packager
-from packager_site import Site, configuration, put, site
-from packager_web import body
+from packager.base.errors import ConfigError, DataError, PackagerError, UsageError
+from packager.repositories import configuration_file, key_files, tuf_signing
+from packager.repositories.candidates import Opened, Repositories
+from packager.repositories.http_policy import Policy
+from packager.repositories.index_build import index, opened
 from securesystemslib.signer import CryptoSigner
+
+from tests.support.packager_command import from_the_start, packager
+from tests.support.repository_site import Site, configuration, put, site
+from tests.support.web_server import body
 
 QUICK = Policy(connect_timeout=2, read_timeout=2, retries=0, first_delay=0.001)
 
@@ -48,16 +49,16 @@ class World:
     def key(self, name: str) -> CryptoSigner:
         path = self.path / f"{name}.key"
         if not path.exists():
-            keys.make(str(path))
-        return keys.load(str(path))
+            key_files.make(str(path))
+        return key_files.load(str(path))
 
     def public(self, *names: str) -> list[str]:
-        return [keys.word(self.key(name).public_key) for name in names]
+        return [key_files.word(self.key(name).public_key) for name in names]
 
     def sign(self, *names: str, days: int = 30) -> None:
         with opened(str(self.repo)) as top:
             made = index(top, lambda event, /, **fields: None)
-            signing.sign(top, made.content, [self.key(each) for each in names], days=days)
+            tuf_signing.sign(top, made.content, [self.key(each) for each in names], days=days)
 
     def trust(self, *names: str, **more: object) -> None:
         arguments: dict[str, object] = {
@@ -68,14 +69,14 @@ class World:
             **more,
         }
         with opened(str(self.repo)) as top:
-            signing.trust(top, [self.key(each) for each in names], **arguments)  # type: ignore[arg-type]
+            tuf_signing.trust(top, [self.key(each) for each in names], **arguments)  # type: ignore[arg-type]
 
     def publics(self, *names: str) -> list[object]:
         return [self.key(each).public_key for each in names]
 
     def read(self, *trusted: str, remember: bool = True, **more: object) -> Opened:
         """What a host sees that trusts these keys."""
-        repository = config.Repository(
+        repository = configuration_file.Repository(
             "main",
             (self.site.url,),
             keys=tuple(w.removeprefix("ed25519:") for w in self.public(*(trusted or ("own",)))),
@@ -240,9 +241,9 @@ def test_a_rollback_that_only_the_snapshot_tells(world: World) -> None:
     world.read()
     with world.refused("older than what was seen"):
         path = world.metadata / "timestamp.json"
-        timestamp = signing.Metadata[signing.Timestamp].from_bytes(path.read_bytes())
+        timestamp = tuf_signing.Metadata[tuf_signing.Timestamp].from_bytes(path.read_bytes())
         timestamp.signed.version += 1
-        timestamp.signed.snapshot_meta = signing.MetaFile.from_data(1, kept, ["sha256"])
+        timestamp.signed.snapshot_meta = tuf_signing.MetaFile.from_data(1, kept, ["sha256"])
         timestamp.sign(world.key("own"))
         path.write_bytes(timestamp.to_bytes())
 
@@ -285,7 +286,7 @@ def test_a_revoked_key_signs_nothing_any_more(world: World) -> None:
         world.sign("own")
     stolen = world.metadata / "timestamp.json"
     with world.refused("not signed by those who may"):
-        timestamp = signing.Metadata[signing.Timestamp].from_bytes(stolen.read_bytes())
+        timestamp = tuf_signing.Metadata[tuf_signing.Timestamp].from_bytes(stolen.read_bytes())
         timestamp.signed.version += 1
         timestamp.sign(world.key("own"))
         stolen.write_bytes(timestamp.to_bytes())
@@ -295,7 +296,7 @@ def test_a_version_that_was_driven_up_can_be_left_by_another_key(world: World) -
     """A stolen key signs version 2,000,000,000; a new root with another key ends that."""
     stolen = world.metadata / "timestamp.json"
     honest = stolen.read_bytes()
-    timestamp = signing.Metadata[signing.Timestamp].from_bytes(honest)
+    timestamp = tuf_signing.Metadata[tuf_signing.Timestamp].from_bytes(honest)
     timestamp.signed.version = 2_000_000_000
     timestamp.sign(world.key("own"))
     stolen.write_bytes(timestamp.to_bytes())
@@ -313,7 +314,7 @@ def test_a_forged_root(world: World) -> None:
         evil = World(world.path / "evil", world.site)
         shutil.copy(world.path / "own.key", evil.path / "own.key")
         evil.trust("own", "thief", root_keys=evil.publics("thief"))
-        forged = signing.Metadata[signing.Root].from_bytes(
+        forged = tuf_signing.Metadata[tuf_signing.Root].from_bytes(
             (evil.metadata / "2.root.json").read_bytes()
         )
         del forged.signatures[world.key("own").public_key.keyid]
@@ -368,7 +369,7 @@ def test_a_mirror_that_is_frozen_is_left_for_the_next(world: World) -> None:
     world.sign("own")
     world.read()
     with site(old) as stale:
-        repository = config.Repository(
+        repository = configuration_file.Repository(
             "main",
             (stale.url, world.site.url),
             keys=(world.public("own")[0].removeprefix("ed25519:"),),
@@ -400,18 +401,18 @@ def test_a_damaged_memory_is_not_a_fresh_start(world: World, content: bytes) -> 
 
 
 def test_the_memory_never_goes_back(world: World) -> None:
-    from packager import seen
+    from packager.repositories import trusted_metadata
 
     root = str(world.path / "root")
     world.read()
-    older = seen.load(root, "main")
+    older = trusted_metadata.load(root, "main")
     assert older is not None
     world.sign("own")
     world.read()
-    newer = seen.load(root, "main")
+    newer = trusted_metadata.load(root, "main")
     assert newer is not None and newer.age > older.age
-    seen.save(root, "main", older)  # a command that began earlier comes to its end
-    again = seen.load(root, "main")
+    trusted_metadata.save(root, "main", older)  # a command that began earlier comes to its end
+    again = trusted_metadata.load(root, "main")
     assert again is not None and again.age == newer.age
 
 
@@ -422,7 +423,7 @@ def test_old_versions_are_cleared_away(world: World) -> None:
     names = sorted(each.name for each in world.metadata.iterdir() if len(each.name) < 40)
     versions = [f"{number}.{role}.json" for number in (5, 6, 7) for role in ("snapshot", "targets")]
     assert names == ["1.root.json", *versions, "timestamp.json"]
-    assert len(list(world.metadata.glob("*.index.json"))) == signing.KEPT
+    assert len(list(world.metadata.glob("*.index.json"))) == tuf_signing.KEPT
 
 
 def test_a_root_that_can_be_is_renewed_in_time(world: World) -> None:
@@ -473,7 +474,7 @@ def test_the_commands(world: World, tmp_path: Path) -> None:
 
 
 def test_a_redirect_to_a_file_is_refused(world: World) -> None:
-    from packager_web import status
+    from tests.support.web_server import status
 
     world.site.faults["metadata/1.root.json"] = [status("302 Found", Location="file:///etc/passwd")]
     with pytest.raises(PackagerError, match="a redirect leads to a file: URL"):

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from packager.errors import DataError
-from packager.limits import Limits
-from packager.store import Store
+from packager.archive.limits import Limits
+from packager.base.errors import DataError
+from packager.store.store import Store
 
-from .archives import (
+from tests.support.tar_archives import (
     BLOCK,
     COMPRESSORS,
     END,

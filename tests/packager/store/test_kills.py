@@ -14,13 +14,13 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import forks
 import pytest
-from killing import Point, counting, doing, points, tell, why_no_strace
-from packager.installed import installed_ids
-from packager.store import Store
+from packager.store.installed import installed_ids
+from packager.store.store import Store
 
-from .archives import GOOD, hard_link, snapshot
+from tests.support import fork_server
+from tests.support.kill_points import Point, counting, doing, points, tell, why_no_strace
+from tests.support.tar_archives import GOOD, hard_link, snapshot
 
 UNSYNCED = {"flock"}  # changes no disk: killed at, but no disk error can come of it
 ARCHIVE = hard_link("./lib/shared", "./bin/hello").join([GOOD[:-1024], GOOD[-1024:]])
@@ -58,10 +58,10 @@ class Scene:
         return root
 
     def run(self, root: Path, tracer: Sequence[str] = ()) -> subprocess.CompletedProcess[bytes]:
-        return forks.run(["packager", "--root", root, *self.words], os.environ, tracer=tracer)
+        return fork_server.run(["packager", "--root", root, *self.words], os.environ, tracer=tracer)
 
     def inject(self, root: Path, point: Point, what: str) -> subprocess.CompletedProcess[bytes]:
-        """Run the command in `root` and do `what` to it at `point` (see `killing.doing`)."""
+        """Run the command in `root` and do `what` to it at `point` (see `kill_points.doing`)."""
         return self.run(root, doing(what, point, self._top / "injected.log"))
 
 

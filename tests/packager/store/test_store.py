@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from packager.errors import (
+from packager.base.errors import (
     Conflict,
     DataError,
     Denied,
@@ -22,11 +22,11 @@ from packager.errors import (
     Temporary,
     UsageError,
 )
-from packager.ident import flaw, parse_id
-from packager.installed import installed_ids
-from packager.store import Store
+from packager.package.package_id import flaw, parse_id
+from packager.store.installed import installed_ids
+from packager.store.store import Store
 
-from .archives import (
+from tests.support.tar_archives import (
     COMPRESSORS,
     END,
     GOOD,

@@ -17,13 +17,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from killing import Point, counting, doing, points, tell, why_no_strace
-from packager.generation import active_number
-from packager.store import Store
-from packager_site import configuration, site
+from packager.generations.document import active_number
+from packager.store.store import Store
 
-from .power import Recording, judged, recording_to
-from .sets import archive, content, ok, run, seen, tidy, version
+from tests.support.kill_points import Point, counting, doing, points, tell, why_no_strace
+from tests.support.package_sets import archive, content, ok, run, seen, tidy, version
+from tests.support.power_loss import Recording, judged, recording_to
+from tests.support.repository_site import configuration, site
 
 A = version(1)
 INFO: dict[str, object] = {"environment": {"A": "1"}}

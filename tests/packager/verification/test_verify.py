@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 import requests
-from packager import verification
-from packager.errors import NotFound
+from packager.base.errors import NotFound
+from packager.verification import verify
 
-from .sets import add, ok, run, version
-from .test_routes import TABLE
+from tests.packager.activation.test_routes import TABLE
+from tests.support.package_sets import add, ok, run, version
 
 SERVICE = "[Service]\nExecStart=/bin/true\n"
 CHANGED, MISSING, FOREIGN = "changed", "missing", "foreign"
@@ -129,10 +129,10 @@ def test_any_change_of_the_active_generation_is_found(
     root: Path, path: str, change: Callable[[Path], object], told: dict[str, str]
 ) -> None:
     before, after = Told(), Told()
-    verification.verify(str(root), (), before)
+    verify.verify(str(root), (), before)
     assert all(event == "verified" and fields["ok"] for event, fields in before.events)
     change((root / "active").resolve() / path)
-    verification.verify(str(root), (), after)
+    verify.verify(str(root), (), after)
     differences = [fields for event, fields in after.events if event == "difference"]
     assert {each["path"]: each["kind"] for each in differences} == told
     assert all(each["generation"] == 1 for each in differences)
@@ -296,23 +296,23 @@ def test_side_by_side_is_the_same_as_one_after_the_other(
     (root / "manifests/idle--1").write_text("{}")
     (root / "active/bin/b").unlink()
     alone, together = Told(), Told()
-    verification.verify(str(root), (), alone, processors=1)
-    monkeypatch.setattr(verification, "WORTH", 0.0)
-    monkeypatch.setattr(verification, "LARGE", 30_000)
-    verification.verify(str(root), (), together, processors=3)
+    verify.verify(str(root), (), alone, processors=1)
+    monkeypatch.setattr(verify, "WORTH", 0.0)
+    monkeypatch.setattr(verify, "LARGE", 30_000)
+    verify.verify(str(root), (), together, processors=3)
     assert together.events == alone.events
     assert len(alone.events) == 5 + 8
     with pytest.raises(NotFound):
-        verification.verify(str(root), ["a--1", "a--9"], together, processors=3)
+        verify.verify(str(root), ["a--1", "a--9"], together, processors=3)
 
 
 def test_a_package_that_goes_while_all_are_verified(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verification, "installed_ids", lambda _: ["a--1", "gone--1", "idle--1"])
-    monkeypatch.setattr(verification, "WORTH", 0.0)
+    monkeypatch.setattr(verify, "installed_ids", lambda _: ["a--1", "gone--1", "idle--1"])
+    monkeypatch.setattr(verify, "WORTH", 0.0)
     told = Told()
-    verification.verify(str(root), (), told, processors=2)
+    verify.verify(str(root), (), told, processors=2)
     assert [fields.get("id") for _, fields in told.events] == ["a--1", "idle--1", None]
 
 
@@ -321,9 +321,9 @@ def test_what_can_not_be_read_ends_all_of_it(root: Path, monkeypatch: pytest.Mon
         pytest.skip("root may read everything")
     (root / "packages/b--1/bin").chmod(0)
     assert run(root, "verify").returncode == 77
-    monkeypatch.setattr(verification, "WORTH", 0.0)
-    with pytest.raises(verification.PackagerError) as caught:
-        verification.verify(str(root), (), Told(), processors=2)
+    monkeypatch.setattr(verify, "WORTH", 0.0)
+    with pytest.raises(verify.PackagerError) as caught:
+        verify.verify(str(root), (), Told(), processors=2)
     assert caught.value.exit_code == 77
     (root / "packages/b--1/bin").chmod(0o755)
 

@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from killing import Point, counting, doing, points
-from packager.errors import PackagerError
-from packager.generation import active_generation
-from packager.store import Store
-from packager_activation.sets import check, look, tidy
-from packager_web import serve
-from provisioner import runs
+from packager.base.errors import PackagerError
+from packager.generations.document import active_generation
+from packager.store.store import Store
+from provisioner.runs import run_records
 
-from .host import Host, profile
+from tests.support.kill_points import Point, counting, doing, points
+from tests.support.package_sets import check, look, tidy
+from tests.support.profile_host import Host, profile
+from tests.support.web_server import serve
 
 HOST = ("--no-systemd", "--no-users")
 NOBODY: dict[str, object] = {"http": [{"url": "http://127.0.0.1:1/"}]}  # nothing listens there
@@ -153,7 +153,10 @@ class Scene:
         if look(self.root) not in self.between:
             yield "neither the old nor the new set"
         try:
-            applied, pending = runs.applied(str(self.root)), runs.pending(str(self.root))
+            applied, pending = (
+                run_records.applied(str(self.root)),
+                run_records.pending(str(self.root)),
+            )
             active = active_generation(str(self.root))
         except PackagerError as error:
             yield str(error)

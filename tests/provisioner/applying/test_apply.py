@@ -12,13 +12,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from killing import Point, doing, why_no_strace
-from packager_command import waits_for
-from packager_store.archives import snapshot
-from packager_web import serve, status
-from provisioner_state.command import PROVISIONER
 
-from .host import UNIT, Host, configuration, profile, template
+from tests.support.kill_points import Point, doing, why_no_strace
+from tests.support.packager_command import waits_for
+from tests.support.profile_host import UNIT, Host, configuration, profile, template
+from tests.support.provisioner_machine import PROVISIONER
+from tests.support.tar_archives import snapshot
+from tests.support.web_server import serve, status
 
 SICK = "#!/bin/sh\ntest ! -e {}\n"
 

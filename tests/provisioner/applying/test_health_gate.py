@@ -8,9 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from packager_web import Answer, Request, Web, body, drip, head, raw, serve, stall, status
 
-from .host import Host, profile
+from tests.support.profile_host import Host, profile
+from tests.support.web_server import (
+    Answer,
+    Request,
+    Web,
+    body,
+    drip,
+    head,
+    raw,
+    serve,
+    stall,
+    status,
+)
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from killing import tell, why_no_strace
 
-from .scenes import SCENES, Scene
+from tests.provisioner.applying.kill_scenes import SCENES, Scene
+from tests.support.kill_points import tell, why_no_strace
 
 DECIDING = ("rename", "fsync", "syncfs", "unlink", "symlink")  # and not the filling of files
 

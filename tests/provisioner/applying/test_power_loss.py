@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from killing import tell, why_no_strace
-from packager_activation.power import Recording, judged, recording_to
-from packager_activation.sets import look
-from provisioner import runs
+from provisioner.runs import run_records
 
-from .scenes import Scene
+from tests.provisioner.applying.kill_scenes import Scene
+from tests.support.kill_points import tell, why_no_strace
+from tests.support.package_sets import look
+from tests.support.power_loss import Recording, judged, recording_to
 
 EVERY = 5  # images are so many that only one in so many is gone on with
 
@@ -38,7 +38,7 @@ def test_cut_at_every_call(
         number = next(numbers)
         wrong = list(scene.unreadable())
         if reported and not wrong:
-            applied, pending = runs.applied(str(image)), runs.pending(str(image))
+            applied, pending = run_records.applied(str(image)), run_records.pending(str(image))
             there = applied is not None and applied.number == 2 and pending is None
             if look(image) != scene.after or not there:
                 wrong.append("what was reported is not there")

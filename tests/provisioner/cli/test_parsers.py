@@ -10,10 +10,11 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from packager import light, people
-from packager.definition import Command
-from provisioner.commands import COMMANDS, EXIT_CODES, HOST, PROVISIONER
-from provisioner_state.command import Machine
+from packager.cli import click_parser, fast_parser
+from packager.cli.command_model import Command
+from provisioner.cli.definitions import COMMANDS, EXIT_CODES, HOST, PROVISIONER
+
+from tests.support.provisioner_machine import Machine
 
 by_name = pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 
@@ -38,8 +39,8 @@ def test_examples_are_lines_that_both_front_ends_take(command: Command) -> None:
         words = shlex.split(line.removeprefix('eval "$(').removesuffix(')"'))
         words = words[1 : next((at for at, word in enumerate(words) if word in "<>"), None)]
         words = [word.replace("=…", "=" + "0" * 64) for word in words]
-        accepted = light.parse(PROVISIONER, words, {})
-        parsed = people.parse(PROVISIONER, words)
+        accepted = fast_parser.parse(PROVISIONER, words, {})
+        parsed = click_parser.parse(PROVISIONER, words)
         assert accepted is not None and not isinstance(parsed, int)
         assert accepted == parsed
 

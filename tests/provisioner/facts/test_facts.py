@@ -16,14 +16,14 @@ from typing import Any
 
 import psutil
 import pytest
-from killing import why_no_strace
-from packager_store.archives import END, member
-from provisioner import facts, hostinfo
-from provisioner.hostinfo import Host
+from provisioner.facts import host_facts, system_information
+from provisioner.facts.system_information import Host
 
-from .command import PROVISIONER, Machine
+from tests.support.kill_points import why_no_strace
+from tests.support.provisioner_machine import PROVISIONER, Machine
+from tests.support.tar_archives import END, member
 
-MANUAL = Path(__file__).parents[2] / "docs" / "provisioner.md"
+MANUAL = Path(__file__).parents[3] / "docs" / "provisioner.md"
 
 
 @pytest.fixture
@@ -98,16 +98,20 @@ def test_the_manual_lists_them_all() -> None:
     """One row of the table each: name, meaning, source."""
     table = MANUAL.read_text().partition("\n## Facts\n")[2]
     rows = re.findall(r"^\| `([\w.]+)` \| (.*) \| (.*) \|$", table, re.MULTILINE)
-    wanted = [(fact.name, fact.what, fact.source) for fact in facts.FACTS] + [*facts.STORE_FACTS]
+    wanted = [(fact.name, fact.what, fact.source) for fact in host_facts.FACTS] + [
+        *host_facts.STORE_FACTS
+    ]
     assert rows == wanted, "\n".join(f"| `{a}` | {b} | {c} |" for a, b, c in wanted)
 
 
 def test_the_document_has_what_the_list_has(machine: Machine) -> None:
-    names = [fact.name for fact in facts.FACTS] + [name for name, _, _ in facts.STORE_FACTS]
+    names = [fact.name for fact in host_facts.FACTS] + [
+        name for name, _, _ in host_facts.STORE_FACTS
+    ]
     found = machine.json("facts")
     assert sorted(leaves(found)) == sorted([*names, "missing"])
-    steady = facts.for_templates()
-    assert sorted(leaves(steady)) == sorted(fact.name for fact in facts.FACTS if fact.steady)
+    steady = host_facts.for_templates()
+    assert sorted(leaves(steady)) == sorted(fact.name for fact in host_facts.FACTS if fact.steady)
     assert "available" not in steady["memory"]
 
 
@@ -204,7 +208,7 @@ def test_no_program_is_run(machine: Machine, tmp_path: Path) -> None:
 def test_os_release(content: str, expected: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/os-release").write_text(content)
-    assert hostinfo.os_release(Host(str(tmp_path))) == expected
+    assert system_information.os_release(Host(str(tmp_path))) == expected
 
 
 @pytest.mark.parametrize(
@@ -226,9 +230,9 @@ def test_time_zone(files: dict[str, str], expected: str | None, tmp_path: Path) 
             (tmp_path / "etc" / name).write_text(content)
     if expected is None:
         with pytest.raises(LookupError):
-            hostinfo.zone(Host(str(tmp_path)))
+            system_information.zone(Host(str(tmp_path)))
     else:
-        assert hostinfo.zone(Host(str(tmp_path))) == expected
+        assert system_information.zone(Host(str(tmp_path))) == expected
 
 
 def test_mounts(tmp_path: Path) -> None:
@@ -249,7 +253,7 @@ def test_mounts(tmp_path: Path) -> None:
         (tmp_path / each).mkdir(parents=True)
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/hosts").touch()
-    found = {each["path"]: each for each in hostinfo.mounts(Host(str(tmp_path)))}
+    found = {each["path"]: each for each in system_information.mounts(Host(str(tmp_path)))}
     assert list(found) == ["/", "/gone", "/home", "/with space\\040"]
     assert found["/gone"]["bytes"] is None
     assert found["/with space\\040"]["read_only"] is True
@@ -262,8 +266,8 @@ def test_nonsense_is_missing(content: str, tmp_path: Path) -> None:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(content.encode("latin-1"))
     host = Host(str(tmp_path))
-    for find in (hostinfo.boot_time, hostinfo.hypervisor):
+    for find in (system_information.boot_time, system_information.hypervisor):
         with pytest.raises((LookupError, ValueError)):
             find(host)
     with pytest.raises((LookupError, ValueError)):
-        hostinfo.memory(host, "MemTotal")
+        system_information.memory(host, "MemTotal")

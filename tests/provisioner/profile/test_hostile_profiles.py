@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from packager_store.archives import snapshot
 
-from .host import Host, configuration, profile, template
+from tests.support.profile_host import Host, configuration, profile, template
+from tests.support.tar_archives import snapshot
 
 
 class Refusing(Host):

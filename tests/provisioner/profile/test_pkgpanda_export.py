@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from packager_store.archives import snapshot
-from provisioner import pkgpanda
+from provisioner.profile import pkgpanda_export
 
-from .command import Machine
+from tests.support.provisioner_machine import Machine
+from tests.support.tar_archives import snapshot
 
 UNIT = "[Service]\nExecStart=/opt/mesosphere/bin/web\n"
 LATE = "dcos-provider-abcdef--setup"
@@ -232,4 +232,4 @@ def test_no_pkgpanda(machine: Machine) -> None:
     ],
 )
 def test_names(host: str, name: str) -> None:
-    assert pkgpanda.profile_name(host) == name
+    assert pkgpanda_export.profile_name(host) == name

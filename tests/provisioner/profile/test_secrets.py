@@ -11,9 +11,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from packager_site import put, site
 
-from .host import UNIT, Host, configuration, profile, template
+from tests.support.profile_host import UNIT, Host, configuration, profile, template
+from tests.support.repository_site import put, site
 
 CANARY = "canary-7f3a91"
 FILED = "canary-in-a-file-20c4"

@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 
 import pytest
-from packager_host.package import archive
-from packager_site import configuration, site
-from packager_web import body, serve, status
 
-from .host import Host, profile
+from tests.support.host_packages import archive
+from tests.support.profile_host import Host, profile
+from tests.support.repository_site import configuration, site
+from tests.support.web_server import body, serve, status
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from killing import counting, doing, points, tell, why_no_strace
-from packager_activation.sets import archive, tidy
-from packager_site import configuration, site
 
-from .command import Machine, profile
+from tests.support.kill_points import counting, doing, points, tell, why_no_strace
+from tests.support.package_sets import archive, tidy
+from tests.support.provisioner_machine import Machine, profile
+from tests.support.repository_site import configuration, site
 
 WEB = {
     "packages": ["hello"],

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from killing import why_no_strace
-from packager_activation.sets import archive
-from packager_site import configuration, site
 
-from .command import PROVISIONER, Machine, profile
+from tests.support.kill_points import why_no_strace
+from tests.support.package_sets import archive
+from tests.support.provisioner_machine import PROVISIONER, Machine, profile
+from tests.support.repository_site import configuration, site
 
 SERVICE = "[Service]\nExecStart=/bin/true\n"
 RUNNING = "Id=hello.service\nLoadState=loaded\nActiveState=active\nSubState=running\n"
