@@ -21,9 +21,9 @@ from tests.support.repository_site import put, site
 
 REMEMBER = """
 import sys
-from packager import seen
+from packager.repositories import trusted_metadata
 here, there = sys.argv[1:]
-seen.save(here, "main", seen.load(there, "main"))
+trusted_metadata.save(here, "main", trusted_metadata.load(there, "main"))
 print("remembered")
 """
 

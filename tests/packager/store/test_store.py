@@ -368,7 +368,7 @@ def test_a_living_writer_keeps_its_directory(tmp_path: Path) -> None:
 
 def test_a_dead_writers_directory_is_swept(tmp_path: Path) -> None:
     script = (
-        "import os, sys; from packager.store import Store\n"
+        "import os, sys; from packager.store.store import Store\n"
         "with Store(sys.argv[1]).staging() as place:\n"
         "    os.makedirs(place + '/tree/a/b'); os.symlink('/etc', place + '/tree/etc')\n"
         "    os._exit(9)\n"

@@ -84,8 +84,9 @@ def test_the_same_profile_again_needs_no_library(host: Host, tmp_path: Path) -> 
     (tmp_path / "web.json").write_text(json.dumps(WEB))
     assert host.run("apply", "--settle=0.001", tmp_path / "web.json").returncode == 0
     line = (
-        "import sys; from packager import front; from provisioner.commands import PROVISIONER;"
-        "front.run(PROVISIONER, sys.argv[1:]); print(*sys.modules)"
+        "import sys; from packager.cli import runner;"
+        "from provisioner.cli.definitions import PROVISIONER;"
+        "runner.run(PROVISIONER, sys.argv[1:]); print(*sys.modules)"
     )
     again = host.run("apply", tmp_path / "web.json", program=[sys.executable, "-c", line])
     assert b"nothing was changed" in again.stdout

@@ -168,8 +168,8 @@ def test_no_privileges_are_needed(machine: Machine) -> None:
     # The interpreter may lie where only root may read: all modules are loaded before.
     code = (
         "import os\n"
-        "from packager.front import run\n"
-        "from provisioner.commands import PROVISIONER\n"
+        "from packager.cli.runner import run\n"
+        "from provisioner.cli.definitions import PROVISIONER\n"
         "words = ['facts', '--format=json']\n"
         "run(PROVISIONER, words)\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"

@@ -144,8 +144,8 @@ def test_a_missing_library_is_one_clear_sentence(host: Host, tmp_path: Path) -> 
 
     line = (
         "import sys; sys.modules['yaml'] = sys.modules['jsonschema'] = None;"
-        "from packager import front; from provisioner.commands import PROVISIONER;"
-        "sys.exit(front.run(PROVISIONER, sys.argv[1:]))"
+        "from packager.cli import runner; from provisioner.cli.definitions import PROVISIONER;"
+        "sys.exit(runner.run(PROVISIONER, sys.argv[1:]))"
     )
     for content, words in (
         (b"profile: 1\n", b"profiles in YAML need the Python library yaml, which is not installed"),
