@@ -17,8 +17,6 @@ import pytest
 from xprocess import ProcessStarter, XProcess
 
 ROOT = Path(__file__).parent.parent
-# Behind everything else: here are directories named like the programs. For `from killing import …`.
-sys.path.append(str(Path(__file__).parent))
 # nohup, and whatever else starts the tests without a terminal, ignores SIGHUP, and so would every
 # program that a test starts: the tests decide themselves what is ignored.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -12,8 +12,8 @@ from pathlib import Path
 import pexpect
 import pytest
 from agentsim.client.command_outcome import Problem, exit_status
-from conftest import Simulator
 
+from tests.conftest import Simulator
 from tests.support.shell_table import shell_table
 
 CALL = [sys.executable, "-m", "agentsim", "call"]

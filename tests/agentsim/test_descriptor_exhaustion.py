@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import requests
-from conftest import Simulator
+
+from tests.conftest import Simulator
 
 TABLE = {
     "abi": 1,

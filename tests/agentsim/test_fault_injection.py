@@ -15,8 +15,8 @@ import requests
 from agentsim.simulator.fault_injection import BadRule, Injector, parse_rule
 from agentsim.simulator.log import Log
 from agentsim.suite.hosts.processes import wait_until
-from conftest import Simulator
 
+from tests.conftest import Simulator
 from tests.support.shell_table import shell_table
 
 Start = Callable[..., Simulator]

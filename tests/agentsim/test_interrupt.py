@@ -10,7 +10,8 @@ from pathlib import Path
 
 import requests
 from agentsim.suite.hosts.processes import wait_until
-from conftest import Simulator
+
+from tests.conftest import Simulator
 
 # Ignores SIGTERM; a grace period that no test waits for.
 STUBBORN = {

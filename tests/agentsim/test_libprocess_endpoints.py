@@ -15,8 +15,8 @@ import requests
 from agentsim.core.route_description import describe, from_help, help_lines, summary
 from agentsim.core.route_table import parse
 from agentsim.simulator.help_pages import markdown, pages
-from conftest import Simulator
 
+from tests.conftest import Simulator
 from tests.support.shell_table import shell_table
 
 ROOT = Path(__file__).parents[2]

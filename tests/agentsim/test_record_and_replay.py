@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from agentsim.wire.recording import Answer, normal, same
-from conftest import Simulator
 
+from tests.conftest import Simulator
 from tests.support.shell_table import shell_table
 
 Start = Callable[..., Simulator]

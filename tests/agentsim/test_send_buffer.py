@@ -15,7 +15,8 @@ from agentsim.run.spool import Spool
 from agentsim.suite.hosts.http_client import Connection
 from agentsim.suite.hosts.memory_use import MIB, bounded
 from agentsim.suite.hosts.processes import wait_until
-from conftest import Simulator
+
+from tests.conftest import Simulator
 
 SECONDS = 60.0
 CLIENTS = 8

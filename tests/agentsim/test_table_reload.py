@@ -10,8 +10,8 @@ from pathlib import Path
 
 import requests
 from agentsim.suite.hosts.processes import wait_until
-from conftest import Simulator
 
+from tests.conftest import Simulator
 from tests.support.shell_table import shell_table
 
 Start = Callable[..., Simulator]

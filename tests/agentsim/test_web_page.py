@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from conftest import Simulator
 
+from tests.conftest import Simulator
 from tests.support.chromium import browser
 
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">"

@@ -15,7 +15,7 @@ import socket
 import sys
 from pathlib import Path
 
-from packager_web import Answer, Request, Web, head, ranged, reset, serve, stall
+from tests.support.web_server import Answer, Request, Web, head, ranged, reset, serve, stall
 
 ETAG = '"the only one"'
 PIECE = 1 << 16

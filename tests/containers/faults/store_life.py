@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentsim.suite.hosts.http_client import Disconnected, Response
-from packager_activation.sets import check, look, tidy
+
+from tests.support.package_sets import check, look, tidy
 
 from .agents import SECONDS, Agent, archive
 

@@ -58,9 +58,20 @@ class Network:
         served = self._agents.volume / "served"
         served.mkdir()
         (served / FILE).write_bytes(archive({"bin/web": os.urandom(SIZE)}))
-        for program in (Path(__file__).with_name("repository.py"), TESTS / "packager_web.py"):
-            shutil.copy(program, self._agents.volume)
-        words = ["python3", str(self._agents.volume / "repository.py"), str(PORT), str(served)]
+        for program in ("containers/faults/repository.py", "support/web_server.py"):
+            copied = self._agents.volume / "tests" / program
+            copied.parent.mkdir(parents=True)
+            shutil.copy(TESTS / program, copied)
+        path = f"PYTHONPATH={self._agents.volume}"
+        words = [
+            "env",
+            path,
+            "python3",
+            "-m",
+            "tests.containers.faults.repository",
+            str(PORT),
+            str(served),
+        ]
         self._repository = self._agents.start(
             program=[*words, *faults], network=self._network, name=self.name
         )

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from packager_host.package import archive
+
+from tests.support.host_packages import archive
 
 from .conftest import containers_of
 
