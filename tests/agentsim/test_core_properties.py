@@ -10,11 +10,12 @@ from typing import Any
 
 import jsonschema
 import pytest
-from agentsim.core.answer import Outcome, answer
+from agentsim.core.answer import answer
 from agentsim.core.argv import Refusal, build
 from agentsim.core.argv_template import Literal, Value
 from agentsim.core.exit_record import exit_record
 from agentsim.core.formatting import stderr_tail
+from agentsim.core.outcome import Outcome
 from agentsim.core.query_string import BadQuery, decode
 from agentsim.core.route_match import Match, match
 from agentsim.core.route_table import Route, Table, TableError, parse

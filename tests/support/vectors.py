@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from agentsim.core.answer import Outcome
+from agentsim.core.outcome import Outcome
 from agentsim.core.route_table import Table, parse
 
 DIRECTORY = Path(__file__).parents[2] / "fixtures" / "vectors"

@@ -32,7 +32,7 @@ from agentsim.client.command_outcome import (
     problem,
 )
 from agentsim.client.terminal import Screen
-from agentsim.wire.basic_auth import CredentialsError, read_credentials
+from agentsim.files.credentials import CredentialsError, read_credentials
 
 _CONNECT_SECONDS = 10.0
 _READ = 1 << 16

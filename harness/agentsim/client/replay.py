@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import click
 
 from agentsim.client.terminal import tame
-from agentsim.wire.recording import (
+from agentsim.files.recording import (
     CLIENT,
     Answer,
     BadRecording,

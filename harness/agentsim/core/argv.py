@@ -13,7 +13,7 @@ from typing import Final
 from agentsim.core.argv_template import Literal
 from agentsim.core.formatting import quote
 from agentsim.core.parameters import TIMEOUT
-from agentsim.core.query_string import unescape
+from agentsim.core.percent_encoding import unescape
 from agentsim.core.route_table import Route
 from agentsim.core.status_names import REASONS
 from agentsim.core.value_types import UnfitError, judge

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agentsim.core.answer import Outcome
 from agentsim.core.formatting import json_string, seconds_text, stderr_tail
+from agentsim.core.outcome import Outcome
 from agentsim.core.status_names import signal_name
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from binascii import Error as HexError
-from binascii import unhexlify
 from dataclasses import dataclass
+
+from agentsim.core.percent_encoding import unescape
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +30,3 @@ def decode(query: bytes) -> dict[bytes, bytes] | BadQuery:
                 return BadQuery()
             result[decoded_key] = decoded_value
     return result
-
-
-def unescape(text: bytes) -> bytes | None:
-    """`text` with its percent escapes decoded; None if one is not `%` and two hex digits."""
-    if b"%" not in text:
-        return text
-    first, *rest = text.split(b"%")
-    parts = [first]
-    for part in rest:
-        try:
-            parts.append(unhexlify(part[:2]))
-        except HexError:
-            return None
-        if len(part) < 2:
-            return None
-        parts.append(part[2:])
-    return b"".join(parts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from agentsim.core.query_string import unescape
+from agentsim.core.percent_encoding import unescape
 from agentsim.core.route_table import Route, Table
 
 

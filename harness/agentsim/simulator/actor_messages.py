@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from agentsim.core.query_string import unescape
+from agentsim.core.percent_encoding import unescape
 from agentsim.simulator.exchange import ClientConnection, Exchange
 from agentsim.wire.request_parser import Request
 

@@ -11,7 +11,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from agentsim.core.answer import Outcome, method_not_allowed
+from agentsim.core.answer import method_not_allowed
+from agentsim.core.outcome import Outcome
 from agentsim.core.route_match import Match, MethodNotAllowed, match
 from agentsim.core.route_table import Route, Table
 from agentsim.run.concurrency_limit import ConcurrencyLimit

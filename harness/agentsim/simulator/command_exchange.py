@@ -17,9 +17,10 @@ from agentsim.core import answer as answers
 from agentsim.core import environment
 from agentsim.core.argv import CommandLine, Refusal, build
 from agentsim.core.exit_record import exit_record
+from agentsim.core.outcome import Outcome
 from agentsim.core.route_table import Route
 from agentsim.run.concurrency_limit import Waiter
-from agentsim.run.invocation import Invocation, Plan, Result
+from agentsim.run.invocation import CommandSpec, Invocation
 from agentsim.run.pipe_holders import Bystander
 from agentsim.run.spool import Buffer, Spool, SpoolFull
 from agentsim.simulator.command_registry import CommandRegistry
@@ -35,7 +36,7 @@ _DEV_NULL = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 class CommandObserver(Protocol):
     """Whoever is told of commands: the log, the counters, the page."""
 
-    def invocation(self, exchange: CommandExchange, outcome: answers.Outcome, size: int) -> None:
+    def invocation(self, exchange: CommandExchange, outcome: Outcome, size: int) -> None:
         """A command has ended, or could not be started; it has written `size` bytes."""
 
 
@@ -189,7 +190,7 @@ class CommandExchange(Exchange):
             stdin, lack = _DEV_NULL, error
         # Asked now: to look at a file rewinds it, and the command reads from the same place.
         own = stdin != _DEV_NULL and self._body is not None and self._body.file is None
-        plan = Plan(
+        spec = CommandSpec(
             command=self._table.table.command,
             arguments=line.arguments,
             environment=environment.environment(
@@ -214,7 +215,7 @@ class CommandExchange(Exchange):
         if self.host.tap is not None:
             output = self.host.tap(self, output)
         self._invocation = Invocation(
-            self.host.loop, plan, output, self._on_finished, self._on_bystanders
+            self.host.loop, spec, output, self._on_finished, self._on_bystanders
         )
         if lack is not None:
             self._invocation.cannot_start(lack)
@@ -290,25 +291,12 @@ class CommandExchange(Exchange):
         if self.pending is not None and self.pending.refusal:
             raise SpoolFull(self.pending.refusal)
 
-    def _on_finished(self, result: Result) -> None:
+    def _on_finished(self, outcome: Outcome, output_bytes: int) -> None:
         self._forget_body()  # the command had it open until now
         self._table.concurrency(self.route).release()
-        line = self._command_line
-        assert line is not None
-        status = result.status
-        outcome = answers.Outcome(
-            request_id=self.request_id,
-            reason=result.reason,
-            exit_code=status if status is not None and status >= 0 else None,
-            signal=-status if status is not None and status < 0 else None,
-            seconds=result.seconds,
-            timeout=line.timeout,
-            stderr=result.stderr,
-            detail=result.detail,
-        )
         self.host.commands.finish(self)
         for observer in self.host.observers:
-            observer.invocation(self, outcome, result.output)
+            observer.invocation(self, outcome, output_bytes)
         if self._gone:
             self._forget_output()
         elif self.streaming or (
@@ -326,7 +314,7 @@ class CommandExchange(Exchange):
                 f" and is left alone: {bystander.reason}"
             )
 
-    def _end_stream(self, outcome: answers.Outcome) -> None:
+    def _end_stream(self, outcome: Outcome) -> None:
         if not self.streaming:
             head = answers.stream_answer(self.route)
             self.begin_stream(head.status, head.headers)
@@ -334,7 +322,7 @@ class CommandExchange(Exchange):
         self.stream(newline + exit_record(outcome))
         self.end_stream()
 
-    def _answer_whole(self, outcome: answers.Outcome) -> None:
+    def _answer_whole(self, outcome: Outcome) -> None:
         output = self._output
         file = output.file if output is not None else None
         stdout = None if file is not None else output.read() if output is not None else b""

@@ -14,7 +14,7 @@ import os
 import re
 from collections.abc import Callable
 
-from agentsim.core.query_string import unescape
+from agentsim.core.percent_encoding import unescape
 from agentsim.simulator.actor_messages import LIBPROCESS_PROCESSES
 from agentsim.simulator.agent import Agent
 from agentsim.simulator.exchange import ClientConnection, Exchange

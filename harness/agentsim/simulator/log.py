@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TextIO
 
-from agentsim.core.answer import Outcome
+from agentsim.core.outcome import Outcome
 from agentsim.core.status_names import signal_name
 from agentsim.simulator.command_exchange import CommandExchange
 from agentsim.simulator.exchange import Exchange

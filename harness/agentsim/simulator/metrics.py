@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from agentsim.core.answer import Outcome, status_of
+from agentsim.core.answer import status_of
+from agentsim.core.outcome import Outcome
 from agentsim.core.route_table import Route
 from agentsim.simulator.agent import Agent
 from agentsim.simulator.command_exchange import CommandExchange

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from agentsim.core.answer import Outcome
+from agentsim.core.outcome import Outcome
 from agentsim.core.status_names import signal_name
 from agentsim.simulator.command_exchange import CommandExchange, Output
 from agentsim.simulator.exchange import Exchange

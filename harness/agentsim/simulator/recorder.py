@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from agentsim.files.recording import entry
 from agentsim.simulator.connection import Connection, Server
 from agentsim.simulator.exchange import Exchange
 from agentsim.simulator.log import Log
-from agentsim.wire.recording import entry
 
 #: Bytes of one exchange, in either direction, that a recording holds at the most.
 MAX_EXCHANGE_BYTES = 16 << 20

@@ -7,10 +7,10 @@ from itertools import groupby
 
 import pytest
 
+from agentsim.files.recording import Recorded, read
 from agentsim.suite.hosts.kinds import Host, Kind
 from agentsim.suite.hosts.probe_files import FIXTURES
 from agentsim.suite.recording_comparison import applies, differences, paths, play
-from agentsim.wire.recording import Recorded, read
 
 clause = pytest.mark.clause
 
