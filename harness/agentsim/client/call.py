@@ -134,7 +134,7 @@ def _headers(given: tuple[str, ...], user: str | None, credentials: Path | None)
         raise CallFailed(EX_USAGE, "--user and --credentials: give one of them")
     if credentials is not None:
         try:
-            known = read_credentials(credentials)
+            known, _ = read_credentials(credentials)
         except CredentialsError as error:
             raise CallFailed(EX_NOINPUT, str(error)) from None
         pair = b":".join(next(iter(known.items())))

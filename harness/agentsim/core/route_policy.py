@@ -19,6 +19,9 @@ MAX_TIMEOUT: Final = 86_400
 # libprocess queues a stream for a slow reader without bound, so its total is what must be bounded.
 MAX_STREAM_BYTES: Final = GIB
 
+MAX_PRINCIPALS: Final = 1000
+MAX_PRINCIPAL_BYTES: Final = 255
+
 NDJSON: Final = "application/x-ndjson"
 _TOKEN: Final = frozenset(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~"
@@ -37,6 +40,7 @@ POLICY_FIELDS: Final = (
     "limits",
     "working_directory",
     "realm",
+    "principals",
     "statuses",
 )
 # name -> least and greatest value
@@ -90,6 +94,7 @@ class Fields(TypedDict, total=False):
     limits: dict[str, int]
     working_directory: str
     realm: str | None
+    principals: tuple[str, ...]
     statuses: dict[int, int]
 
 
@@ -112,6 +117,7 @@ class Policy:
     limits: Limits
     working_directory: str
     realm: str | None
+    principals: tuple[str, ...]
     statuses: Mapping[int, int]
 
 
@@ -142,6 +148,8 @@ def read_policy(findings: Findings, place: str, value: Mapping[str, object]) -> 
                 found[name] = None if item is None else findings.seconds(inner, item, MAX_TIMEOUT)
             case "realm":
                 found[name] = None if item is None else _read_realm(findings, inner, item)
+            case "principals":
+                found[name] = () if item is None else _read_principals(findings, inner, item)
             case "working_directory":
                 keep(name, _read_directory(findings, inner, item))
             case "response":
@@ -189,6 +197,7 @@ def resolve(findings: Findings, place: str, defaults: Fields, own: Fields) -> Po
         limits=Limits(**{**defaults.get("limits", {}), **own.get("limits", {})}),
         working_directory=merged.get("working_directory", "/"),
         realm=merged.get("realm"),
+        principals=merged.get("principals", ()),
         statuses={**defaults.get("statuses", {}), **own.get("statuses", {})},
     )
 
@@ -201,6 +210,22 @@ def _read_realm(findings: Findings, place: str, value: object) -> str | None:
         )
         return None
     return realm
+
+
+def _read_principals(findings: Findings, place: str, value: object) -> tuple[str, ...]:
+    principals: list[str] = []
+    for index, item in enumerate(findings.sequence(place, value, 1, MAX_PRINCIPALS) or ()):
+        inner = member(place, index)
+        name = findings.string(inner, item)
+        if name is None:
+            continue
+        if not 0 < len(name.encode()) <= MAX_PRINCIPAL_BYTES:
+            findings.add(inner, "value", f"a principal has 1 to {MAX_PRINCIPAL_BYTES} bytes")
+        elif name in principals:
+            findings.add(inner, "duplicate-value", "this principal is there twice")
+        else:
+            principals.append(name)
+    return tuple(principals)
 
 
 def _fits(text: str, length: int, without: str) -> bool:

@@ -56,6 +56,8 @@ def parse(text: bytes, file: str) -> Table:
     """
     findings = Findings(file)
     top = _read_top(findings, read(text, findings))
+    if "$schema" in top:
+        findings.string("/$schema", top["$schema"])  # for editors
     process = _read_process(findings, top["process"]) if "process" in top else ""
     command = _read_command(findings, top["command"]) if "command" in top else ()
     environment = _read_environment(findings, top.get("environment", {}))
@@ -86,7 +88,7 @@ def _read_top(findings: Findings, value: object) -> dict[str, object]:
     findings.mapping(
         "",
         top,
-        known=("abi", "process", "command", "environment", "defaults", "routes"),
+        known=("$schema", "abi", "process", "command", "environment", "defaults", "routes"),
         required=("abi", "process", "command", "routes"),
     )
     return top
