@@ -18,14 +18,16 @@ if __name__ == "__main__":
             f" {sys.version_info[0]}.{sys.version_info[1]}: install one (`python3` of Debian 12 or"
             " Ubuntu 24.04, `python3.11` of Ubuntu 22.04) and run `python3.11 noxfile.py` with it."
         )
-    sys.path.insert(0, str(Path(__file__).resolve().parent / "harness"))
-    try:
-        import bootstrap
-    except ImportError as missing:
-        sys.exit(
-            f"noxfile.py: {sys.executable} is not a whole Python ({missing}): install the rest"
-            " (`sudo apt-get install python3 python3-venv` on Debian and Ubuntu), then this again."
-        )
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "harness"))
+try:
+    import bootstrap
+except ImportError as missing:
+    sys.exit(
+        f"noxfile.py: {sys.executable} is not a whole Python ({missing}): install the rest"
+        " (`sudo apt-get install python3 python3-venv` on Debian and Ubuntu), then this again."
+    )
+if __name__ == "__main__":
     bootstrap.main(sys.argv[1:])  # does not return: what follows needs nox, which this brings
 
 import nox
@@ -43,7 +45,7 @@ PATIENCE = 15.0
 
 def install(session: nox.Session) -> None:
     """The project and what its checks need; a run by script has them already (--no-install)."""
-    session.install("-e", ".[harness,develop]")
+    session.install(*bootstrap.requirements())
 
 
 @nox.session

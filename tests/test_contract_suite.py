@@ -114,7 +114,7 @@ def test_a_clause_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         "import pytest\n@pytest.mark.clause('ABI-NONE-1')\ndef test_x(): pass\n"
     )
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", tmp_path],
+        [sys.executable, "-m", "pytest", "-p", "agentsim.suite.plugin", tmp_path],
         capture_output=True,
         text=True,
         check=False,

@@ -37,7 +37,10 @@ def test_nothing_runs_beside_a_test_that_is_to_be_alone(tmp_path: Path) -> None:
     (tmp_path / "test_some.py").write_text(TESTS)
     for workers in ("0", "2"):
         result = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", f"-n{workers}", "test_some.py"],
+            [
+                *(sys.executable, "-m", "pytest", "-p", "agentsim.suite.plugin"),
+                *("-q", f"-n{workers}", "test_some.py"),
+            ],
             cwd=tmp_path,
             env={"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)},
             capture_output=True,

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from agentsim import __version__
 from agentsim.call import call_command
 from agentsim.core.table import Table, TableError, parse
 from agentsim.demo import command as demo_command
@@ -27,7 +26,7 @@ _TABLE = click.Path(path_type=Path)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="agentsim")
+@click.version_option(package_name="agentsim", prog_name="agentsim")
 def cli() -> None:
     """A Mesos agent's HTTP endpoints that run command lines, without a Mesos agent.
 

@@ -22,7 +22,6 @@ from urllib.parse import urlsplit
 
 import click
 
-from agentsim import __version__
 from agentsim.answered import NO_RECORD, Problem, ending, exit_status, is_record, problem
 from agentsim.shown import Screen
 from agentsim.wire.authentication import CredentialsError, read_credentials
@@ -117,7 +116,9 @@ def call_command(
 
 
 def _headers(given: tuple[str, ...], user: str | None, credentials: Path | None) -> dict[str, str]:
-    fields = {"User-Agent": f"agentsim/{__version__}", "Accept": "*/*"}
+    from importlib.metadata import version
+
+    fields = {"User-Agent": f"agentsim/{version('agentsim')}", "Accept": "*/*"}
     for header in given:
         name, colon, value = header.partition(":")
         if not colon or not name.strip():

@@ -46,9 +46,10 @@ def suite_command(arguments: tuple[str, ...]) -> None:
       agentsim suite --help
     """
     if importlib.util.find_spec("pytest") is None:
-        click.echo("agentsim suite: pytest is missing: install mesos-packager[harness]", err=True)
+        click.echo("agentsim suite: pytest is missing: install agentsim[suite]", err=True)
         sys.exit(EX_UNAVAILABLE)
     here = str(Path(__file__).parent)
-    options = [here, f"--rootdir={here}", "-p", "no:cacheprovider", *arguments]
+    plugin = ("-p", "agentsim.suite.plugin")  # what it adds to pytest is for these runs only
+    options = [here, f"--rootdir={here}", "-p", "no:cacheprovider", *plugin, *arguments]
     # A pytest of its own: this one has imported already what pytest wants to import itself.
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *options])
