@@ -74,13 +74,19 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style and types: ruff check, ruff format --check, mypy --strict; --fix goes to ruff check."""
+    """Style, types, imports: ruff, mypy --strict, import-linter; --fix goes to ruff check."""
     install(session)
     session.run("python", "-m", "ruff", "check", *session.posargs, external=True)
     session.run("python", "-m", "ruff", "format", "--check", external=True)
     session.run("python", "-m", "mypy", external=True)
     programs = ["noxfile.py", *(str(file) for file in sorted(Path("harness").glob("*.py")))]
+    programs += [str(file) for file in sorted(Path("harness/tools").glob("*.py"))]
     session.run("python", "-m", "mypy", *programs, external=True)
+    session.run("python", "-m", "mypy", "--package=tests", external=True)
+    if Path(".importlinter").exists():
+        session.run("lint-imports", external=True)
+    else:
+        session.log("the direction of imports is not checked: there is no .importlinter")
     lint_module(session)
 
 
@@ -100,6 +106,18 @@ def lint_module(session: nox.Session) -> None:
         )
     else:
         session.log("module/ is not looked through: cppcheck is not installed")
+
+
+@nox.session
+def long(session: nox.Session) -> None:
+    """What takes too long for `tests`, and a table of it; arguments: which parts (--help)."""
+    install(session)
+    session.run(
+        *("python", "harness/tools/long_runs.py"),
+        *session.posargs,
+        interrupt_timeout=PATIENCE,
+        external=True,
+    )
 
 
 @nox.session(venv_backend="none")
