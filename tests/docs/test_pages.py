@@ -48,3 +48,27 @@ def test_lines_can_be_read(page: Path) -> None:
     text = CODE.sub("", page.read_text(encoding="utf-8"))
     lines = [line for line in text.splitlines() if not line.startswith("|")]
     assert [line for line in lines if len(line) > WIDTH] == []
+
+
+def sections(page: Path) -> list[tuple[str, str]]:
+    """The sections of a page that name a folder first of all: that folder, and the text."""
+    parts = re.split(r"^##+ ", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    found = [(re.search(r"`((?:cli|harness|module)/[\w/]*/)`", part), part) for part in parts]
+    return [(base[1], part) for base, part in found if base]
+
+
+def test_the_architecture_names_files_that_are_there() -> None:
+    for base, text in sections(DOCS / "architecture.md"):
+        for name in re.findall(r"`([\w/]+(?:/|\.py))`", text):
+            assert (ROOT / base / name).exists() or (ROOT / name).exists(), base + name
+
+
+def test_the_architecture_names_every_room() -> None:
+    named = {
+        f"{base}{name}"
+        for base, text in sections(DOCS / "architecture.md")
+        for name in re.findall(r"`(\w+/)`", text)
+    }
+    for package in ("cli/packager", "cli/provisioner", "harness/agentsim"):
+        rooms = [each.parent for each in (ROOT / package).glob("*/*.py")]
+        assert {f"{room.relative_to(ROOT)}/" for room in rooms} <= named
