@@ -19,7 +19,7 @@ if __name__ == "__main__":
             " Ubuntu 24.04, `python3.11` of Ubuntu 22.04) and run `python3.11 noxfile.py` with it."
         )
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / "harness"))
+sys.path.insert(0, str(Path(__file__).resolve().parent / "harness" / "tools"))
 try:
     import bootstrap
 except ImportError as missing:
@@ -62,7 +62,7 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Every test, in parallel; arguments go to pytest (-k NAME, tests/test_x.py, -n0)."""
+    """Every test, in parallel; arguments go to pytest (-k NAME, tests/agentsim, -n0)."""
     install(session)
     session.run(
         *("python", "-m", "pytest", "--numprocesses=auto", "--maxprocesses=8"),
@@ -79,8 +79,7 @@ def lint(session: nox.Session) -> None:
     session.run("python", "-m", "ruff", "check", *session.posargs, external=True)
     session.run("python", "-m", "ruff", "format", "--check", external=True)
     session.run("python", "-m", "mypy", external=True)
-    programs = ["noxfile.py", *(str(file) for file in sorted(Path("harness").glob("*.py")))]
-    programs += [str(file) for file in sorted(Path("harness/tools").glob("*.py"))]
+    programs = ["noxfile.py", *(str(file) for file in sorted(Path("harness/tools").glob("*.py")))]
     session.run("python", "-m", "mypy", "--no-warn-unused-configs", *programs, external=True)
     if Path(".importlinter").exists():
         session.run("lint-imports", external=True)
@@ -151,7 +150,7 @@ def docker(session: nox.Session) -> None:
     """The images, and every clause against hosts in them; arguments: --help tells them."""
     install(session)
     session.run(
-        *("python", "harness/prove_containers.py"),
+        *("python", "harness/tools/container_suite.py"),
         *session.posargs,
         interrupt_timeout=PATIENCE,
         external=True,
@@ -163,7 +162,7 @@ def cluster(session: nox.Session) -> None:
     """A Mesos master and agents with the module, in containers, until Ctrl-C (--once: only try)."""
     install(session)
     session.run(
-        *("python", "harness/cluster.py"),
+        *("python", "harness/tools/mesos_cluster.py"),
         *session.posargs,
         interrupt_timeout=PATIENCE,
         external=True,
@@ -180,16 +179,15 @@ def peers(session: nox.Session) -> None:
                 session.log(f"{peer} is left out: it is not installed")
                 continue
             session.run(
-                *("python", "-m", "agentsim", "suite", "-p", "naive_host", "-p", "peers", "-n2"),
+                *("python", "-m", "agentsim", "suite", "-p", "tests.peers", "-n2"),
                 *(f"--abi-host={peer}", "--abi-deadline=6", "--abi-requests=400", "--tb=no", "-q"),
                 *(f"--abi-report={folder}/report", *session.posargs),
-                env={"PYTHONPATH": str(Path("tests").resolve())},
+                env={"PYTHONPATH": str(Path.cwd())},
                 success_codes=[0, 1],  # most of them fail something
                 external=True,
             )
         session.run(
-            *("python", "-m", "peers.page", f"{folder}/report.json", "docs/peers.md"),
-            env={"PYTHONPATH": "tests"},
+            *("python", "-m", "tests.peers.page", f"{folder}/report.json", "docs/peers.md"),
             external=True,
         )
 

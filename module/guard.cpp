@@ -2,11 +2,14 @@
 
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,6 +17,7 @@
 
 #include <stout/error.hpp>
 
+#include "procfs.hpp"
 #include "spawn.hpp"
 
 namespace command {
@@ -21,10 +25,26 @@ namespace command {
 constexpr size_t PLACES = 16384;
 constexpr pid_t TAKEN = -1; // A place whose command has not begun.
 
+// The kernel's name, which the headers of older systems do not have.
+constexpr long PIDFD_OPEN = 434;
+
+constexpr char NAME[] = "command-guard";
+
+// How long a command may take to begin, by the kernel's clock ticks.
+constexpr uint64_t LATE_TICKS = 100;
+
 constexpr double PATIENCE = 10; // Seconds, after SIGKILL.
 constexpr timespec PAUSE = {0, 50 * 1000 * 1000};
 
-static Guarded* places = nullptr; // Shared with the guard.
+// What is shared with the guard.
+struct Shared
+{
+  std::atomic<pid_t> guard; // Its own process id.
+  Guarded places[PLACES];
+};
+
+static Shared* shared = nullptr;
+static Guarded* places = nullptr;
 
 
 static double now()
@@ -35,6 +55,15 @@ static double now()
 }
 
 
+// Whether the number of a group has come to another process, once the group
+// had none any more. As long as it has one the number is not given away.
+static bool isStrangers(pid_t group, const Guarded& place)
+{
+  ProcessStat leader;
+  return readStat(group, &leader) && leader.began > place.began + LATE_TICKS;
+}
+
+
 // Returns whether any process of a command is left.
 static bool endCommands(double died)
 {
@@ -42,6 +71,10 @@ static bool endCommands(double died)
   for (Guarded* place = places; place < places + PLACES; ++place) {
     const pid_t group = place->group;
     if (group <= 0) {
+      continue;
+    }
+    if (isStrangers(group, *place)) {
+      place->group = 0;
       continue;
     }
     const double late = now() - std::max(place->end, died);
@@ -67,17 +100,21 @@ static bool endCommands(double died)
 // The guard's whole life. It came from a program with threads, so it may use
 // nothing but system calls; it keeps nothing of the agent open, and no signal
 // that is meant for the agent ends it.
-static void run(int pipe)
+//
+// It watches the agent itself, where the kernel has pidfds: the pipe ends only
+// when the last fork of the agent that has not executed its program has ended,
+// too.
+static void run(int agent, int pipe)
 {
   sigset_t all;
   sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
   ::setsid();
-  ::prctl(PR_SET_NAME, "command-guard");
-  ::dup2(pipe, 0);
+  ::prctl(PR_SET_NAME, NAME);
+  ::dup2(agent >= 0 ? agent : pipe, 0);
   closeFrom(1);
-  char byte;
-  while (::read(0, &byte, 1) < 0) {
+  pollfd watched = {0, POLLIN, 0};
+  while (::poll(&watched, 1, -1) < 1) {
   }
   const double died = now();
   do {
@@ -90,23 +127,29 @@ static void run(int pipe)
 Try<Nothing> startGuard()
 {
   void* memory = ::mmap(
-    nullptr, PLACES * sizeof(Guarded), PROT_READ | PROT_WRITE,
-    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+    -1, 0);
   int pipe[2]; // The agent never closes its end.
   if (memory == MAP_FAILED || ::pipe2(pipe, O_CLOEXEC) != 0) {
     return ErrnoError();
   }
-  places = static_cast<Guarded*>(memory);
+  shared = static_cast<Shared*>(memory);
+  places = shared->places;
+  const int agent = ::syscall(PIDFD_OPEN, ::getpid(), 0);
   // Twice, so that it is no child of the agent.
   const pid_t child = ::fork();
   if (child == 0) {
     const pid_t guard = ::fork();
     if (guard == 0) {
-      run(pipe[0]);
+      run(agent, pipe[0]);
     }
+    shared->guard = guard;
     ::_exit(guard < 0 ? errno : 0);
   }
   ::close(pipe[0]);
+  if (agent >= 0) {
+    ::close(agent);
+  }
   if (child < 0) {
     return ErrnoError();
   }
@@ -124,6 +167,7 @@ Guarded* guard(double seconds, double grace)
   for (Guarded* place = places; place < places + PLACES; ++place) {
     pid_t free = 0;
     if (place->group.compare_exchange_strong(free, TAKEN)) {
+      place->began = ticksNow();
       place->end = now() + seconds;
       place->grace = grace;
       place->told = false;
@@ -131,6 +175,26 @@ Guarded* guard(double seconds, double grace)
     }
   }
   return nullptr;
+}
+
+
+bool isGuarded(pid_t pid)
+{
+  for (const Guarded* place = places; place < places + PLACES; ++place) {
+    if (place->group == pid) {
+      return true;
+    }
+  }
+  return false;
+}
+
+
+pid_t parentOfOrphans()
+{
+  ProcessStat guard;
+  const bool there =
+    readStat(shared->guard, &guard) && ::strcmp(guard.name, NAME) == 0;
+  return there ? guard.parent : 0;
 }
 
 } // namespace command {

@@ -2,11 +2,15 @@
 //
 // The guard is a process of its own, forked once when the module starts: the
 // agent is small then, and all that the guard has to know later is in memory
-// that both share. It waits for the end of a pipe that only the agent holds
-// open, and then does to each process group what the agent would have done.
+// that both share. It waits for the agent's end, and then does to each process
+// group what the agent would have done.
+//
+// Sources: pidfd_open(2), proc(5).
 
 #ifndef __COMMAND_GUARD_HPP__
 #define __COMMAND_GUARD_HPP__
+
+#include <stdint.h>
 
 #include <sys/types.h>
 
@@ -25,6 +29,7 @@ struct Guarded
   // it has been reaped.
   std::atomic<pid_t> group;
 
+  uint64_t began; // At about that time, in ticks from the system's start.
   double end; // When it is to get SIGTERM; long ago: when the agent dies.
   double grace; // How much later it is to be killed.
   bool told; // It got SIGTERM from the guard.
@@ -38,6 +43,14 @@ Try<Nothing> startGuard();
 // the agent's death, counted from now; it is given back when its `group` is
 // set to 0. Null if there are more commands than the list has places.
 Guarded* guard(double seconds, double grace);
+
+// Whether this is a command in the list.
+bool isGuarded(pid_t pid);
+
+// Who becomes the parent of the orphans that a command leaves. The kernel does
+// not tell which ancestor has asked for them, but the guard is such an orphan.
+// 0 if the guard is gone.
+pid_t parentOfOrphans();
 
 } // namespace command {
 

@@ -9,6 +9,7 @@
 #include "core/text.hpp"
 
 #include "escaped.hpp"
+#include "procfs.hpp"
 
 using std::string;
 
@@ -209,6 +210,10 @@ void Invocation::exited()
     }
   }
   cancelTimers();
+  ProcessStat stat;
+  if ((output.fd >= 0 || error.fd >= 0) && readStat(child.pid, &stat)) {
+    began = stat.began; // While the number is still the command's.
+  }
   const int status = reap(child);
   if (status < 0) {
     outcome.signal = -status;
@@ -225,6 +230,7 @@ void Invocation::exited()
   }
   after("look", LOOK_SECONDS, [this]() { look(); });
   after("held", HELD_SECONDS, [this]() {
+    findHolders(true);
     close(&output);
     close(&error);
     finish();
@@ -235,14 +241,26 @@ void Invocation::exited()
 // Looks more than once: what escaped may have started others meanwhile.
 void Invocation::look()
 {
-  std::vector<int> pipes;
+  findHolders(false);
+  after("look", LOOK_AGAIN_SECONDS, [this]() { look(); });
+}
+
+
+void Invocation::findHolders(bool last)
+{
+  if (!began) {
+    return; // Nobody can be told to be the command's.
+  }
+  HolderSearch search;
   for (const Stream* stream : {&output, &error}) {
     if (stream->fd >= 0) {
-      pipes.push_back(stream->fd);
+      search.pipes.insert(pipeName(stream->fd));
     }
   }
-  killHolders(pipes);
-  after("look", LOOK_AGAIN_SECONDS, [this]() { look(); });
+  search.began = *began;
+  search.requestId = outcome.requestId;
+  search.last = last;
+  killHolders(search);
 }
 
 

@@ -15,6 +15,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include <stout/nothing.hpp>
@@ -68,6 +69,7 @@ private:
   void watchIdle();
   void exited();
   void look();
+  void findHolders(bool last);
   void finish();
 
   bool isReaped() const { return outcome.exitCode || outcome.signal; }
@@ -78,6 +80,7 @@ private:
   const OnFinished onFinished;
 
   Child child;
+  std::optional<uint64_t> began; // Clock ticks; once it has left pipes open.
   Stream output;
   Stream error;
   uint64_t exitWatch = 0;

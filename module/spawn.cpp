@@ -1,6 +1,7 @@
 #include "spawn.hpp"
 
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 
 #include "core/text.hpp"
 
@@ -54,8 +56,7 @@ struct Plan
   const char* program;
   char* const* argv;
   char* const* environment;
-  int output;
-  int error;
+  int handover; // A socket: takes the read ends of the command's pipes.
   Guarded* guarded;
 
   // What the child reports: the step that failed, and why.
@@ -70,7 +71,8 @@ void closeFrom(int first)
     return;
   }
   // An older kernel: what is open, not the million of what could be. readdir
-  // would allocate.
+  // would allocate. The directory itself needs a descriptor.
+  ::close(first);
   const int directory = ::open("/proc/self/fd", O_RDONLY | O_DIRECTORY);
   alignas(dirent64) char entries[4096];
   long size;
@@ -89,8 +91,71 @@ void closeFrom(int first)
 }
 
 
-// Runs in the child, on memory that it shares with the agent: system calls
-// only, and nothing that the agent would miss.
+// Makes the command's pipes and hands their read ends over. The write ends
+// never exist in the agent, which may fork at any moment: such a fork would
+// hold them, and the command's output would not end with the command.
+static bool makePipes(int handover, int* output, int* error)
+{
+  int outputs[2];
+  int errors[2];
+  if (::pipe2(outputs, O_CLOEXEC) != 0 || ::pipe2(errors, O_CLOEXEC) != 0) {
+    return false;
+  }
+  *output = outputs[1];
+  *error = errors[1];
+  char byte = 0;
+  iovec data = {&byte, 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {};
+  msghdr message = {};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof(control);
+  cmsghdr* rights = CMSG_FIRSTHDR(&message);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(2 * sizeof(int));
+  ::memcpy(CMSG_DATA(rights), &outputs[0], sizeof(int));
+  ::memcpy(CMSG_DATA(rights) + sizeof(int), &errors[0], sizeof(int));
+  return ::sendmsg(handover, &message, MSG_NOSIGNAL) == 1;
+}
+
+
+// Takes the read ends; returns false if not both of them fit into the table of
+// descriptors, and then keeps none.
+static bool takePipes(int handover, Child* child)
+{
+  char byte;
+  iovec data = {&byte, 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))];
+  msghdr message = {};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof(control);
+  if (::recvmsg(handover, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != 1) {
+    return false;
+  }
+  std::array<int, 2> ends = {-1, -1};
+  const cmsghdr* rights = CMSG_FIRSTHDR(&message);
+  if (rights != nullptr) {
+    ::memcpy(ends.data(), CMSG_DATA(rights), rights->cmsg_len - CMSG_LEN(0));
+  }
+  if (ends[1] < 0) {
+    if (ends[0] >= 0) {
+      ::close(ends[0]);
+    }
+    return false;
+  }
+  child->output = ends[0];
+  child->error = ends[1];
+  return true;
+}
+
+
+// Runs in the child, on memory that it shares with the agent, but with a table
+// of descriptors of its own: system calls only, and nothing that the agent
+// would miss.
 static int runChild(void* argument)
 {
   Plan* plan = static_cast<Plan*>(argument);
@@ -116,8 +181,13 @@ static int runChild(void* argument)
   }
   // The agent has descriptors 0 to 2 open, so none of these is one of them.
   ::dup2(plan->launch.input, 0);
-  ::dup2(plan->output, 1);
-  ::dup2(plan->error, 2);
+  ::dup2(plan->handover, 3);
+  closeFrom(4); // The agent's table may be full.
+  int output;
+  int error;
+  require(makePipes(3, &output, &error), "a pipe");
+  ::dup2(output, 1);
+  ::dup2(error, 2);
   closeFrom(3); // Before a limit hides some of them.
   for (const auto& [name, number] : route.limits) {
     const auto limit = LIMITS.find(name);
@@ -180,7 +250,8 @@ static StartError explain(int error, const string& step, const string& program)
 {
   const string words = ::strerror(error);
   if (
-    error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE) {
+    error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE ||
+    error == ETOOMANYREFS) { // In flight over all of a user's sockets.
     return StartError(
       "exhausted", "The host can't start another process now: " + words);
   }
@@ -227,25 +298,25 @@ Try<Child, StartError> spawn(const Launch& launch)
   const vector<char*> argv = pointers(launch.argv);
   const vector<char*> environment = pointers(entries);
 
-  int output[2];
-  int error[2];
-  if (::pipe2(output, O_CLOEXEC) != 0) {
+  int handover[2];
+  if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, handover) != 0) {
     return explain(errno, "", program.get());
   }
-  if (::pipe2(error, O_CLOEXEC) != 0) {
+  // Two pipes will come where now are this and one end of the pair: who has no
+  // room for them must know that before the command runs.
+  const int room = ::fcntl(handover[0], F_DUPFD_CLOEXEC, 0);
+  if (room < 0) {
     const int failure = errno;
-    ::close(output[0]);
-    ::close(output[1]);
+    ::close(handover[0]);
+    ::close(handover[1]);
     return explain(failure, "", program.get());
   }
 
   const bool endsWithAgent = launch.route.disconnect == "kill";
   Child child;
-  child.output = output[0];
-  child.error = error[0];
   child.guarded = guard(endsWithAgent ? 0 : launch.timeout, launch.route.grace);
-  Plan plan = {launch,    program->c_str(), argv.data(),  environment.data(),
-               output[1], error[1],         child.guarded};
+  Plan plan = {launch,      program->c_str(), argv.data(), environment.data(),
+               handover[1], child.guarded};
 
   // The child runs on a part of this stack, while this thread waits. No
   // signal reaches it before it has its own dispositions.
@@ -260,17 +331,22 @@ Try<Child, StartError> spawn(const Launch& launch)
   if (child.pid < 0 && errno == EINVAL) {
     child.pid = ::clone(runChild, top, flags, &plan); // Without pidfds.
   }
-  const int failure = child.pid < 0 ? errno : plan.failure;
+  int failure = child.pid < 0 ? errno : plan.failure;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 
-  ::close(output[1]);
-  ::close(error[1]);
+  ::close(handover[1]);
+  ::close(room);
+  if (failure == 0 && !takePipes(handover[0], &child)) {
+    // Another thread has taken the room: too late for the command not to have
+    // begun, but not for it to end at once.
+    ::killpg(child.pid, SIGKILL);
+    failure = EMFILE;
+  }
+  ::close(handover[0]);
   if (failure != 0) {
     reap(child);
-    for (int fd : {output[0], error[0], child.pidfd}) {
-      if (fd >= 0) {
-        ::close(fd);
-      }
+    if (child.pidfd >= 0) {
+      ::close(child.pidfd);
     }
     return explain(
       failure, plan.step == nullptr ? "" : plan.step, program.get());

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from packager import front
-from packager.commands import PACKAGER
+from packager.cli import runner
+from packager.cli.definitions import PACKAGER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,5 +19,5 @@ def main() -> NoReturn:
 
 
 def run(words: Sequence[str]) -> int:
-    """Run one command line (without the program's name); see `front.run`."""
-    return front.run(PACKAGER, words)
+    """Run one command line (without the program's name); see `runner.run`."""
+    return runner.run(PACKAGER, words)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from packager import front
+from packager.cli import runner
 
-from provisioner.commands import PROVISIONER
+from provisioner.cli.definitions import PROVISIONER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,4 +15,4 @@ if TYPE_CHECKING:
 
 def main() -> NoReturn:
     """The console script: run the command line of this process and end the process."""
-    sys.exit(front.run(PROVISIONER, sys.argv[1:]))
+    sys.exit(runner.run(PROVISIONER, sys.argv[1:]))

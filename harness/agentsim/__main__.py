@@ -1,28 +1,18 @@
-"""The command line of the simulated agent."""
+"""The command line of agentsim: every command is in the room of what it does."""
 
 from __future__ import annotations
 
-import sys
-import tempfile
-from pathlib import Path
+from os import EX_USAGE
 
 import click
 
-from agentsim.call import call_command
-from agentsim.core.table import Table, TableError, parse
-from agentsim.demo import command as demo_command
-from agentsim.replay import replay_command
-from agentsim.routes import routes_command
-from agentsim.simulator.inject import BadRule, parse_rule
-from agentsim.simulator.log import Log
-from agentsim.simulator.serve import CannotServe, Settings, serve
-from agentsim.suite.commands import probe_tables_command, suite_command
-from agentsim.verify.command import verify_command
-from agentsim.wire.authentication import CredentialsError, read_credentials
-
-EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE = 64, 65, 66, 69
-
-_TABLE = click.Path(path_type=Path)
+from agentsim.client.call import call_command
+from agentsim.client.replay import replay_command
+from agentsim.client.routes import routes_command
+from agentsim.demo.cli import demo_command
+from agentsim.simulator.cli import check_command, serve_command
+from agentsim.suite.cli import probe_tables_command, suite_command
+from agentsim.verify.cli import verify_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,180 +29,18 @@ def cli() -> None:
     """
 
 
-cli.add_command(call_command)
-cli.add_command(replay_command)
-cli.add_command(routes_command)
-cli.add_command(verify_command)
-
-
-@cli.command("serve")
-@click.argument("tables", metavar="TABLE…", nargs=-1, required=True, type=_TABLE)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port",
-    default=5051,
-    show_default=True,
-    type=click.IntRange(0, 65535),
-    help="Port to listen on; 0 takes a free one, which the first line names.",
-)
-@click.option(
-    "--spool-dir",
-    type=click.Path(path_type=Path, file_okay=False, exists=True, writable=True),
-    default=tempfile.gettempdir,  # looked for only if needed: there may be none
-    show_default="where temporary files go",
-    help="Directory for bodies and outputs that are too large for memory; no name is ever seen.",
-)
-@click.option(
-    "--spool-limit",
-    default=8192,
-    show_default=True,
-    metavar="MIB",
-    type=click.IntRange(1),
-    help="How much may lie there at once.",
-)
-@click.option(
-    "--credentials",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Credentials file in Mesos's format (JSON, or one 'principal secret' a line); routes with"
-    " a realm then ask for them. Without one every route is open.",
-)
-@click.option(
-    "--environment",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="An entry for the commands' environment, over the tables' own; may be repeated.",
-)
-@click.option(
-    "--log-format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How the log on standard error is written.",
-)
-@click.option(
-    "--page/--no-page",
-    default=True,
-    show_default=True,
-    help="Show a browser a page at / with the routes as forms and what runs; every other client"
-    " finds there what a real agent has, which is nothing.",
-)
-@click.option(
-    "--record",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Keep every exchange in this file, made anew, for `agentsim replay`.",
-)
-@click.option(
-    "--inject",
-    "faults",
-    multiple=True,
-    metavar="KIND[=AMOUNT]:ROUTE:PROBABILITY",
-    help="Let requests meet faults, to test a client: refuse, delay (seconds), kill (the command,"
-    " so many seconds after its start), slow (bytes a second), cut (after so many bytes). ROUTE is"
-    " a path such as /packager/add, or *. May be repeated.",
-)
-@click.option("--seed", default=0, show_default=True, help="The same seed injects the same faults.")
-def serve_command(
-    tables: tuple[Path, ...],
-    host: str,
-    port: int,
-    spool_dir: Path,
-    spool_limit: int,
-    credentials: Path | None,
-    environment: tuple[str, ...],
-    log_format: str,
-    page: bool,
-    record: Path | None,
-    faults: tuple[str, ...],
-    seed: int,
-) -> None:
-    """Serve the routes of one or more TABLEs until Ctrl-C.
-
-    A table that changes on disk is served as it is now; one with a mistake is reported, and the
-    one from before stays.
-
-    \b
-    Examples:
-      agentsim serve module/routes/packager.json --environment "PATH=$PATH" \\
-          --environment PACKAGER_ROOT=$HOME/store
-      agentsim serve my-command.json --port 0 --log-format json
-    """
-    loaded = _load(tables)
-    processes = [table.process for table in loaded]
-    for path, process in zip(tables, processes, strict=True):
-        if processes.count(process) > 1:
-            _fail(EX_DATAERR, f"{path}: /process: another table has the process id {process!r}")
-    try:
-        secrets = read_credentials(credentials) if credentials else {}
-    except CredentialsError as error:
-        _fail(EX_DATAERR, str(error))
-    try:
-        rules = [parse_rule(fault) for fault in faults]
-    except BadRule as error:
-        _fail(EX_USAGE, f"--inject {error}")
-    settings = Settings(
-        loaded,
-        [path.resolve() for path in tables],
-        host,
-        port,
-        spool_dir.resolve(),
-        spool_limit << 20,
-        secrets,
-        dict(_environment_entry(entry) for entry in environment),
-        record.resolve() if record else None,
-        rules,
-        seed,
-        page,
-    )
-    try:
-        serve(settings, Log(as_json=log_format == "json"))
-    except CannotServe as error:
-        _fail(EX_UNAVAILABLE, str(error))
-
-
-@cli.command("check")
-@click.argument("tables", metavar="TABLE…", nargs=-1, required=True, type=_TABLE)
-def check_command(tables: tuple[Path, ...]) -> None:
-    """Say of every TABLE whether a host would serve it, and if not, where and why not.
-
-    Exits with 65 if a table is refused, 66 if one can't be read.
-    """
-    for path, table in zip(tables, _load(tables), strict=True):
-        click.echo(f"{path}: /{table.process}: all good, routes: {len(table.routes)}")
-
-
-cli.add_command(demo_command)
-cli.add_command(probe_tables_command)
-cli.add_command(suite_command)
-
-
-def _load(paths: tuple[Path, ...]) -> list[Table]:
-    tables, problems, status = [], [], EX_DATAERR
-    for path in paths:
-        try:
-            tables.append(parse(path.read_bytes(), str(path)))
-        except OSError as error:
-            problems.append(f"{path}: can't be read: {error.strerror}")
-            status = EX_NOINPUT
-        except TableError as error:
-            problems += map(str, error.problems)
-    if problems:
-        _fail(status, *problems)
-    return tables
-
-
-def _environment_entry(entry: str) -> tuple[str, str]:
-    name, equals, value = entry.partition("=")
-    if not equals or not name.isidentifier() or not name.isascii():
-        _fail(EX_USAGE, f"--environment {entry!r}: expected NAME=VALUE")
-    if name.startswith("ABI_"):
-        _fail(EX_USAGE, f"--environment {name}: names that start with ABI_ are the host's own")
-    return name, value
-
-
-def _fail(status: int, *lines: str) -> None:
-    for line in lines:
-        click.echo(line, err=True)
-    sys.exit(status)
+for command in (
+    call_command,
+    check_command,
+    demo_command,
+    probe_tables_command,
+    replay_command,
+    routes_command,
+    serve_command,
+    suite_command,
+    verify_command,
+):
+    cli.add_command(command)
 
 
 def main() -> None:

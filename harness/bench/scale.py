@@ -24,8 +24,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from packager import durable
-from packager.store import Store
+from packager.base import durable_files
+from packager.store.store import Store
 
 PACKAGER = Path(sys.executable).with_name("packager")
 # A process inherits the peak memory of the one that starts it, so that is a small one.
@@ -53,7 +53,7 @@ def main() -> None:
 
 def measure(top: Path, packages: int, files: int) -> None:
     """The table."""
-    os.fsync = durable.sync_filesystem = lambda _: None
+    os.fsync = durable_files.sync_filesystem = lambda _: None
     root = top / "root"
     start = time.perf_counter()
     add(root, "package-0--2", 0, files)

@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         named = {str(name) for mark in item.iter_markers("clause") for name in mark.args}
         # What was recorded is of libprocess.
-        fits = named & set(APPLYING) and "test_recorded" not in item.nodeid
+        fits = named & set(APPLYING) and "test_recordings" not in item.nodeid
         (kept if fits else left).append(item)
     config.hook.pytest_deselected(items=left)
     items[:] = kept

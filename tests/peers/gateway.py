@@ -18,10 +18,10 @@ from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])  # -I and -S: a gateway starts once per request
 
-from agentsim.core.argv import Invocation, build
-from agentsim.core.match import Match, match
-from agentsim.core.query import BadQuery, decode
-from agentsim.core.table import parse
+from agentsim.core.argv import CommandLine, build
+from agentsim.core.query_string import BadQuery, decode
+from agentsim.core.route_match import Match, match
+from agentsim.core.route_table import parse
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def main() -> None:
     if isinstance(query, BadQuery):
         refuse(400)
     invocation = build(found.route, query, found.rest)
-    if not isinstance(invocation, Invocation):
+    if not isinstance(invocation, CommandLine):
         refuse(invocation.status)
     if not rest:
         head(200, found.route.type)

@@ -19,7 +19,8 @@ from agentsim.suite.hosts import (
     free_port,
     register,
 )
-from naive_host import Hanging
+
+from tests.peers.naive_host import Hanging
 
 HERE = Path(__file__).parent
 GATEWAY = (

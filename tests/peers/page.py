@@ -1,4 +1,4 @@
-"""Writes docs/peers.md from a report of the contract suite: `python -m peers.page REPORT FILE`."""
+"""Writes docs/peers.md from a report of the suite: `python -m tests.peers.page REPORT FILE`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from agentsim.suite.clauses import clauses
 
-from peers.applying import APPLYING
+from tests.peers.applying import APPLYING
 
 HEAD: Final = """# The contract and what else there is
 
@@ -25,7 +25,7 @@ pipes, bodies, signals and clients. Written by `nox -s peers`, which runs the
 | simulator | `agentsim serve`, this project's |
 | lighttpd | lighttpd 1.4 with mod_cgi, answers passed on as they come |
 | webhook | webhook 2.8, the output in the response |
-| naive | a host as one writes it in an afternoon, `tests/naive_host.py` |
+| naive | a host as one writes it in an afternoon, `tests/peers/naive_host.py` |
 
 None of these knows a route table, so a small program stands between the peer and the command
 (`tests/peers/gateway.py`): it finds the command line that a request stands for and becomes that

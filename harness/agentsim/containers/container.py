@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from docker.errors import DockerException
 
-from agentsim.containers.sweep import remove
+from agentsim.containers.cleanup import remove
 
 if TYPE_CHECKING:
     from docker import DockerClient

@@ -11,10 +11,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from .argv import Refusal, refuse
-from .statuses import EX_TEMPFAIL, EXIT_STATUSES, REASONS, RETRY_REASONS, SYSEXITS, signal_name
-from .table import Route
-from .text import json_string, seconds_text, short_seconds, stderr_tail
+from agentsim.core.argv import Refusal, refuse
+from agentsim.core.formatting import json_string, seconds_text, short_seconds, stderr_tail
+from agentsim.core.outcome import Outcome
+from agentsim.core.route_table import Route
+from agentsim.core.status_names import (
+    EX_TEMPFAIL,
+    EXIT_STATUSES,
+    REASONS,
+    RETRY_REASONS,
+    SYSEXITS,
+    signal_name,
+)
 
 # Output of more bytes than this is answered from a file, not from memory.
 MEMORY_BYTES: Final = 65536
@@ -22,31 +30,6 @@ MEMORY_BYTES: Final = 65536
 PROBLEM_TYPE: Final = "application/problem+json"
 _URN: Final = "urn:command-abi:1:"
 _RETRY_AFTER: Final = ("Retry-After", "1")
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one invocation.
-
-    `reason` is a key of REASONS: "exit", "signal", or why the host ended the command or could not
-    start it. Of `exit_code` and `signal` (a number) one is None, both if it never started.
-    `timeout` is the time-out that applied and `seconds` the time the command took, both in seconds.
-    `stderr` is what it wrote there, the last 4097 bytes at least. `detail` says why a command could
-    not be started, without a full stop: what could not be used, and strerror(3)'s words.
-    """
-
-    request_id: str
-    reason: str
-    exit_code: int | None
-    signal: int | None
-    seconds: float
-    timeout: float
-    stderr: bytes = b""
-    detail: str = ""
-
-    @property
-    def started(self) -> bool:
-        return self.exit_code is not None or self.signal is not None
 
 
 @dataclass(frozen=True, slots=True)

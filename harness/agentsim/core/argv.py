@@ -10,19 +10,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from .elements import Literal
-from .parameters import TIMEOUT
-from .query import unescape
-from .statuses import REASONS
-from .table import Route
-from .text import quote
-from .values import UnfitError, judge
+from agentsim.core.argv_template import Literal
+from agentsim.core.formatting import quote
+from agentsim.core.parameters import TIMEOUT
+from agentsim.core.percent_encoding import unescape
+from agentsim.core.route_table import Route
+from agentsim.core.status_names import REASONS
+from agentsim.core.value_types import UnfitError, judge
 
 _TIMEOUT_KEY: Final = TIMEOUT.encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
-class Invocation:
+class CommandLine:
     """What to run: arguments to follow the table's command, and the time-out in seconds."""
 
     arguments: list[bytes]
@@ -45,11 +45,11 @@ def refuse(reason: str, detail: str) -> Refusal:
     return Refusal(status, reason, title, detail)
 
 
-def build(route: Route, query: Mapping[bytes, bytes], rest: bytes) -> Invocation | Refusal:
-    """The invocation that a request asks for.
+def build(route: Route, query: Mapping[bytes, bytes], rest: bytes) -> CommandLine | Refusal:
+    """The command line that a request asks for.
 
-    `query` is what `agentsim.core.query.decode` gave, `rest` what `agentsim.core.match` left over
-    of the path.
+    `query` is what `agentsim.core.query_string.decode` gave, `rest` what
+    `agentsim.core.route_match` left over of the path.
     """
     values: dict[str, list[bytes]] = {}
     timeout = route.timeout
@@ -79,7 +79,7 @@ def build(route: Route, query: Mapping[bytes, bytes], rest: bytes) -> Invocation
         else:
             for value in values.get(element.name, ()):
                 arguments.append(element.prefix + value)
-    return Invocation(arguments, timeout)
+    return CommandLine(arguments, timeout)
 
 
 def _given(

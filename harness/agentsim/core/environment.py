@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from .table import ABI_VERSION, Route, Table
-from .text import seconds_text
+from agentsim.core.formatting import seconds_text
+from agentsim.core.route_table import ABI_VERSION, Route, Table
 
 BASE: Final[Mapping[str, str]] = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

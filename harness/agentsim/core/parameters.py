@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from .problem import MAX_INTEGER, Findings, member
-from .values import Boolean, Enum, Integer, List, Scalar, String, Type
+from agentsim.core.table_errors import MAX_INTEGER, Findings, member
+from agentsim.core.value_types import Boolean, Enum, Integer, List, Scalar, String, Type
 
 MAX_LENGTH: Final = 65535
 MAX_ITEMS: Final = 1024

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Final
 
-from .elements import Element, read_argv
-from .parameters import Parameter, read_help, read_parameters
-from .policy import POLICY_FIELDS, Fields, Policy, read_policy, resolve
-from .problem import Findings, member
-from .statuses import METHODS
+from agentsim.core.argv_template import Element, read_argv
+from agentsim.core.parameters import Parameter, read_help, read_parameters
+from agentsim.core.route_policy import POLICY_FIELDS, Fields, Policy, read_policy, resolve
+from agentsim.core.status_names import METHODS
+from agentsim.core.table_errors import Findings, member
 
 MAX_PATH: Final = 1024
 

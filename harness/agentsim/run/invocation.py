@@ -11,14 +11,19 @@ Four rules hold here:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from agentsim.run.escaped import kill_holders
+from agentsim.core.outcome import Outcome
+from agentsim.run.pipe_holders import Bystander, HolderSearch, Search, pipe_name
+from agentsim.run.procfs import read_process
 from agentsim.run.spawn import (
+    RUNNING,
     Child,
     Exhausted,
     StartFailed,
@@ -30,19 +35,21 @@ from agentsim.run.spawn import (
 )
 from agentsim.run.spool import SpoolFull
 
-_READ = 256 * 1024
+_READ_BYTES = 256 * 1024
 #: Bytes of standard error that are kept, counted from its end: one more than is shown, so that a
 #: cut character can be told.
-STDERR_TAIL = 4097
+MAX_STDERR_BYTES = 4097
 #: Seconds to wait for pipes that others hold on to after the command has exited.
-HELD_PIPE_WAIT = 1.0
-_HELD_PIPE_LOOK = 0.02
-_HELD_PIPE_LOOK_AGAIN = 0.2
-_DRAIN_READS = 16  # of _READ bytes: more than the largest pipe holds
+MAX_HELD_PIPE_SECONDS = 1.0
+_FIRST_LOOK_SECONDS = 0.02
+_NEXT_LOOK_SECONDS = 0.2
+_MAX_DRAIN_READS = 16  # of _READ_BYTES: more than the largest pipe holds
+
+_HOLDERS: Final = HolderSearch(lambda: RUNNING)
 
 
 @dataclass(slots=True)
-class Plan:
+class CommandSpec:
     """All that is needed to run a command once.
 
     Attributes:
@@ -70,51 +77,33 @@ class Plan:
     request_id: str
 
 
-@dataclass(slots=True)
-class Result:
-    """How an invocation ended.
-
-    Attributes:
-        status: exit code, or the negative number of a signal; None if the command never ran.
-        reason: `exit`, `signal`, or why the host ended it (`timeout`, `output-limit`, …), or why
-            it was not started (`start-failed`, `exhausted`).
-        seconds: from start to end.
-        stderr: the last bytes of standard error, at most `STDERR_TAIL`.
-        output: bytes of standard output that were passed on.
-        detail: a sentence for `start-failed` and `spool-full`.
-    """
-
-    status: int | None
-    reason: str
-    seconds: float
-    stderr: bytes
-    output: int
-    detail: str = ""
-
-
 class Invocation:
     """A command that runs.
 
     Args:
         loop: the event loop.
-        plan: what to run.
+        spec: what to run.
         on_output: takes standard output as it comes; may raise SpoolFull.
-        on_finished: told the result, once.
+        on_finished: told, once, how it ended and how many bytes of output were passed on.
+        on_bystanders: told which processes held the command's pipes after its end and were left
+            alone, as they are not known to descend from it; maybe after `on_finished`.
     """
 
     __slots__ = (
+        "_began",
         "_child",
         "_cut",
         "_detail",
         "_exited",
         "_last_output",
         "_loop",
+        "_on_bystanders",
         "_on_finished",
         "_on_output",
         "_open",
         "_output",
-        "_plan",
         "_reason",
+        "_spec",
         "_started",
         "_status",
         "_stderr",
@@ -124,15 +113,18 @@ class Invocation:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        plan: Plan,
+        spec: CommandSpec,
         on_output: Callable[[bytes], None],
-        on_finished: Callable[[Result], None],
+        on_finished: Callable[[Outcome, int], None],
+        on_bystanders: Callable[[Sequence[Bystander]], None],
     ) -> None:
         self._loop = loop
-        self._plan = plan
+        self._spec = spec
         self._on_output = on_output
         self._on_finished = on_finished
+        self._on_bystanders = on_bystanders
         self._child: Child | None = None
+        self._began: int | None = None  # clock ticks; known only if its pipes stay open
         self._reason = ""
         self._detail = ""
         self._exited = False
@@ -149,24 +141,19 @@ class Invocation:
         """The command's process id, 0 if it could not be started."""
         return self._child.pid if self._child else 0
 
-    @property
-    def stderr(self) -> bytes:
-        """The last of standard error so far."""
-        return self._stderr
-
     def start(self) -> None:
         """Start the command; a failure to start is reported through `on_finished`, too."""
-        plan, loop = self._plan, self._loop
+        spec, loop = self._spec, self._loop
         self._started = self._last_output = time.monotonic()
         try:
-            program = find(plan.command[0], plan.environment["PATH"])
+            program = find(spec.command[0], spec.environment["PATH"])
             child = self._child = spawn(
                 program,
-                [*plan.command, *plan.arguments],
-                plan.environment,
-                plan.stdin,
-                plan.limits,
-                plan.directory,
+                [*spec.command, *spec.arguments],
+                spec.environment,
+                spec.stdin,
+                spec.limits,
+                spec.directory,
             )
         except StartFailed as error:
             self._reason = "exhausted" if isinstance(error, Exhausted) else "start-failed"
@@ -180,8 +167,8 @@ class Invocation:
             loop.add_reader(child.pidfd, self._exit_seen)
         else:
             SIGCHLD_WATCHERS.add(self._exit_seen)
-        self._timers["timeout"] = loop.call_later(plan.timeout, self.end, "timeout")
-        if plan.idle_timeout is not None:
+        self._timers["timeout"] = loop.call_later(spec.timeout, self.end, "timeout")
+        if spec.idle_timeout is not None:
             self._watch_idle()
 
     def cannot_start(self, error: OSError) -> None:
@@ -203,7 +190,7 @@ class Invocation:
     def _take(self, data: bytes) -> None:
         if self._cut:
             return
-        room = self._plan.max_bytes - self._output
+        room = self._spec.max_bytes - self._output
         try:
             if room:
                 self._on_output(data[:room])
@@ -219,12 +206,12 @@ class Invocation:
         assert self._child is not None
         data = self._read(self._child.stderr)
         if data:
-            self._stderr = (self._stderr + data)[-STDERR_TAIL:]
+            self._stderr = (self._stderr + data)[-MAX_STDERR_BYTES:]
         return bool(data)
 
     def _read(self, descriptor: int) -> bytes:
         try:
-            data = os.read(descriptor, _READ)
+            data = os.read(descriptor, _READ_BYTES)
         except BlockingIOError:
             return b""
         if data:
@@ -241,8 +228,8 @@ class Invocation:
         os.close(descriptor)
 
     def _watch_idle(self) -> None:
-        assert self._plan.idle_timeout is not None
-        due = self._last_output + self._plan.idle_timeout
+        assert self._spec.idle_timeout is not None
+        due = self._last_output + self._spec.idle_timeout
         if due <= self._loop.time():
             self.end("idle-timeout")
         else:
@@ -266,7 +253,7 @@ class Invocation:
         pid = self._child.pid
         signal_group(pid, signal.SIGTERM)
         signal_group(pid, signal.SIGCONT)  # a stopped process acts on SIGTERM only once it runs
-        self._timers["grace"] = self._loop.call_later(self._plan.grace, self.kill)
+        self._timers["grace"] = self._loop.call_later(self._spec.grace, self.kill)
 
     def kill(self) -> None:
         """Kill the command's process group now."""
@@ -283,6 +270,9 @@ class Invocation:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+        if self._open:
+            process = read_process(child.pid)  # while the number is still the command's
+            self._began = process.began if process is not None else None
         self._status = reap(child)
         self._exited = True
         if child.pidfd >= 0:
@@ -291,8 +281,8 @@ class Invocation:
         else:
             SIGCHLD_WATCHERS.discard(self._exit_seen)
         if self._open:
-            self._look_for_holders(_HELD_PIPE_LOOK)
-            self._timers["held"] = self._loop.call_later(HELD_PIPE_WAIT, self._let_go)
+            self._look_for_holders(_FIRST_LOOK_SECONDS)
+            self._timers["held"] = self._loop.call_later(MAX_HELD_PIPE_SECONDS, self._let_go)
         else:
             self._finish()
 
@@ -302,7 +292,7 @@ class Invocation:
             (child.stderr, self._read_stderr),
             (child.stdout, self._read_stdout),
         ):
-            for _ in range(_DRAIN_READS):
+            for _ in range(_MAX_DRAIN_READS):
                 if descriptor not in self._open or not read():
                     break
 
@@ -310,12 +300,26 @@ class Invocation:
         """After so many seconds, and again then: who is killed may have started others."""
 
         def look() -> None:
-            kill_holders(self._open)
-            self._look_for_holders(_HELD_PIPE_LOOK_AGAIN)
+            self._look(everybody=False)
+            self._look_for_holders(_NEXT_LOOK_SECONDS)
 
         self._timers["look"] = self._loop.call_later(seconds, look)
 
+    def _look(self, *, everybody: bool) -> None:
+        if self._began is None:
+            return  # nobody can be told to be the command's
+        loop, tell = self._loop, self._on_bystanders
+
+        def on_bystanders(bystanders: Sequence[Bystander]) -> None:
+            if everybody:  # of an earlier look they may have been taken for what they are not yet
+                with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                    loop.call_soon_threadsafe(tell, bystanders)
+
+        pipes = frozenset(map(pipe_name, self._open))
+        _HOLDERS.begin(Search(pipes, self._began, everybody, on_bystanders))
+
     def _let_go(self) -> None:
+        self._look(everybody=True)
         for descriptor in tuple(self._open):
             self._close(descriptor)
         self._finish()
@@ -332,19 +336,20 @@ class Invocation:
                 # It may be cut in the middle of a character.
                 self._reason, self._detail = "start-failed", report.decode(errors="replace")
                 self._status = None
-        reason = self._reason or ("signal" if (self._status or 0) < 0 else "exit")
-        on_finished, result = (
-            self._on_finished,
-            Result(
-                self._status,
-                reason,
-                time.monotonic() - self._started,
-                self._stderr,
-                self._output,
-                os.fsencode(self._detail).decode(errors="replace"),  # names have any bytes
-            ),
+        self._on_finished(self._outcome(), self._output)
+
+    def _outcome(self) -> Outcome:
+        status = self._status  # exit code, or the negative number of a signal
+        return Outcome(
+            request_id=self._spec.request_id,
+            reason=self._reason or ("signal" if (status or 0) < 0 else "exit"),
+            exit_code=status if status is not None and status >= 0 else None,
+            signal=-status if status is not None and status < 0 else None,
+            seconds=time.monotonic() - self._started,
+            timeout=self._spec.timeout,
+            stderr=self._stderr,
+            detail=os.fsencode(self._detail).decode(errors="replace"),  # names have any bytes
         )
-        on_finished(result)
 
 
 #: Invocations without a pidfd, looked at after each SIGCHLD.

@@ -5,6 +5,9 @@ that cannot be executed as an error, and sets session, signal mask and dispositi
 limits, umask, niceness or a working directory; routes that ask for one of these start through
 `launcher.py`, which sets them and then becomes the command.
 
+No fork of this process ever has an end of a pipe that a command writes into: such a fork would keep
+the pipe open after the command's end. Those ends exist under a lock that every `os.fork` takes.
+
 Source: posix_spawn(3), execve(2), pidfd_open(2).
 """
 
@@ -16,6 +19,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +27,18 @@ from typing import NamedTuple
 _LAUNCHER = str(Path(__file__).with_name("launcher.py"))
 #: What this process ignores (Python ignores SIGPIPE and SIGXFSZ), a child would go on ignoring.
 _IGNORED = [n for n in signal.valid_signals() if signal.getsignal(n) is signal.SIG_IGN]
+
+#: Held while this process has an end of a pipe that a command writes into. Reentrant, so that what
+#: forks in the middle of a start, such as a finaliser, does not wait for itself.
+_WRITE_ENDS = threading.RLock()
+os.register_at_fork(
+    before=_WRITE_ENDS.acquire,
+    after_in_parent=_WRITE_ENDS.release,
+    after_in_child=_WRITE_ENDS.release,
+)
+
+#: The process ids of the commands that were started and not reaped yet.
+RUNNING: set[int] = set()
 
 
 class StartFailed(Exception):
@@ -98,6 +114,20 @@ def spawn(
         StartFailed: the program can't be executed.
         Exhausted: the host is out of descriptors, processes or memory.
     """
+    with _WRITE_ENDS:
+        child = _spawn(program, arguments, environment, stdin, limits, directory)
+    RUNNING.add(child.pid)
+    return child
+
+
+def _spawn(
+    program: str,
+    arguments: list[str | bytes],
+    environment: Mapping[str, str],
+    stdin: int,
+    limits: Mapping[str, int],
+    directory: str,
+) -> Child:
     opened: list[int] = []
     try:
         stdout, stdout_end = os.pipe2(os.O_CLOEXEC)
@@ -199,6 +229,7 @@ def reap(child: Child) -> int:
     Returns:
         The exit code (0 or more), or the negative number of the signal that ended it.
     """
+    RUNNING.discard(child.pid)
     if child.pidfd >= 0:
         info = os.waitid(os.P_PIDFD, child.pidfd, os.WEXITED)
     else:

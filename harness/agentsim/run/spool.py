@@ -1,8 +1,8 @@
 """Bytes on their way: a little in memory, the rest in unnamed files of one directory.
 
-Whatever a client sends or a command prints, memory use stays bounded: past `MEMORY` bytes a buffer
-moves to a file that has no name (it is gone with its last descriptor, so a killed host leaves
-nothing behind).  All files together stay within the spool's limit.
+Whatever a client sends or a command prints, memory use stays bounded: past `MAX_BUFFER_BYTES` a
+buffer moves to a file that has no name (it is gone with its last descriptor, so a killed host
+leaves nothing behind).  All files together stay within the spool's limit.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 #: Bytes that a buffer keeps in memory before it moves to a file.
-MEMORY = 64 * 1024
+MAX_BUFFER_BYTES = 64 * 1024
 
 
 class SpoolFull(Exception):
@@ -30,14 +30,14 @@ class Spool:
 
     Attributes:
         used: bytes in all files together, now.
-        held: bytes in memory of all backlogs together, now (backlog.py).
+        buffered: bytes in memory of all send buffers together, now (send_buffer.py).
     """
 
     def __init__(self, directory: Path, limit: int) -> None:
         self.directory = directory
         self.limit = limit
         self.used = 0
-        self.held = 0
+        self.buffered = 0
 
     def buffer(self) -> Buffer:
         """A new, empty buffer."""
@@ -100,7 +100,7 @@ class Buffer:
             SpoolFull: nothing of `data` is kept.
         """
         if self._file is None:
-            if self.size + len(data) <= MEMORY:
+            if self.size + len(data) <= MAX_BUFFER_BYTES:
                 self._parts.append(data)
                 self.size += len(data)
                 return

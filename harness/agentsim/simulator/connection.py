@@ -4,126 +4,49 @@ As in libprocess, requests are handled as soon as they are there, however many w
 a connection of which the client has closed even one direction is gone: whoever still works for it
 is told.  An answer that follows a stream waits for the stream's end.
 
-What the client does not take waits in the backlog of its exchange, and that on the disk if it is
-much: nothing is held up by a client, and no client costs much memory.
+What the client does not take waits in the send buffer of its exchange, and that on the disk if it
+is much: nothing is held up by a client, and no client costs much memory.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from itertools import takewhile
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO, Protocol
 
-from agentsim.run.backlog import Backlog
-from agentsim.wire import response
-from agentsim.wire.parser import Parser, Request
+from agentsim.run.send_buffer import SendBuffer
+from agentsim.run.spool import Spool
+from agentsim.simulator.exchange import Exchange
+from agentsim.wire.request_parser import Parser, Request
 
-if TYPE_CHECKING:
-    from agentsim.simulator.agent import Agent
-
-Headers = list[tuple[str, str]]
-
-#: Bytes that may wait in a transport; others wait in backlogs.
-_IN_TRANSPORT = 64 * 1024
+#: Bytes that may wait in a transport; others wait in send buffers.
+_MAX_TRANSPORT_BYTES = 64 * 1024
 
 
-class Exchange:
-    """One request and its answer, seen from the connection.
+class Server(Protocol):
+    """What a connection needs of the agent that it belongs to.
 
-    Whoever answers calls `answer`, or `answer_file`, or `begin_stream` (then `stream` and
-    `end_stream`); whoever needs to know overrides the `on_…` methods.
+    Attributes:
+        connections: those that are open; each adds and removes itself.
+        spool: where answers wait.
     """
 
-    __slots__ = (
-        "arrived",
-        "bytes_sent",
-        "connection",
-        "done",
-        "pending",
-        "request",
-        "status",
-        "streaming",
-    )
+    connections: set[Connection]
+    spool: Spool
 
-    def __init__(self, connection: Connection, request: Request) -> None:
-        self.connection = connection
-        self.request = request
-        self.arrived = time.monotonic()
-        self.pending: Backlog | None = None
-        self.status = 0
-        self.bytes_sent = 0
-        self.streaming = False
-        self.done = False
+    def exchange(self, connection: Connection, request: Request) -> Exchange:
+        """Who answers a request; nothing is answered before `Exchange.begin`."""
 
-    def on_body(self, data: bytes) -> None:
-        """Some of the request's body."""
-
-    def on_end(self) -> None:
-        """The request's body is complete."""
-
-    def on_body_failure(self, reason: str) -> None:
-        """The body can't be decoded; libprocess answers with the reason."""
-        self.answer_text(500, reason)
-
-    def on_gone(self) -> None:
-        """The client is gone; nothing that is answered will reach it."""
-
-    def on_sent(self) -> None:
-        """The answer has been handed to the connection in full."""
-
-    def answer(self, status: int, headers: Headers, body: bytes) -> None:
-        """Answer with a body held in memory."""
-        self.status = status
-        self._put(response.with_body(status, headers, body, self.request.headers))
-        self._complete()
-
-    def answer_text(self, status: int, text: str, *more: tuple[str, str]) -> None:
-        """Answer as libprocess's own `Response(body, status)` does."""
-        body = text.encode()
-        headers = [
-            ("Content-Length", str(len(body))),
-            ("Content-Type", "text/plain; charset=utf-8"),
-            *more,
-        ]
-        self.answer(status, headers, body)
-
-    def answer_file(self, status: int, headers: Headers, file: BinaryIO, size: int) -> None:
-        """Answer with a file; it is closed by whoever opened it, after `on_sent`."""
-        self.status = status
-        self._put(response.file_head(status, headers, size))
-        self.connection.send_file(self, file, size)
-
-    def begin_stream(self, status: int, headers: Headers) -> None:
-        """Start a streamed answer."""
-        self.status = status
-        self.streaming = True
-        self._put(response.stream_head(status, headers))
-
-    def stream(self, data: bytes) -> None:
-        """Some of a streamed answer."""
-        self._put(response.chunk(data))
-
-    def end_stream(self) -> None:
-        """The streamed answer is complete."""
-        self._put(response.LAST_CHUNK)
-        self._complete()
-
-    def _put(self, data: bytes) -> None:
-        self.bytes_sent += len(data)
-        self.connection.put(self, data)
-
-    def _complete(self) -> None:
-        self.done = True
-        self.connection.completed(self)
+    def exchange_ended(self, exchange: Exchange, gone: bool) -> None:
+        """An answer was sent, or its client went away before."""
 
 
 class Connection(asyncio.Protocol):
     """The event loop's side of a connection."""
 
-    def __init__(self, agent: Agent) -> None:
-        self._agent = agent
+    def __init__(self, server: Server) -> None:
+        self._server = server
         self._parser = Parser(self)
         self._transport: asyncio.Transport | None = None
         self._exchanges: deque[Exchange] = deque()
@@ -141,7 +64,7 @@ class Connection(asyncio.Protocol):
         return self._transport is None or self._half_closed or self._transport.is_closing()
 
     @property
-    def backlog(self) -> int:
+    def unsent(self) -> int:
         """Bytes that were sent and that the client's side has not taken yet."""
         if self._transport is None:
             return 0
@@ -153,8 +76,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        transport.set_write_buffer_limits(high=_IN_TRANSPORT)
-        self._agent.connections.add(self)
+        transport.set_write_buffer_limits(high=_MAX_TRANSPORT_BYTES)
+        self._server.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
         if not self._parser.feed(data):
@@ -175,7 +98,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exception: Exception | None) -> None:  # noqa: ARG002
         self._transport = None
-        self._agent.connections.discard(self)
+        self._server.connections.discard(self)
         if self._task is not None:
             self._task.cancel()
         self._give_up()
@@ -189,7 +112,7 @@ class Connection(asyncio.Protocol):
             exchange.on_gone()
             if exchange.pending is not None:
                 exchange.pending.close()
-            self._agent.exchange_ended(exchange, gone=True)
+            self._server.exchange_ended(exchange, gone=True)
         self._files.clear()
 
     def close(self) -> None:
@@ -208,11 +131,10 @@ class Connection(asyncio.Protocol):
 
     def on_request(self, request: Request) -> None:
         """A head is complete: somebody is found to answer it."""
-        exchange = self._agent.exchange(self, request)
+        exchange = self._server.exchange(self, request)
         self._receiving = exchange
         self._exchanges.append(exchange)
-        if exchange.done:
-            self._advance()
+        exchange.begin()
 
     def on_body(self, data: bytes) -> None:
         """Some of a body."""
@@ -243,7 +165,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(data)
             return
         if exchange.pending is None:
-            exchange.pending = Backlog(self._agent.spool)
+            exchange.pending = SendBuffer(self._server.spool)
         exchange.pending.write(data)
 
     def send_file(self, exchange: Exchange, file: BinaryIO, size: int) -> None:
@@ -294,7 +216,7 @@ class Connection(asyncio.Protocol):
     def _sent(self, exchange: Exchange) -> None:
         self._exchanges.popleft()
         exchange.on_sent()
-        self._agent.exchange_ended(exchange, gone=False)
+        self._server.exchange_ended(exchange, gone=False)
         if not exchange.request.keep_alive and self._transport is not None:
             # What is written goes out first; answers to later requests may still be cut off.
             self._transport.close()

@@ -6,14 +6,12 @@ import contextlib
 import json
 import sys
 import time
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
-from agentsim.core.statuses import signal_name
-
-if TYPE_CHECKING:
-    from agentsim.core.answer import Outcome
-    from agentsim.simulator.command import CommandExchange
-    from agentsim.simulator.connection import Exchange
+from agentsim.core.outcome import Outcome
+from agentsim.core.status_names import signal_name
+from agentsim.simulator.command_exchange import CommandExchange
+from agentsim.simulator.exchange import Exchange
 
 
 class Log:

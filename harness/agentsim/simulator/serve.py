@@ -16,25 +16,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agentsim.core.table import Table
+from agentsim.core.route_table import Table
 from agentsim.run.invocation import look_at_children
 from agentsim.run.spawn import HAVE_PIDFD
 from agentsim.run.spool import Spool
 from agentsim.simulator.agent import Agent
-from agentsim.simulator.builtin import Builtin
+from agentsim.simulator.command_exchange import CommandExchange
 from agentsim.simulator.connection import Connection
-from agentsim.simulator.counters import Counters
-from agentsim.simulator.inject import Injector, Rule
-from agentsim.simulator.journal import Journal
+from agentsim.simulator.fault_injection import Injector, Rule
+from agentsim.simulator.libprocess_endpoints import LibprocessEndpoints
 from agentsim.simulator.log import Log
-from agentsim.simulator.page import Page
-from agentsim.simulator.record import Recorder, RecordingConnection
-from agentsim.simulator.reload import Reloader
+from agentsim.simulator.metrics import Counters
+from agentsim.simulator.recent_activity import RecentActivity
+from agentsim.simulator.recorder import Recorder, RecordingConnection
+from agentsim.simulator.table_reload import Reloader
+from agentsim.simulator.web_page import Page
 
-_BACKLOG = 4096
+_LISTEN_BACKLOG = 4096
 # How many clients asyncio accepts in one go; it also tries, and complains, as often in one go when
 # no descriptor is left.
-_ACCEPT_AT_ONCE = 64
+_MAX_ACCEPTS_AT_ONCE = 64
 
 
 class CannotServe(Exception):
@@ -104,7 +105,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener = socket.socket(address[0], socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address[4])
-        listener.listen(_BACKLOG)
+        listener.listen(_LISTEN_BACKLOG)
     except OSError as error:
         place = f"{host}:{port}"
         if isinstance(error, socket.gaierror):
@@ -138,21 +139,22 @@ async def _serve(
 ) -> None:
     loop = asyncio.get_running_loop()
     counters = Counters()
-    journal = Journal() if settings.page else None
+    activity = RecentActivity() if settings.page else None
+    injector = Injector(settings.inject, settings.seed, log)
     agent = Agent(
         loop,
         settings.tables,
         Spool(settings.spool_dir, settings.spool_limit),
         settings.credentials,
         settings.environment,
-        [log, counters] if journal is None else [log, counters, journal],
+        [log, counters] if activity is None else [log, counters, activity],
+        log.say,
+        tap=None if activity is None else activity.tap,
+        new_exchange=injector.exchange if settings.inject else CommandExchange,
     )
-    agent.others.append(Builtin(agent, counters).exchange)
-    if journal is not None:
-        agent.tap = journal.tap
-        agent.others.append(Page(agent, settings.host, journal, counters).exchange)
-    if settings.inject:
-        Injector(settings.inject, settings.seed, log).install(agent)
+    agent.fallbacks.append(LibprocessEndpoints(agent, counters).exchange)
+    if activity is not None:
+        agent.fallbacks.append(Page(agent, settings.host, activity, counters).exchange)
     Reloader(loop, agent, settings.paths, settings.tables, log)
     loop.set_exception_handler(lambda _, context: _report(log, context))
     stop = asyncio.Event()
@@ -160,7 +162,7 @@ async def _serve(
     def interrupted() -> None:
         # Only a person says it twice and means it; supervisors repeat SIGTERM and SIGHUP.
         if stop.is_set():
-            agent.kill()
+            agent.commands.kill()
         stop.set()
 
     loop.add_signal_handler(signal.SIGINT, interrupted)
@@ -171,16 +173,16 @@ async def _serve(
     server = await loop.create_server(
         (lambda: RecordingConnection(agent, recorder)) if recorder else lambda: Connection(agent),
         sock=listener,
-        backlog=_ACCEPT_AT_ONCE,
+        backlog=_MAX_ACCEPTS_AT_ONCE,
     )
-    listener.listen(_BACKLOG)  # asyncio has set it to what it accepts in one go
+    listener.listen(_LISTEN_BACKLOG)  # asyncio has set it to what it accepts in one go
     host, port = listener.getsockname()[:2]
     gc.freeze()  # what is there now stays; the collector need not look at it again and again
     shown = f"[{host}]" if ":" in host else host
     log.say(f"serving {_names(settings.tables)} on http://{shown}:{port}")
     await stop.wait()
     ending = "ending the running commands; Ctrl-C again kills them"
-    log.say(ending if agent.running else "good-bye")
+    log.say(ending if agent.commands.running else "good-bye")
     server.close()
     await agent.close()
 

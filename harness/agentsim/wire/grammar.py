@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 
-from agentsim.core import statuses
+from agentsim.core import status_names
 
 # No route can have CONNECT, but the parser takes it.
-METHODS = frozenset(method.encode() for method in statuses.METHODS) | {b"CONNECT"}
+METHODS = frozenset(method.encode() for method in status_names.METHODS) | {b"CONNECT"}
 METHOD_PREFIXES = frozenset(m[:n] for m in METHODS for n in range(1, len(m) + 1))
 
 NEWLINES = re.compile(rb"[\r\n]*")

@@ -1,0 +1,1 @@
+"""Another set of packages becomes active: planned, switched, settled."""

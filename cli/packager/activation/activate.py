@@ -1,0 +1,152 @@
+"""Another set of packages becomes active, or an earlier one again: the steps, in their order.
+
+    1  under ROOT/activation.lock: one activation at a time, the host's side included
+    2  under ROOT/lock too: plan (all that can be refused is refused here); make what the new set
+       needs on the host; make its tree and sync it; switch `active`; write history
+    3  without ROOT/lock: bring the host's services and settings to the new set
+
+A kill before the switch leaves the old generation active, after it the new one; what else it
+leaves, the next command clears (see `write_session`, `tree_pool`). What it leaves undone on the
+host, the next activation does, also one of the same set.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+
+from packager.activation.planning import Packages, Plan, Request, make_plan
+from packager.base.errors import PackagerError
+from packager.generations.document import Generation, active_number
+from packager.host import applied_state, apply
+from packager.package.host_declarations import sha256
+from packager.store import lock
+from packager.store.write_session import Session, translated, writing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from packager.base.events import Emit
+
+# pkgpanda's paths at the top of its root; here they lead into the active generation.
+FRONT = ("bin", "lib", "etc", "include", "environment", "environment.export")
+
+
+def planned(root: str, request: Request) -> Plan:
+    """The plan; nothing is changed, no lock is taken. Raises as `make_plan`, PackagerError only."""
+    root = os.path.abspath(root)  # noqa: PTH100
+    with translated(root):
+        return make_plan(root, request, Packages(root))
+
+
+def activate(
+    root: str, request: Request, emit: Emit, *, lock_wait: float = lock.DEFAULT_WAIT
+) -> Plan:
+    """Carry `request` out in the store at `root`; what was done. Events: `planned` before anything
+    changes, `switched` when the new set is active, and those of the host's side.
+
+    Raises PackagerError only: NotFound, UsageError, Conflict for what is refused; Temporary if the
+    locks stay held; what the host's side raises.
+    """
+    root = os.path.abspath(root)  # noqa: PTH100
+    with writing(root, lock_wait=lock_wait, make=False) as session, session.locked(lock.ACTIVATION):
+        return _activate(session, request, emit)
+
+
+def _activate(session: Session, request: Request, emit: Emit) -> Plan:
+    packages = Packages(session.root)
+    with session.locked():
+        applied_state.sweep(session.root)
+        plan = make_plan(session.root, request, packages)
+        if not plan.changed:
+            return plan
+        if plan.switches:
+            sign(plan.wanted, plan.files)
+        emit(
+            "planned",
+            generation=plan.wanted.number,
+            packages=len(plan.wanted.packages),
+            entering=len(plan.entering),
+            leaving=len(plan.leaving),
+        )
+        context = request.context(session.root, plan.wanted, plan.current)
+        try:
+            apply.before(plan.host, context, emit)
+            if plan.switches:
+                _switch(session, plan, packages)
+        except BaseException:
+            if not plan.switches or active_number(session.root) != plan.wanted.number:
+                apply.undo(context, emit)
+            raise
+    if plan.switches:
+        emit("switched", generation=plan.wanted.number)
+    try:
+        apply.after(plan.host, context, emit)
+    except PackagerError as error:
+        if request.options.get("rollback_on_failure") and plan.switches and plan.current:
+            back = Request("rollback", [str(plan.current.number)], options=_no_further(request))
+            emit("warning", message=f"{error}; going back to generation {plan.current.number}")
+            _activate(session, back, emit)
+            apply.withdraw(plan.host, context, emit)
+        raise
+    return plan
+
+
+def _no_further(request: Request) -> dict[str, object]:
+    return {**request.options, "rollback_on_failure": False}
+
+
+def _switch(session: Session, plan: Plan, packages: Packages) -> None:
+    trees, wanted = session.trees, plan.wanted
+    if not trees.has(wanted.number):
+        trees.prepare(wanted, plan.files, packages.published, session.mine.fd)
+    trees.switch(wanted.number)
+    with suppress(OSError):  # it is active: if history can't be written now, recovery writes it
+        trees.remember(wanted.number)
+    _make_front(session)
+
+
+def _make_front(session: Session) -> None:
+    """Make ROOT/bin and its like lead into the active generation, where nothing has their names.
+
+    They never change afterwards. Nothing depends on them: it is no failure if they can't be made.
+    """
+    made = False
+    with suppress(OSError):
+        for name in FRONT:
+            if not os.path.lexists(f"{session.root}/{name}"):
+                os.symlink(f"active/{name}", name, dir_fd=session.root_fd)
+                made = True
+        if made:
+            os.fsync(session.root_fd)
+
+
+def sign(wanted: Generation, files: Mapping[str, bytes]) -> None:
+    """Write into the document of a new generation who made it, when, and with which files."""
+    if wanted.time:
+        return  # an earlier generation, whose tree is made again
+    wanted.files = {name: sha256(content) for name, content in sorted(files.items())}
+    wanted.time = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    wanted.who = variable("ABI_PRINCIPAL") or user()
+    wanted.request_id = variable("ABI_REQUEST_ID")
+
+
+def variable(name: str) -> str | None:
+    """The value of an environment variable as text, whatever bytes it has; None if unset."""
+    value = os.environ.get(name)
+    return None if value is None else os.fsencode(value).decode(errors="replace")
+
+
+def user() -> str:
+    """The person at work: whom sudo knows, else the user of this process."""
+    import pwd
+
+    known = variable("SUDO_USER")
+    if os.getuid() == 0 and known:
+        return known
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())

@@ -1,0 +1,321 @@
+"""What an activation would do, found out without changing anything; `plan` and the doing share it.
+
+The cost is that of the packages that come and go: the others are known from the document of the
+active generation, and the paths they have from its tree.
+"""
+
+from __future__ import annotations
+
+import os
+
+from packager.base.errors import Conflict, NotFound, UsageError
+from packager.dependencies import relations
+from packager.generations import build_info, path_conflicts
+from packager.generations.document import (
+    Generation,
+    active_generation,
+    kept_numbers,
+    read_generation,
+)
+from packager.generations.environment_files import environment_files
+from packager.generations.link_tree import ENTER, DiskIndex
+from packager.generations.published_links import Published, publish
+from packager.generations.tree_pool import EMPTY
+from packager.host import apply, host_plan
+from packager.package import host_declarations
+from packager.package.package_id import flaw, parse_id, split_id
+from packager.store.installed import installed_ids
+from packager.store.manifest_records import missing, read_record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from packager.host.apply import Context
+    from packager.host.host_plan import Facts, HostPlan, State
+
+ACTIONS = ("activate", "deactivate", "swap", "rollback")
+MOST_REASONS = 20  # conflicts told of at once
+
+
+class Request:
+    """What somebody wants to become active.
+
+    action: one of ACTIONS. words: ids, names, or names with a range of versions; of deactivate ids
+    and names; of rollback the number, or none. add: activate keeps what is active, but for other
+    versions of these packages and what they replace. roles: None: those of the host. adopting: what
+    is done already on the host for this set, see `hostapply.Context`.
+    """
+
+    __slots__ = ("action", "add", "adopting", "options", "roles", "words")
+
+    def __init__(
+        self,
+        action: str,
+        words: Sequence[str],
+        *,
+        add: bool = False,
+        roles: tuple[str, ...] | None = None,
+        options: dict[str, object] | None = None,
+        adopting: State | None = None,
+    ) -> None:
+        self.action = action
+        self.words = words
+        self.add = add
+        self.roles = roles
+        self.options = options or {}  # of the host's side, see `hostapply.Context`
+        self.adopting = adopting
+
+    def context(self, root: str, wanted: Generation, current: Generation | None) -> Context:
+        """Of the host's side of an activation of `wanted`, `current` being active."""
+        before = current.number if current is not None else None
+        return apply.Context(root, wanted.number, before, self.options, self.adopting)
+
+
+class Plan:
+    """The generation that is wanted, and what makes it of the active one."""
+
+    __slots__ = ("current", "entering", "files", "host", "leaving", "wanted")
+
+    def __init__(
+        self,
+        current: Generation | None,
+        wanted: Generation,
+        leaving: list[Published],
+        entering: list[Published],
+        host: HostPlan,
+        files: dict[str, bytes],
+    ) -> None:
+        self.current = current
+        self.wanted = wanted
+        self.leaving = leaving
+        self.entering = entering
+        self.host = host
+        self.files = files  # what stands at the top of the generation, beside the links
+
+    @property
+    def switches(self) -> bool:
+        """Whether another generation becomes active."""
+        return self.current is None or self.current.number != self.wanted.number
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything is to be done, in the store or on the host."""
+        return self.switches or bool(self.host)
+
+
+class Packages:
+    """What the store has of packages, each read once."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self._published: dict[tuple[str, tuple[str, ...]], Published] = {}
+        self._facts: dict[str, Facts] = {}
+
+    def has(self, package_id: str) -> bool:
+        """Whether the package is there."""
+        return os.path.lexists(f"{self.root}/packages/{package_id}")
+
+    def published(self, package_id: str, roles: tuple[str, ...]) -> Published:
+        """What the package publishes on a host with these roles. Raises NotFound, DataError."""
+        key = (package_id, roles)
+        if key not in self._published:
+            if not self.has(package_id):
+                raise missing(self.root, package_id)
+            tree = f"{self.root}/packages/{package_id}"
+            record, entries = read_record(self.root, package_id)
+            found = self._published[key] = publish(package_id, entries, roles)
+            told = host_declarations.facts(package_id, tree, record)
+            empty = sorted(found.directories - parents(found.links))
+            self._facts[package_id] = {**told, **({EMPTY: empty} if empty else {})}
+        return self._published[key]
+
+    def facts(self, package_id: str, roles: tuple[str, ...]) -> Facts:
+        """What the package says of the host, and its directories that hold no link."""
+        self.published(package_id, roles)
+        return self._facts[package_id]
+
+
+def make_plan(root: str, request: Request, packages: Packages) -> Plan:
+    """The plan for what is active now. Raises Conflict with all reasons, NotFound, UsageError,
+    DataError, OSError. Only if the caller holds ROOT/lock it stays true."""
+    current = active_generation(root)
+    if request.action == "rollback":
+        wanted = _earlier(root, current, request.words)
+    else:
+        roles = apply.roles(request.options) if request.roles is None else request.roles
+        ids = _wanted_ids(current, request, packages, roles)
+        known = current.packages if current is not None else {}  # active ones are never removed
+        for each in ids:
+            if each not in known and not packages.has(each):
+                raise missing(root, each)
+        if current is not None and ids == list(current.packages) and roles == current.roles:
+            wanted = current
+        else:
+            wanted = _next(root, current, request.action, ids, roles, packages)
+    leaving, entering = _difference(current, wanted, packages)
+    _refuse_conflicts(root, current, wanted, leaving, entering)
+    context = request.context(root, wanted, current)
+    host = apply.plan(wanted.packages, wanted.roles, context)
+    come = {each.name: each.id for each in entering}
+    files = generation_files(root, wanted, current, come)
+    return Plan(current, wanted, leaving, entering, host, files)
+
+
+def generation_files(
+    root: str, wanted: Generation, current: Generation | None, entering: Mapping[str, str]
+) -> dict[str, bytes]:
+    """What stands at the top of a generation, beside the links: names to contents. Packages that
+    are not `entering` (names to ids) are taken to be in `current`. Raises DataError, OSError."""
+    number = current.number if current is not None else None
+    staying = wanted.names.keys() - entering.keys()
+    return {
+        **environment_files(root, wanted.packages),
+        host_plan.SERVICES_FILE: host_plan.service_configuration(wanted.packages),
+        **build_info.files(root, number, staying, entering),
+    }
+
+
+def _wanted_ids(
+    current: Generation | None, request: Request, packages: Packages, roles: tuple[str, ...]
+) -> list[str]:
+    active = current.names if current is not None else {}
+    if not request.words:
+        raise UsageError(f"{request.action} needs a package")
+    if request.action == "deactivate":
+        leaving = {split_id(word)[0] for word in request.words}
+        for word in request.words:
+            name = split_id(word)[0]
+            if name not in active or word not in (name, active[name]):
+                raise NotFound(f"{word} is not active")
+        return sorted(each for name, each in active.items() if name not in leaving)
+    keep = request.action == "swap" or request.add
+    if any(flaw(word) for word in request.words):
+        chosen = _chosen(packages.root, request.words, active.values(), keep=keep)
+        given = {split_id(each)[0]: each for each in chosen}
+    else:
+        given = _given(request.words)
+    if not keep:
+        return sorted(given.values())
+    gone: set[str] = set()
+    for new in sorted(set(given.values()) - set(active.values())):
+        gone |= relations.replaced(packages.facts(new, roles), active.values())
+    name = _name(request.words[0])
+    if request.action == "swap" and name not in active and not gone:
+        raise NotFound(
+            f"no package called {name} is active; "
+            f"'packager activate --add {request.words[0]}' adds it"
+        )
+    staying = {name: each for name, each in active.items() if each not in gone}
+    return sorted({**staying, **given}.values())
+
+
+def _name(word: str) -> str:
+    """The name in an id, or in a name with a range."""
+    end = next((at for at, each in enumerate(word) if each in "<>=!"), len(word))
+    return split_id(word[:end].rstrip())[0]
+
+
+def _given(words: Sequence[str]) -> dict[str, str]:
+    """Ids by their names. Raises UsageError."""
+    given: dict[str, str] = {}
+    for word in words:
+        name = parse_id(word).name
+        if given.setdefault(name, word) != word:
+            raise UsageError(f"{given[name]} and {word} are versions of one package; give one")
+    return given
+
+
+def _chosen(root: str, words: Sequence[str], active: Iterable[str], *, keep: bool) -> list[str]:
+    """The ids that names and ranges stand for, with all that they require: of what is installed."""
+    from packager.dependencies.resolver import resolve
+
+    told = {each: read_record(root, each)[0].pkginfo or {} for each in installed_ids(root)}
+    return resolve(words, told, active, keep=keep)
+
+
+def _earlier(root: str, current: Generation | None, words: Sequence[str]) -> Generation:
+    if current is None:
+        raise NotFound("nothing is active, so there is nothing to go back from")
+    number = int(words[0]) if words else current.previous
+    if number is None:
+        raise NotFound(f"generation {current.number} was the first; there is none before it")
+    return read_generation(root, number)
+
+
+def _next(
+    root: str,
+    current: Generation | None,
+    action: str,
+    ids: list[str],
+    roles: tuple[str, ...],
+    packages: Packages,
+) -> Generation:
+    known = current.packages if current is not None and current.roles == roles else {}
+    numbers = kept_numbers(root)
+    return Generation(
+        number=numbers[-1] + 1 if numbers else 1,
+        packages={
+            each: known[each] if each in known else packages.facts(each, roles) for each in ids
+        },
+        roles=roles,
+        previous=current.number if current is not None else None,
+        command=action,
+    )
+
+
+def _difference(
+    current: Generation | None, wanted: Generation, packages: Packages
+) -> tuple[list[Published], list[Published]]:
+    """What is published by the packages that go, and by those that come."""
+    before = current.packages if current is not None else {}
+    same = before.keys() & wanted.packages.keys()
+    if current is not None and current.roles != wanted.roles:
+        same = set()
+    return (
+        [packages.published(e, current.roles) for e in before if e not in same] if current else [],
+        [packages.published(e, wanted.roles) for e in wanted.packages if e not in same],
+    )
+
+
+def _refuse_conflicts(
+    root: str,
+    current: Generation | None,
+    wanted: Generation,
+    leaving: list[Published],
+    entering: list[Published],
+) -> None:
+    reasons = [reason for each in entering for reason in each.problems]
+    gone = {each.id for each in entering}
+    staying = {each: _empty(found) for each, found in wanted.packages.items() if each not in gone}
+    if current is None:
+        reasons += path_conflicts.clashes(leaving, entering, path_conflicts.Nothing(), staying)
+    elif entering:
+        tree = os.open(f"{root}/generations/{current.number}", ENTER)
+        try:
+            reasons += path_conflicts.clashes(leaving, entering, DiskIndex(tree), staying)
+        finally:
+            os.close(tree)
+    reasons += host_plan.conflicts(wanted.packages, wanted.roles)
+    reasons += relations.check(wanted.packages)
+    if reasons:
+        shown = reasons[:MOST_REASONS]
+        if len(reasons) > len(shown):
+            shown.append(f"and {len(reasons) - len(shown)} more")
+        raise Conflict("nothing was changed: " + "\n".join(shown))
+
+
+def _empty(found: Facts) -> Iterable[str]:
+    paths = found.get(EMPTY)
+    return paths if isinstance(paths, list) else ()
+
+
+def parents(paths: Iterable[str]) -> set[str]:
+    """All directories that have one of `paths` in them, or below them."""
+    found: set[str] = set()
+    for path in paths:
+        directory = path.rpartition("/")[0]
+        while directory and directory not in found:
+            found.add(directory)
+            directory = directory.rpartition("/")[0]
+    return found

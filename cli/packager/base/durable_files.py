@@ -1,0 +1,176 @@
+"""What makes a change survive a power loss, and what takes a tree away again.
+
+Two thousand files are synced by one syncfs(2), not by two thousand fsync(2): one journal commit
+instead of thousands. It may write other programs' dirty pages too, which costs time and harms
+nothing. Since Linux 5.8 syncfs reports the write errors since the descriptor was opened.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import contextmanager, suppress
+
+from packager.base.errors import InputOutputError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RENAME_EXCHANGE = 2  # linux/fs.h
+UNFINISHED = ".new"  # ends the name of a file that is to replace another one
+ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW  # how directories of a store are opened
+
+
+def sync_filesystem(fd: int) -> None:
+    """Write everything dirty on the file system of `fd` to its device (syncfs(2)).
+
+    `fd` must have been opened before the writes it vouches for, else an error of theirs may
+    have been reported to nobody. Raises OSError.
+    """
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syncfs(fd) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def make_directory(path: str, mode: int, parent: int) -> None:
+    """Make the directory `path` durably if it is not there. `parent` is the descriptor that holds
+    it, which is synced. Raises OSError."""
+    try:
+        os.mkdir(path, mode, dir_fd=parent)
+    except FileExistsError:
+        return
+    os.fsync(parent)
+
+
+def exchange(name: str, parent: int, other: str, other_parent: int) -> None:
+    """Let the two names, each in its directory, mean what the other one meant: in one step, so that
+    both are there at every moment (renameat2(2), RENAME_EXCHANGE). The caller syncs both places.
+
+    Raises InputOutputError where the kernel or the file system can't do that, OSError.
+    """
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    number = errno.ENOSYS
+    if hasattr(libc, "renameat2"):
+        done = libc.renameat2(
+            *(parent, os.fsencode(name), other_parent, os.fsencode(other), RENAME_EXCHANGE)
+        )
+        number = ctypes.get_errno() if done != 0 else 0
+    if number in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP):
+        raise InputOutputError(
+            f"{other} can't be repaired in its place: the file system of the store (or this "
+            "kernel) can't exchange two directories; deactivate it, remove it, and add it again"
+        )
+    if number:
+        raise OSError(number, os.strerror(number), other)
+
+
+def make_directories(path: str, mode: int) -> None:
+    """Make the directory at `path`, and its parents, durably where they are not there. Raises
+    OSError."""
+    parent = os.path.dirname(path) or "."  # noqa: PTH120
+    try:
+        os.mkdir(path, mode)  # noqa: PTH102
+    except FileExistsError:
+        if not os.path.isdir(path):  # noqa: PTH112
+            raise
+        return
+    except FileNotFoundError:
+        if parent == path:
+            raise
+        make_directories(parent, mode)
+        with suppress(FileExistsError):
+            os.mkdir(path, mode)  # noqa: PTH102
+    with suppress(PermissionError):  # who may write to it need not be allowed to read it
+        fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+@contextmanager
+def opened(name: str, parent: int) -> Iterator[int]:
+    """A descriptor of the directory `name` in the directory `parent`. Raises OSError."""
+    fd = os.open(name, ENTER, dir_fd=parent)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def write_new_file(name: str, parent: int, content: bytes) -> None:
+    """Make the file `name`, which is not there yet, in the directory `parent`; the caller syncs it.
+    Raises OSError."""
+    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644, dir_fd=parent)
+    try:
+        os.fchmod(fd, 0o644)  # whatever the umask is
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+    finally:
+        os.close(fd)
+
+
+def replace_file(name: str, parent: int, content: bytes) -> bool:
+    """Make `content` that of the file `name` in the directory `parent`, durably, by one rename; say
+    false if it was that before, and leave the file with its times. The caller holds a lock against
+    other writers of it. Raises OSError."""
+    with suppress(OSError):
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=parent)
+        with open(fd, "rb") as file:  # noqa: PTH123
+            if file.read(len(content) + 1) == content:
+                return False
+    temporary = f".{name}{UNFINISHED}"
+    with suppress(FileNotFoundError):
+        os.unlink(temporary, dir_fd=parent)  # a killed writer's
+    try:
+        write_new_file(temporary, parent, content)
+        fd = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=parent)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary, dir_fd=parent)
+        raise
+    os.fsync(parent)
+    return True
+
+
+def remove_tree(name: str, parent: int) -> None:
+    """Delete `name` in the directory `parent`, whatever it is, following no link.
+
+    Nothing that has gone already is an error. Raises OSError. Archives are limited in depth, so
+    this may call itself.
+    """
+    try:
+        os.unlink(name, dir_fd=parent)
+    except FileNotFoundError:
+        return
+    except (IsADirectoryError, PermissionError):  # EISDIR on Linux; POSIX has EPERM
+        pass
+    else:
+        return
+    try:
+        fd = os.open(name, ENTER, dir_fd=parent)
+    except FileNotFoundError:
+        return
+    try:
+        with os.scandir(fd) as entries:
+            names = [entry.name for entry in entries]
+        for child in names:
+            remove_tree(child, fd)
+    finally:
+        os.close(fd)
+    try:
+        os.rmdir(name, dir_fd=parent)
+    except FileNotFoundError:
+        return

@@ -1,0 +1,1 @@
+"""The command line: its definition, two parsers, output and progress."""

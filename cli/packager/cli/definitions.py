@@ -1,0 +1,272 @@
+"""The command line of `packager`, once: plain data that both front ends are made from.
+
+`fast_parser` parses well-formed command lines with it at next to no cost, `click_parser` makes a
+click group of it for everything else. Nothing here is computed and nothing but the data's own
+classes is imported, since every start reads this file.
+"""
+
+from __future__ import annotations
+
+from packager.cli.command_model import (
+    EXIT_ZERO,
+    ROOT,
+    Argument,
+    Command,
+    Option,
+    Program,
+    format_option,
+)
+from packager.cli.definitions_activation import ACTIVATION_COMMANDS
+from packager.cli.definitions_host import HOST_COMMANDS, HOST_OPTIONS
+from packager.cli.definitions_repositories import CONFIG, MAX_SIZE, PATIENCE, REPOSITORY_COMMANDS
+
+EXIT_CODES: dict[int, str] = {
+    0: "done",
+    64: "the command line is wrong: an unknown option, a malformed id",
+    65: "the data is wrong: a hostile or broken archive, a wrong hash or size, a difference found",
+    66: "no such package, file or URL",
+    69: "the remote server can't be reached, or failed at every try",
+    70: "a fault of packager itself",
+    73: "a conflict: an id with other content, packages that can't be active together, one in use",
+    74: "reading or writing failed: disk full, read-only, standard output closed",
+    75: "busy, try again: another packager is changing the store",
+    76: "the remote server's answer breaks HTTP",
+    77: "permission denied, here or by the remote server",
+    78: "the configuration is wrong: a root that is not a store, a repository, a proxy",
+}
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "list",
+        "packager.commands.list_packages:run",
+        summary="List the packages of the store.",
+        description="Lists the packages of the store, sorted by id.",
+        options=(format_option("table", "json", "ndjson"),),
+        examples=(
+            ("packager list", "as a table"),
+            ("packager list --format=json", "as one JSON document"),
+            ("packager list --root /srv/store", "of another store"),
+        ),
+        exit_codes=(74, 77, 78),
+    ),
+    Command(
+        "show",
+        "packager.commands.show:run",
+        summary="Show what is known of one package.",
+        description=(
+            "Shows what is known of one package: its size, the number of its files, the hashes of "
+            "the archive it came from and of its tree, and its own pkginfo.json."
+        ),
+        options=(format_option("table", "json"),),
+        arguments=(Argument("ID", "package_id", kind="id", complete="ids"),),
+        examples=(
+            ("packager show hello--1.0", "for reading"),
+            ("packager show --format=json hello--1.0", "for a program"),
+        ),
+        exit_codes=(65, 66, 74, 77, 78),
+    ),
+    Command(
+        "add",
+        "packager.commands.add:run",
+        summary="Add a package from a file, a URL or standard input.",
+        description=(
+            "Adds the package that SOURCE holds: the path of a tar archive, an http(s) URL of one, "
+            "or - for standard input. The archive may be compressed with gzip, xz or zstd. The id "
+            "is taken from the file's name (NAME--VERSION.tar.xz) unless --id gives it. Adding a "
+            "package that is there already, with the same content, changes nothing and succeeds."
+        ),
+        options=(
+            Option(
+                "--id",
+                "package_id",
+                kind="id",
+                metavar="ID",
+                help="The package's id. Needed when the source's name doesn't tell it.",
+            ),
+            Option(
+                "--sha256",
+                "sha256",
+                kind="sha256",
+                metavar="HEX",
+                help="Refuse an archive with another SHA-256.",
+            ),
+            Option(
+                "--size",
+                "size",
+                kind="size",
+                metavar="BYTES",
+                help="Refuse an archive of another size.",
+            ),
+            MAX_SIZE,
+            *PATIENCE,
+            format_option("table", "json", "ndjson"),
+        ),
+        arguments=(Argument("SOURCE", "source", kind="path", complete="files"),),
+        examples=(
+            ("packager add hello--1.0.tar.xz", "from a file"),
+            (
+                "packager add --sha256=… https://repo.example/hello--1.0.tar.xz",
+                "from a server, and only this very archive",
+            ),
+            ("packager add --id=hello--1.0 - < hello.tar", "from standard input"),
+        ),
+        exit_codes=(65, 66, 69, 73, 74, 75, 76, 77, 78),
+    ),
+    Command(
+        "remove",
+        "packager.commands.remove:run",
+        summary="Remove a package.",
+        description=(
+            "Removes one package from the store. An id that is not there is an error; so is a "
+            "package that is active, or that a generation needs which rollback can go back to."
+        ),
+        options=(format_option("table", "json"),),
+        arguments=(Argument("ID", "package_id", kind="id", complete="ids"),),
+        examples=(("packager remove hello--1.0", "removes it"),),
+        exit_codes=(66, 73, 74, 75, 77, 78),
+    ),
+    Command(
+        "verify",
+        "packager.commands.verify:run",
+        summary="Compare packages and the active set with what was added.",
+        description=(
+            "Reads every file of the packages with these ids and compares it with what was added. "
+            "Without an id, all packages are read, and the links and files of the active "
+            "generation and the unit files on the host are compared too. Every difference is "
+            "listed; if there is one, the exit code is 65."
+        ),
+        options=(EXIT_ZERO, format_option("table", "json", "ndjson")),
+        arguments=(Argument("ID", "package_ids", kind="id", many=True, complete="ids"),),
+        examples=(
+            ("packager verify", "the whole store and the active set"),
+            ("packager verify hello--1.0 tools--2.3", "two packages"),
+        ),
+        exit_codes=(65, 66, 74, 77, 78),
+    ),
+    Command(
+        "repair",
+        "packager.commands.repair:run",
+        summary="Put right what verify finds.",
+        description=(
+            "Gives packages that differ from what was added their trees again, each by one rename: "
+            "from the configured repositories, or from --from. Without an ID all packages are "
+            "looked at, and the links of the active set and the unit files on the host are put "
+            "right, too. What is well is left alone. If something can't be repaired, the rest is, "
+            "and the exit code is that of the first failure."
+        ),
+        options=(
+            Option(
+                "--from",
+                "source",
+                kind="path",
+                metavar="SOURCE",
+                help="The archive of the one package ID: a path, a URL, or - for standard input.",
+            ),
+            Option(
+                "--sha256",
+                "sha256",
+                kind="sha256",
+                metavar="HEX",
+                help="Of the archive --from. Needed only if the package's record is damaged too.",
+            ),
+            CONFIG,
+            MAX_SIZE,
+            *PATIENCE,
+            *(option for option in HOST_OPTIONS if option.dest != "rollback_on_failure"),
+            format_option("table", "json", "ndjson"),
+        ),
+        arguments=(Argument("ID", "package_ids", kind="id", many=True, complete="ids"),),
+        examples=(
+            ("packager repair", "all that verify finds, from the repositories"),
+            ("packager repair --from=hello--1.0.tar.xz hello--1.0", "one package, from a file"),
+        ),
+        exit_codes=(65, 66, 69, 73, 74, 75, 76, 77, 78),
+    ),
+    Command(
+        "build",
+        "packager.commands.build:run",
+        summary="Make a package of a directory.",
+        description=(
+            "Makes a reproducible archive of DIR, with a manifest of every file's hash: the same "
+            "tree gives the same bytes, whenever and by whomever it is built. DIR's name is the "
+            "package's id unless --id gives it."
+        ),
+        options=(
+            Option(
+                "--output",
+                "output_path",
+                kind="path",
+                metavar="FILE",
+                help="Where the archive goes; - is standard output. Default: ID.tar.xz, here.",
+            ),
+            Option(
+                "--compression",
+                "compression",
+                choices=("none", "gzip", "xz", "zstd"),
+                default="xz",
+                help="How the archive is compressed.",
+            ),
+            Option(
+                "--id",
+                "package_id",
+                kind="id",
+                metavar="ID",
+                help="The package's id, if it is not the directory's name.",
+            ),
+            format_option("table", "json"),
+        ),
+        arguments=(Argument("DIR", "directory", kind="path", complete="directories"),),
+        examples=(
+            ("packager build hello--1.0", "makes hello--1.0.tar.xz"),
+            ("packager build --id=hello--1.0 --compression=zstd ./tree", "another name, zstd"),
+        ),
+        exit_codes=(65, 66, 73, 74, 77),
+    ),
+    *ACTIVATION_COMMANDS,
+    *REPOSITORY_COMMANDS,
+    *HOST_COMMANDS,
+    Command(
+        "completion",
+        "packager.commands.completion:run",
+        summary="Print the completion script for a shell.",
+        description=(
+            "Prints a script that teaches a shell to complete packager's commands, options and the "
+            "ids of the store."
+        ),
+        arguments=(Argument("SHELL", "shell", choices=("bash", "zsh", "fish")),),
+        examples=(
+            ('eval "$(packager completion bash)"', "for this shell; put it in ~/.bashrc to stay"),
+            ("packager completion fish > ~/.config/fish/completions/packager.fish", "for fish"),
+        ),
+    ),
+)
+
+PACKAGER = Program(
+    "packager",
+    summary=(
+        "A package manager for one host. Nothing it does is ever half done.\n\n"
+        "A package is a directory (bin, lib, etc, include, units, …) in an archive, with a name "
+        "and a version: its id is NAME--VERSION. The store keeps any number of them. Some are "
+        "active: their files are found in ROOT/active, and their services run. Each change of what "
+        "is active makes a generation, which can be gone back to."
+    ),
+    options=(ROOT,),
+    commands=COMMANDS,
+    exit_codes=EXIT_CODES,
+    story=(
+        "The life of a package",
+        (
+            ("packager build hello--1.0", "a directory becomes an archive"),
+            ("packager add hello--1.0.tar.xz", "it is in the store; nobody uses it yet"),
+            ("packager activate --add hello--1.0", "ROOT/active/bin has its programs"),
+            ("packager check", "is it well? its own checks say"),
+            ("packager add hello--1.1.tar.xz", "the next version, beside the first"),
+            ("packager plan swap hello--1.1", "what would change?"),
+            ("packager swap hello--1.1", "it takes the place of 1.0"),
+            ("packager rollback", "1.0 again, as before the swap"),
+            ("packager verify", "is all as it was added? (repair)"),
+            ("packager deactivate hello", "nobody uses it any more"),
+            ("packager gc --keep=1", "what nobody needs is gone (or remove)"),
+        ),
+    ),
+)

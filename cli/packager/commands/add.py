@@ -1,0 +1,150 @@
+"""`packager add`: from a file, standard input or a server, into the store."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from packager.base.errors import NotFound, PackagerError, UsageError, from_os_error
+from packager.base.events import Emit, Field
+from packager.base.stop_signals import stoppable
+from packager.cli import output
+from packager.cli.progress import Events, Quiet, listener
+from packager.store.store import Added, Store, id_of
+
+if TYPE_CHECKING:
+    from packager.repositories.http_policy import Policy
+
+STDIN = "-"
+
+
+def run(
+    *,
+    root: str,
+    source: str,
+    package_id: str | None,
+    sha256: str | None,
+    size: int | None,
+    max_size: int,
+    connect_timeout: float,
+    read_timeout: float,
+    retries: int,
+    output_format: str,
+) -> int:
+    """Add one package; raises PackagerError, OutputFailed, Stopped."""
+    store = Store(root)
+    with stoppable(), listener(output_format) as emit:
+        try:
+            hint = name_of(source)
+            id_of(package_id, hint)  # a wrong id is refused before anything is fetched
+            policy = (connect_timeout, read_timeout, retries, max_size)
+            with opened(store, source, sha256, size, policy, emit) as archive:
+                added = store.add(
+                    archive,
+                    package_id=package_id,
+                    name_hint=hint,
+                    sha256=sha256,
+                    size=size,
+                    emit=emit,
+                )
+        except PackagerError as error:
+            if isinstance(emit, Events):
+                emit.failed(error, error.exit_code)
+            raise
+    _report(added, output_format, emit)  # after the last bar has been drawn to its end
+    return 0
+
+
+def _report(added: Added, output_format: str, emit: Quiet) -> None:
+    result: dict[str, Field] = {
+        "id": added.id,
+        "changed": added.changed,
+        "files": added.files,
+        "size": added.size,
+        "sha256": added.sha256,
+        "tree": added.tree,
+    }
+    if output_format == "ndjson":
+        emit("added", **result)
+    elif output_format == "json":
+        output.json_line(result)
+    elif added.changed:
+        what = f"{output.plural(added.files, 'file')}, {output.amount(added.size)}"
+        output.line(f"added {added.id} ({what})")
+    else:
+        output.line(f"{added.id} was there already, with the same content")
+
+
+def _is_remote(source: str) -> bool:
+    """Whether this is a URL; what fetches one is imported for that only, as it takes its time."""
+    return "://" in source
+
+
+def name_of(source: str) -> str | None:
+    """The file name in SOURCE, None for standard input. Raises UsageError."""
+    if source == STDIN:
+        return None
+    if _is_remote(source):
+        from packager.repositories import http_policy
+
+        if not http_policy.is_url(source):
+            raise UsageError(
+                f"{http_policy.redacted(source)}: only http and https URLs can be fetched"
+            )
+        return http_policy.file_name(source)
+    return os.path.basename(source)  # noqa: PTH119
+
+
+def opened(
+    store: Store,
+    source: str,
+    sha256: str | None,
+    size: int | None,
+    patience: tuple[float, float, int, int],
+    emit: Emit,
+) -> AbstractContextManager[BinaryIO]:
+    """The archive at SOURCE, which is fetched if it is a URL; `patience`: the arguments of Policy.
+    Raises PackagerError."""
+    if not _is_remote(source):
+        return _opened(source)
+    from packager.repositories.http_policy import Policy
+
+    return _fetched(store, source, sha256, size, Policy(*patience), emit)
+
+
+@contextmanager
+def _opened(source: str) -> Iterator[BinaryIO]:
+    if source == STDIN:
+        if sys.stdin is None:
+            raise UsageError("standard input is closed; there is no archive to read")
+        if sys.stdin.isatty():
+            raise UsageError("standard input is a terminal; redirect the archive into it")
+        yield sys.stdin.buffer
+        return
+    try:
+        file = open(source, "rb", buffering=0)  # noqa: PTH123, SIM115
+    except FileNotFoundError:
+        raise NotFound(f"{source}: there is no such file") from None
+    except IsADirectoryError:
+        raise UsageError(
+            f"{source} is a directory; 'packager build' makes a package of one"
+        ) from None
+    except OSError as error:
+        raise from_os_error(error, source) from error
+    with file:
+        yield cast(BinaryIO, file)
+
+
+@contextmanager
+def _fetched(
+    store: Store, url: str, sha256: str | None, size: int | None, policy: Policy, emit: Emit
+) -> Iterator[BinaryIO]:
+    from packager.repositories.download import fetch
+
+    with store.staging() as directory, open(os.path.join(directory, "download"), "w+b") as file:  # noqa: PTH118, PTH123
+        fetch(url, file, policy=policy, emit=emit, sha256=sha256, size=size)
+        file.seek(0)
+        yield file

@@ -1,0 +1,55 @@
+"""`packager gc`: forget old generations, remove the packages that nothing needs any more."""
+
+from __future__ import annotations
+
+from packager.activation.garbage_collection import Collected, collect, collectable
+from packager.base.errors import PackagerError
+from packager.base.stop_signals import stoppable
+from packager.cli import output
+from packager.cli.progress import Events, listener
+
+
+def run(*, root: str, keep: int, dry_run: bool, output_format: str) -> int:
+    """Collect; raises PackagerError, OutputFailed, Stopped."""
+    if dry_run:
+        _report(collectable(root, keep), output_format, "would be ")
+        return 0
+    with stoppable(), listener(output_format) as emit:
+        try:
+            found = collect(root, keep, emit)
+        except PackagerError as error:
+            if isinstance(emit, Events):
+                emit.failed(error, error.exit_code)
+            raise
+        if output_format == "ndjson":
+            emit(
+                "collected",
+                changed=bool(found.generations or found.packages),
+                generations=len(found.generations),
+                packages=len(found.packages),
+            )
+            return 0
+    _report(found, output_format, "")
+    return 0
+
+
+def _report(found: Collected, output_format: str, would_be: str) -> None:
+    if output_format != "table":
+        output.json_line(
+            {
+                "changed": bool(found.generations or found.packages),
+                "generations": found.generations,
+                "packages": found.packages,
+                "kept": found.kept,
+                "waiting": found.waiting,
+            }
+        )
+        return
+    for number in found.generations:
+        output.line(f"generation {number} {would_be}forgotten")
+    for each in found.packages:
+        output.line(f"{each} {would_be}removed")
+    for each in found.waiting:
+        output.line(f"{each} stays: it was added after the last activation")
+    if not found.generations and not found.packages:
+        output.line("nothing to collect")

@@ -1,0 +1,115 @@
+"""`packager import-pkgpanda`: a host that pkgpanda manages is taken over."""
+
+from __future__ import annotations
+
+import os
+
+from packager.activation import pkgpanda_import
+from packager.activation.activate import activate
+from packager.activation.planning import Request
+from packager.base.errors import Conflict, PackagerError
+from packager.base.stop_signals import stoppable
+from packager.cli import output
+from packager.cli.progress import Events, Quiet, listener
+from packager.commands.activate import given_roles
+from packager.generations.document import active_generation
+from packager.host import apply
+from packager.store.store import Store
+from packager.store.write_session import translated
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from packager.activation.pkgpanda_import import Found
+
+
+def run(
+    *,
+    root: str,
+    source: str,
+    repository: str | None,
+    only_active: bool,
+    dry_run: bool,
+    roles: str | None,
+    output_format: str,
+    **options: object,
+) -> int:
+    """Import; raises PackagerError, OutputFailed, Stopped."""
+    source = os.path.abspath(source)  # noqa: PTH100
+    with translated(source):
+        found = pkgpanda_import.look(source, repository)
+        known = apply.roles(options) if roles is None else given_roles(roles) or ()
+    with translated(root):
+        if active_generation(root) is not None:
+            raise Conflict(f"something is active in {root} already: give another --root")
+    if dry_run:
+        _report(found, known, None, [], {}, output_format)
+        return 0
+    with stoppable(), listener(output_format) as emit:
+        try:
+            _carry_out(root, found, known, only_active, options, output_format, emit)
+        except PackagerError as error:
+            if isinstance(emit, Events):
+                emit.failed(error, error.exit_code)
+            raise
+    return 0
+
+
+def _carry_out(
+    root: str,
+    found: Found,
+    roles: tuple[str, ...],
+    only_active: bool,
+    options: dict[str, object],
+    output_format: str,
+    emit: Quiet,
+) -> None:
+    for name, reason in found.left_out.items():
+        emit("warning", message=f"{name} is left out: {reason}")
+    store = Store(root)
+    added, refused = pkgpanda_import.import_all(store, found, emit, only_active=only_active)
+    options = {**options, "no_systemd": True}  # what runs goes on running
+    context = apply.Context(store.root, 1, None, options)
+    with translated(store.root):
+        done = pkgpanda_import.done_on_host(store, found.active, roles, context, emit)
+    plan = None
+    if found.active:
+        request = Request("activate", found.active, roles=roles, options=options, adopting=done)
+        plan = activate(store.root, request, emit)
+    number = plan.wanted.number if plan is not None else None
+    if output_format == "ndjson":
+        emit("activated", generation=number, changed=True, packages=len(found.active))
+    else:
+        _report(found, roles, number, added, refused, output_format)
+
+
+def _report(
+    found: Found,
+    roles: tuple[str, ...],
+    generation: int | None,
+    added: list[str],
+    refused: dict[str, str],
+    output_format: str,
+) -> None:
+    left_out = {**found.left_out, **refused}
+    if output_format != "table":
+        output.json_line(
+            {
+                "generation": generation,
+                "roles": roles,
+                "active": found.active,
+                "packages": [each for each in found.packages if each not in refused],
+                "added": added,
+                "left_out": [{"name": n, "reason": why} for n, why in left_out.items()],
+            }
+        )
+        return
+    made = "nothing was changed" if generation is None else f"generation {generation}"
+    output.fields(
+        [
+            ("packages", f"{len(found.packages) - len(refused)} ({len(added)} added)"),
+            ("left out", str(len(left_out))),
+            ("active", "\n".join(found.active) or "none"),
+            ("roles", ", ".join(roles) or "none"),
+            ("made", made),
+        ]
+    )

@@ -1,0 +1,1 @@
+"""Which packages may be active together, and finding a set that may."""

@@ -1,0 +1,315 @@
+"""The tree of links of a generation, on the disk: built, copied, changed, asked.
+
+    <tree>/bin/sub/tool   -> ../../<name>/bin/sub/tool     likewise lib etc include units
+    <tree>/<name>         -> ../../packages/<id>
+
+Every published file is one link that goes through its package's own link at the top of the same
+tree. So a new version of a package that publishes the same paths changes one link, however many
+files it has; and a reader who has entered a tree sees the set of that generation in every path.
+
+A tree is changed only before it becomes a generation, or after it was one (see `tree_pool`).
+Nothing of a package's own tree is ever opened here, and no path is followed through a link:
+directories are opened one below the other, without following.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from _thread import get_ident
+from contextlib import closing, suppress
+
+from packager.generations.path_conflicts import DIRECTORY
+from packager.generations.published_links import SOURCES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+
+    from packager.generations.published_links import Published
+
+ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+MODE = 0o755
+MANY = 2000  # links that are worth a second thread
+
+
+class Spoiled(Exception):
+    """A tree does not hold what its document says: somebody else has changed it."""
+
+
+class Walk:
+    """A way through the directories of a tree, each opened below the one that it is in. What leads
+    to the place that was entered last stays open: the next one mostly is near."""
+
+    __slots__ = ("_fds", "_parts")
+
+    def __init__(self, tree: int) -> None:
+        self._fds = [tree]
+        self._parts: list[str] = []
+
+    def enter(self, directory: str) -> int:
+        """A descriptor of the directory at this path of the tree, "" for the top; it is closed
+        here, when another one is entered or at the end. Raises OSError."""
+        parts = directory.split("/") if directory else []
+        known = 0
+        for part, open_part in zip(parts, self._parts, strict=False):
+            if part != open_part:
+                break
+            known += 1
+        self._leave(known)
+        for part in parts[known:]:
+            self._fds.append(os.open(part, ENTER, dir_fd=self._fds[-1]))
+            self._parts.append(part)
+        return self._fds[-1]
+
+    def close(self) -> None:
+        self._leave(0)
+
+    def _leave(self, depth: int) -> None:
+        while len(self._parts) > depth:
+            self._parts.pop()
+            os.close(self._fds.pop())
+
+
+class Changes:
+    """What makes one tree another: sets of packages' links, and the packages' own links."""
+
+    __slots__ = ("add", "remove", "rename")
+
+    def __init__(self, leaving: Iterable[Published], entering: Iterable[Published]) -> None:
+        old = {each.name: each for each in leaving}
+        new = {each.name: each for each in entering}
+        # path, text of the link; the same link before and after is no change
+        gone = {(p, link_text(p, n, s)) for n, each in old.items() for p, s in each.links.items()}
+        self.add: dict[str, dict[str, str]] = {}
+        for name, each in new.items():
+            for path, source in each.links.items():
+                text = link_text(path, name, source)
+                if (path, text) in gone:
+                    gone.remove((path, text))
+                else:
+                    _put(self.add, path, text)
+        self.remove: dict[str, dict[str, str]] = {}
+        for path, text in gone:
+            _put(self.remove, path, text)
+        for each in old.values():
+            for directory in each.directories:
+                if not any(directory in other.directories for other in new.values()):
+                    self.remove.setdefault(directory, {})
+        for each in new.values():
+            for directory in each.directories:
+                self.add.setdefault(directory, {})
+        self.rename = {
+            name: f"../../packages/{new[name].id}" if name in new else None
+            for name in {**old, **new}
+            if name not in old or name not in new or old[name].id != new[name].id
+        }
+
+    @property
+    def more(self) -> int:
+        """How many more links the tree has then."""
+        added = sum(map(len, self.add.values()))
+        return added - sum(map(len, self.remove.values()))
+
+
+def link_text(path: str, name: str, source: str) -> str:
+    """The text of the link at `path` of a tree to the file `source` of the package `name`."""
+    return f"{'../' * path.count('/')}{name}/{source}"
+
+
+def owner(path: str, text: str) -> str:
+    """The name of the package that the link at `path` with this text is of."""
+    return text.removeprefix("../" * path.count("/")).partition("/")[0]
+
+
+def build(tree: int, changes: Changes) -> set[str]:
+    """Make all links of a first set of packages in the empty directory `tree`; the directories
+    made, "" for the top. Raises Spoiled, OSError."""
+    for each in SOURCES:
+        changes.add.setdefault(each, {})
+    touched = {""}
+    change(tree, changes, (), touched)
+    return touched
+
+
+def change(tree: int, changes: Changes, needed: Iterable[str], touched: set[str]) -> None:
+    """Carry out `changes`.
+
+    needed: directories that stay although no link may be in them. touched: the directories that are
+    to be synced, "" for the top; those changed here are added, those removed are taken out. Raises
+    Spoiled, OSError.
+    """
+    if changes.rename:
+        touched.add("")
+    try:
+        _remove(tree, changes, touched, set(needed))
+        _add(tree, changes, touched)
+    except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
+        raise Spoiled(str(error)) from error
+    for name, target in sorted(changes.rename.items()):
+        place_link(name, target, tree)
+
+
+def place_link(name: str, target: str | None, parent: int) -> None:
+    """Make `name` in the directory `parent` a link with this target, or (None) nothing."""
+    with suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=parent)
+    if target is not None:
+        os.symlink(target, name, dir_fd=parent)
+
+
+def _remove(tree: int, changes: Changes, touched: set[str], needed: set[str]) -> None:
+    with closing(Walk(tree)) as walk:
+        for directory in sorted(changes.remove, reverse=True):  # children first
+            links = changes.remove[directory]
+            fd = walk.enter(directory)
+            try:
+                for name, target in links.items():
+                    if os.readlink(name, dir_fd=fd) != target:
+                        raise Spoiled(f"{directory}/{name} is another link")
+                    os.unlink(name, dir_fd=fd)
+            except OSError as error:
+                if error.errno == 22:  # EINVAL: not a link
+                    raise Spoiled(str(error)) from error
+                raise
+            if links:
+                touched.add(directory)
+            if directory in changes.add or directory in needed:
+                continue
+            parent, _, name = directory.rpartition("/")
+            try:
+                os.rmdir(name, dir_fd=walk.enter(parent))
+            except OSError as error:
+                if error.errno not in (39, 17):  # ENOTEMPTY, and EEXIST for the same: still in use
+                    raise
+            else:
+                touched.discard(directory)
+                touched.add(parent)
+
+
+def _add(tree: int, changes: Changes, touched: set[str]) -> None:
+    with closing(Walk(tree)) as walk:
+        for directory in sorted(changes.add):  # parents first
+            parent, _, name = directory.rpartition("/")
+            with suppress(FileExistsError):
+                _make(name, walk.enter(parent))
+                touched.update((parent, directory))
+    full = {directory: links for directory, links in sorted(changes.add.items()) if links}
+    touched.update(full)
+
+    def fill(directory: str, fd: int) -> None:
+        symlink = os.symlink
+        for name, target in full[directory].items():
+            symlink(target, name, dir_fd=fd)
+
+    _each((tree,), full, fill)
+
+
+def copy(source: int, target: int) -> set[str]:
+    """Give the empty directory `target` all that the tree `source` has, sharing links and files;
+    the directories made, "" for the top.
+
+    A link needs no inode of its own: link(2) is quicker than symlink(2) and takes no space. What
+    can't be shared (file systems without hard links to symbolic ones) is made anew. Raises OSError.
+    """
+    found: dict[str, list[str]] = {}
+    _copy_directories(source, target, "", found)
+
+    def fill(directory: str, old: int, new: int) -> None:
+        for name in found[directory]:
+            try:
+                os.link(name, name, src_dir_fd=old, dst_dir_fd=new, follow_symlinks=False)
+            except OSError as error:
+                try:
+                    text = os.readlink(name, dir_fd=old)
+                except OSError:
+                    raise error from None  # a file: it failed for another reason
+                place_link(name, text, new)
+
+    _each((source, target), found, fill)
+    return set(found)
+
+
+def _copy_directories(source: int, target: int, path: str, found: dict[str, list[str]]) -> None:
+    """Make the directories of `source` in `target`; `found`: what else is in each of them."""
+    with os.scandir(source) as entries:
+        inner: list[str] = []
+        names = found[path] = []
+        for entry in entries:
+            (inner if entry.is_dir(follow_symlinks=False) else names).append(entry.name)
+    for name in inner:
+        _make(name, target)
+        old, new = os.open(name, ENTER, dir_fd=source), os.open(name, ENTER, dir_fd=target)
+        try:
+            _copy_directories(old, new, f"{path}/{name}" if path else name, found)
+        finally:
+            os.close(old)
+            os.close(new)
+
+
+def _make(name: str, parent: int) -> None:
+    """Make the directory `name`. Raises FileExistsError, OSError."""
+    os.mkdir(name, MODE, dir_fd=parent)
+    os.chmod(name, MODE, dir_fd=parent)  # whatever the umask is; nobody else puts a link there
+
+
+def _each(trees: Sequence[int], contents: Mapping[str, Sized], fill: Callable[..., None]) -> None:
+    """Call `fill` for every directory, with a descriptor of it in each of the trees; two at a time
+    if that is worth a thread."""
+    walks: dict[int, list[Walk]] = {}  # of each thread
+
+    def work(directory: str) -> None:
+        mine = walks.get(get_ident()) or walks.setdefault(get_ident(), [Walk(t) for t in trees])
+        fill(directory, *(walk.enter(directory) for walk in mine))
+
+    try:
+        if sum(map(len, contents.values())) < MANY:
+            for directory in contents:
+                work(directory)
+        else:
+            from packager.base.threads import in_two
+
+            in_two(work, contents)
+    finally:
+        for mine in walks.values():
+            for walk in mine:
+                walk.close()
+
+
+def sync(tree: int, directories: Iterable[str], files: Iterable[str] = ()) -> None:
+    """Write these directories, and these files at the top, to the disk. Raises OSError."""
+    for name in files:
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=tree)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    with closing(Walk(tree)) as walk:
+        for directory in sorted(directories, reverse=True):
+            os.fsync(walk.enter(directory))
+
+
+class DiskIndex:
+    """The tree at the descriptor `tree`, asked who owns a path (see `path_conflicts.Index`)."""
+
+    def __init__(self, tree: int) -> None:
+        self._tree = tree
+
+    def look(self, path: str) -> str | None:
+        try:
+            target = os.readlink(path, dir_fd=self._tree)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError:  # EINVAL: there is something, and it is not a link
+            mode = os.stat(path, dir_fd=self._tree, follow_symlinks=False).st_mode
+            return DIRECTORY if stat.S_ISDIR(mode) else None
+        return owner(path, target)
+
+    def list(self, path: str) -> Iterable[str]:
+        with closing(Walk(self._tree)) as walk:
+            return os.listdir(walk.enter(path))  # noqa: PTH208
+
+
+def _put(links: dict[str, dict[str, str]], path: str, text: str) -> None:
+    directory, _, name = path.rpartition("/")
+    links.setdefault(directory, {})[name] = text

@@ -1,0 +1,384 @@
+"""ROOT/generations: the few trees of links that exist, which one is changed next, what is left.
+
+    <n>        the tree of generation n (`link_tree`), if history/<n>.json exists or it is active
+    spare      a complete tree that is no generation, made in advance
+    any other  left by a killed command; a number without its history too
+
+Making fifty thousand links takes a second, so a new generation's tree is an old one with what
+differs changed: the spare, which the first activation makes, or the one that has been out of use
+for longest. If that is hardly out of use and the only one, whoever is still reading in it gets time
+to leave: a fresh copy is made, or, if that would take longer, the two seconds are waited for. A
+generation whose tree was taken keeps its place in history, and gets a tree again when somebody goes
+back to it.
+
+Power losses: a tree is renamed and its directory synced before a link of it is changed; it gets its
+number only when all of it is synced; `active` is switched when the number is synced, and history is
+written after the switch. So every name says the truth at every moment, and recovery has to look at
+names only. All functions raise OSError; the caller holds ROOT/lock.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+
+from packager.base import durable_files
+from packager.base.durable_files import opened
+from packager.base.errors import DataError, PackagerError
+from packager.generations import link_tree
+from packager.generations.document import DOCUMENT, Generation, active_number, decode, is_number
+from packager.generations.link_tree import Spoiled
+from packager.generations.path_conflicts import DIRECTORY
+from packager.generations.published_links import SOURCES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from packager.generations.published_links import Published
+
+    Load = Callable[[str, tuple[str, ...]], Published]
+
+SPARE = "spare"
+NEXT = "next"
+NEXT_SPARE = "next-spare"
+FEW = 64  # directories that are synced one by one: syncfs(2) may have to wait for others' writes
+AT_LEAST = 2.0  # seconds that a tree is out of use before it is changed
+ENOUGH = 2  # trees out of use: the oldest of so many is changed even sooner
+COPIED = 25e-6  # seconds that it takes to copy a link, about
+NEW_LINK = "active.new"
+
+
+class Trees:
+    """The trees of the store at `root`; `root_fd` stays the caller's."""
+
+    def __init__(self, root: str, root_fd: int) -> None:
+        self._root = root
+        self._root_fd = root_fd
+
+    def recover(self, garbage: int) -> list[str]:
+        """Finish or take back what a killed command left; move what is left of it to the directory
+        `garbage`, where it is deleted by somebody else. Returns the names of what was found."""
+        active = active_number(self._root)
+        found = []
+        if active is not None and not self._in_history(active):
+            os.fsync(self._root_fd)  # the switch may not be on the disk yet
+            self.remember(active)
+            found.append(f"history/{active}.json")
+        if os.path.lexists(f"{self._root}/{NEW_LINK}"):
+            os.unlink(NEW_LINK, dir_fd=self._root_fd)
+            found.append(NEW_LINK)
+        for name in self._names():
+            number = int(name) if is_number(name) else None
+            known = number is not None and (number == active or self._in_history(number))
+            if not known and name != SPARE:
+                self.discard(name, garbage)
+                found.append(f"generations/{name}")
+        return found
+
+    def has(self, number: int) -> bool:
+        """Whether generation `number` has its tree."""
+        return os.path.lexists(f"{self._root}/generations/{number}")
+
+    def prepare(
+        self, wanted: Generation, files: Mapping[str, bytes], load: Load, garbage: int
+    ) -> None:
+        """Make the tree of `wanted`, durably; it is not active yet.
+
+        files: names and contents of what stands at the top beside the links. load: what a package
+        publishes for these roles. garbage: a directory of this command's own, deleted by somebody
+        else.
+        """
+        with opened("generations", self._root_fd) as generations:
+            self._discard_unfinished(garbage)
+            try:
+                self._prepare(generations, wanted, files, load, garbage)
+            except BaseException:
+                with suppress(OSError):  # else the next writer does it
+                    self._discard_unfinished(garbage)
+                raise
+
+    def renew(
+        self, wanted: Generation, files: Mapping[str, bytes], load: Load, garbage: int
+    ) -> None:
+        """Make the tree of `wanted` anew, of the packages alone, and put it in the place of the one
+        that is there, active or not, by one rename; durably. Arguments as of `prepare`."""
+        with opened("generations", self._root_fd) as generations:
+            self._discard_unfinished(garbage)
+            self._build(generations, wanted, files, load)
+            number = str(wanted.number)
+            if self.has(wanted.number):
+                durable_files.exchange(NEXT, generations, number, generations)
+                os.fsync(generations)
+                self._discard_unfinished(garbage)
+            else:
+                os.rename(NEXT, number, src_dir_fd=generations, dst_dir_fd=generations)
+                os.fsync(generations)
+
+    def switch(self, number: int) -> None:
+        """Make generation `number`, whose tree is there and synced, the active one; durably.
+
+        After an error nothing has changed.
+        """
+        before = active_number(self._root)
+        link_tree.place_link(NEW_LINK, f"generations/{number}", self._root_fd)
+        os.rename(NEW_LINK, "active", src_dir_fd=self._root_fd, dst_dir_fd=self._root_fd)
+        try:
+            os.fsync(self._root_fd)
+        except OSError:
+            if before is not None:
+                link_tree.place_link(NEW_LINK, f"generations/{before}", self._root_fd)
+                os.rename(NEW_LINK, "active", src_dir_fd=self._root_fd, dst_dir_fd=self._root_fd)
+            else:
+                os.unlink("active", dir_fd=self._root_fd)
+            raise
+        if before is not None:
+            # The tree's age is how long it has been out of use. Nothing depends on it.
+            with suppress(OSError):
+                os.utime(f"{self._root}/generations/{before}", follow_symlinks=False)
+
+    def remember(self, number: int) -> None:
+        """Give generation `number`, which has its tree, its place in history; durably."""
+        with (
+            opened("history", self._root_fd) as history,
+            opened("generations", self._root_fd) as generations,
+            opened(str(number), generations) as tree,
+        ):
+            with suppress(FileExistsError):
+                os.link(DOCUMENT, f"{number}.json", src_dir_fd=tree, dst_dir_fd=history)
+            os.fsync(history)
+
+    def forget(self, number: int, garbage: int) -> None:
+        """Take generation `number` out of history, and its tree away."""
+        with opened("history", self._root_fd) as history:
+            with suppress(FileNotFoundError):
+                os.unlink(f"{number}.json", dir_fd=history)
+            os.fsync(history)
+        if self.has(number):
+            self.discard(str(number), garbage)
+
+    def drop_spare(self, garbage: int, packages: Iterable[str] | None = None) -> bool:
+        """Take the spare tree away if it has one of the packages (None: in any case)."""
+        try:
+            spare = self._read(SPARE)
+        except FileNotFoundError:
+            return False
+        except DataError:
+            spare = None
+        if packages is not None and spare and spare.packages.keys().isdisjoint(packages):
+            return False
+        self.discard(SPARE, garbage)
+        return True
+
+    def discard(self, name: str, garbage: int) -> None:
+        """Move what is called `name` in generations/ to the directory `garbage`, durably."""
+        with opened("generations", self._root_fd) as generations:
+            target = f"{name}-{os.urandom(4).hex()}"
+            os.rename(name, target, src_dir_fd=generations, dst_dir_fd=garbage)
+            os.fsync(generations)
+
+    def _prepare(
+        self,
+        generations: int,
+        wanted: Generation,
+        files: Mapping[str, bytes],
+        load: Load,
+        garbage: int,
+    ) -> None:
+        touched = self._edited(generations, wanted, load, garbage)
+        spare = touched is None and not self._names()
+        if touched is None:
+            self._build(generations, wanted, files, load, spare=spare)
+        else:
+            self._complete(generations, wanted, files, touched)
+        os.rename(NEXT, str(wanted.number), src_dir_fd=generations, dst_dir_fd=generations)
+        if spare:
+            os.rename(NEXT_SPARE, SPARE, src_dir_fd=generations, dst_dir_fd=generations)
+        os.fsync(generations)
+
+    def _build(
+        self,
+        generations: int,
+        wanted: Generation,
+        files: Mapping[str, bytes],
+        load: Load,
+        *,
+        spare: bool = False,
+    ) -> None:
+        """Make NEXT of nothing, synced; and (spare) NEXT_SPARE as a copy of it."""
+        self._make(generations, NEXT)
+        with opened(NEXT, generations) as tree:
+            packages = [load(each, wanted.roles) for each in wanted.packages]
+            changes = link_tree.Changes((), packages)
+            touched = link_tree.build(tree, changes)
+        wanted.links = changes.more
+        self._complete(generations, wanted, files, touched, spare=spare)
+
+    def _complete(
+        self,
+        generations: int,
+        wanted: Generation,
+        files: Mapping[str, bytes],
+        touched: set[str],
+        *,
+        spare: bool = False,
+    ) -> None:
+        """Give NEXT, whose links are there, its files; (spare) copy it; sync it and the directories
+        `touched`. The copy is made first: it is written to the journal together with NEXT."""
+        with opened(NEXT, generations) as tree:
+            written = self._write_files(tree, wanted, files)
+            touched |= {name.rpartition("/")[0] for name in written} | {DIRECTORY}
+            made = self._copied(generations, NEXT, NEXT_SPARE) if spare else set()
+            if len(touched) + len(made) > FEW:
+                # On ext4 each fsync(2) sends a flush to the disk, even with nothing left to write.
+                durable_files.sync_filesystem(generations)
+            else:
+                link_tree.sync(tree, touched, written)
+                if made:
+                    with opened(NEXT_SPARE, generations) as copied:
+                        link_tree.sync(copied, made)
+
+    def _edited(
+        self, generations: int, wanted: Generation, load: Load, garbage: int
+    ) -> set[str] | None:
+        """Make NEXT of a tree that is there; the directories that are to be synced. None: there is
+        none that is worth it, or it was spoiled, and nothing is called NEXT."""
+        name = self._base()
+        if name is None:
+            return None
+        copied = name == str(active_number(self._root))
+        try:
+            held = self._read(name)
+            changes = _changes(held, wanted, load)
+            if changes is None:
+                return None
+            wanted.links = None if held.links is None else held.links + changes.more
+            if copied:
+                touched = self._copied(generations, name, NEXT)
+            else:
+                touched = set()
+                os.rename(name, NEXT, src_dir_fd=generations, dst_dir_fd=generations)
+                os.fsync(generations)
+            with opened(NEXT, generations) as tree:
+                link_tree.change(tree, changes, _empty_directories(wanted), touched)
+        except (Spoiled, PackagerError, FileNotFoundError):
+            self._discard_unfinished(garbage)
+            self.drop_spare(garbage)
+            return None
+        return touched
+
+    def _discard_unfinished(self, garbage: int) -> None:
+        for name in (NEXT, NEXT_SPARE):
+            if os.path.lexists(f"{self._root}/generations/{name}"):
+                self.discard(name, garbage)
+
+    def _base(self) -> str | None:
+        """The tree to make the next one of: its name; the active one's to be copied; or None."""
+        names = self._names()
+        if SPARE in names:
+            return SPARE
+        active = active_number(self._root)
+        others = [name for name in names if is_number(name) and name != str(active)]
+        ages = {name: self._age(name) for name in others}
+        if others:
+            oldest = max(others, key=lambda name: ages[name])
+            young = AT_LEAST - ages[oldest]
+            if len(others) >= ENOUGH or young <= 0:
+                return oldest
+            with suppress(FileNotFoundError, DataError):
+                if (self._read(oldest).links or 0) * COPIED > young:
+                    time.sleep(young)
+                    return oldest
+        return None if active is None else str(active)
+
+    def _age(self, name: str) -> float:
+        """Seconds since the tree went out of use; a clock that was set back makes none young."""
+        left = os.stat(f"{self._root}/generations/{name}", follow_symlinks=False).st_mtime  # noqa: PTH116
+        age = time.time() - left
+        return age if age >= 0 else AT_LEAST
+
+    def _write_files(self, tree: int, wanted: Generation, files: Mapping[str, bytes]) -> list[str]:
+        """Write the document and the other files, if they are not there already with this content;
+        the names of those written. Files may be shared with other trees; none is overwritten."""
+        written = []
+        history = f"{self._root}/history/{wanted.number}.json"
+        if os.path.lexists(history):  # going back to it: the document is as it was
+            link_tree.place_link(DOCUMENT, None, tree)
+            os.link(history, DOCUMENT, dst_dir_fd=tree)
+            contents = dict(files)
+        else:
+            contents = {**files, DOCUMENT: wanted.encode()}
+        if "buildinfo.json" not in files:  # no package says anything, unlike those of this tree
+            link_tree.place_link("buildinfo.json", None, tree)
+        for name, content in contents.items():
+            if _read_file(name, tree) == content:
+                continue
+            link_tree.place_link(name, None, tree)
+            durable_files.write_new_file(name, tree, content)
+            written.append(name)
+        if (
+            DOCUMENT not in contents
+        ):  # it is as old as the tree, for who asks what was touched since
+            os.utime(DOCUMENT, dir_fd=tree, follow_symlinks=False)
+        return written
+
+    def _make(self, generations: int, name: str) -> None:
+        """Make the empty directory `name`."""
+        os.mkdir(name, link_tree.MODE, dir_fd=generations)
+        with opened(name, generations) as made:
+            os.fchmod(made, link_tree.MODE)  # whatever the umask is
+
+    def _copied(self, generations: int, source: str, name: str) -> set[str]:
+        """Make `name` a copy of the tree `source`; its directories."""
+        self._make(generations, name)
+        with opened(source, generations) as old, opened(name, generations) as new:
+            return link_tree.copy(old, new)
+
+    def _read(self, name: str) -> Generation:
+        """The document in the tree `name`. Raises FileNotFoundError, DataError."""
+        place = f"{self._root}/generations/{name}/{DOCUMENT}"
+        with open(place, "rb") as file:  # noqa: PTH123
+            return decode(file.read(), place)
+
+    def _names(self) -> list[str]:
+        return os.listdir(f"{self._root}/generations")  # noqa: PTH208
+
+    def _in_history(self, number: int) -> bool:
+        return os.path.lexists(f"{self._root}/history/{number}.json")
+
+
+def _changes(held: Generation, wanted: Generation, load: Load) -> link_tree.Changes | None:
+    """What makes the tree that holds `held` that of `wanted`; None if building it anew is less."""
+    if held.roles == wanted.roles:
+        leaving = held.packages.keys() - wanted.packages.keys()
+        entering = wanted.packages.keys() - held.packages.keys()
+    else:
+        leaving, entering = set(held.packages), set(wanted.packages)
+    if 2 * len(leaving) > len(held.packages) and held.roles == wanted.roles and len(leaving) > 1:
+        return None
+    return link_tree.Changes(
+        [load(each, held.roles) for each in sorted(leaving)],
+        [load(each, wanted.roles) for each in sorted(entering)],
+    )
+
+
+def _empty_directories(wanted: Generation) -> Iterator[str]:
+    """Directories that stay, though no link may be in them."""
+    yield from SOURCES
+    for facts in wanted.packages.values():
+        found = facts.get(EMPTY)
+        if isinstance(found, list):
+            yield from found
+
+
+EMPTY = "empty_directories"  # the key in a package's facts
+
+
+def _read_file(name: str, tree: int) -> bytes | None:
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=tree)
+    except FileNotFoundError:
+        return None
+    with open(fd, "rb") as file:  # noqa: PTH123
+        return file.read()

@@ -1,0 +1,1 @@
+"""The host outside the store: units, users, kernel settings, and what of them is done."""

@@ -1,0 +1,115 @@
+"""ROOT/host.json: what of the active set has really been applied to the host.
+
+    {"format": 1,
+     "units": {"/etc/systemd/system": {"web.service": {"sha256": …, "started": [ID, SHA-256]}}},
+     "sysctl": {"vm.max_map_count": "262144"},
+     "boot": …, "directories": {"/var/lib/dcos/web": {"package": ID, "user": "dcos_web"}},
+     "pending": {"generation": N, "users": […], "directories": […]},
+     "adopting": {"generation": N, "units": …, "sysctl": …, "boot": …, "directories": …}}
+
+`sha256` is of the unit file that was put in place, "" while that is being done, null when it was
+taken away and the unit could not be stopped; `started` is null for a unit that was not started, or
+failed; `starting`, beside it, is what it is being started with. `enabling` is there while
+dcos.target was made and not enabled, `reloading` while systemd does not know of files placed or
+taken away. `boot` tells in which boot the kernel settings were set. `pending` is what an activation
+has begun to make before it becomes active; `adopting` what counts as applied once generation N is
+active, since another manager has done it.
+
+It is all written before anything of it is done and again when all is done, whole and durably, so
+nothing of ours is ever forgotten.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from packager.base.errors import DataError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from packager.host.host_plan import State
+
+FORMAT = 1
+NAME = "host.json"
+NEW = ".host.json.new"
+
+
+def load(root: str) -> State:
+    """The state of the store at `root`; that of an untouched host if nothing was applied yet.
+
+    Raises DataError, OSError.
+    """
+    path = f"{root}/{NAME}"
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            content = file.read()
+    except FileNotFoundError:
+        return {"units": {}, "sysctl": {}, "directories": {}}
+    try:
+        state = json.loads(content)
+        if state.pop("format") != FORMAT:
+            raise ValueError(f"its format is not {FORMAT}")
+        for key in ("units", "sysctl", "directories"):
+            if not isinstance(state[key], dict):
+                raise ValueError(f"{key} is not an object")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{path}: not what packager wrote there: {error}; remove it, and the next activation "
+            "places and starts all units again"
+        ) from error
+    return dict(state)
+
+
+def save(root: str, state: State) -> None:
+    """Replace the state durably. Raises OSError."""
+    document = {"format": FORMAT, **state}
+    content = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    replace(root, NAME, NEW, content)
+
+
+def boot_id() -> str:
+    """What differs between two boots; proc(5)."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def sweep(root: str) -> None:
+    """Take away what a killed activation has left of a state. The caller holds the lock of
+    activations. Raises OSError."""
+    if os.path.lexists(f"{root}/{NEW}"):
+        os.unlink(f"{root}/{NEW}")  # noqa: PTH108
+
+
+def replace(directory: str, name: str, temporary: str, content: bytes, mode: int = 0o644) -> None:
+    """Make `content` the file `name`, durably and at once; `temporary` is overwritten.
+
+    Raises OSError; the old file is then still there, and nothing new beside it.
+    """
+    top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fd = os.open(
+            temporary,
+            os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW,
+            mode,
+            dir_fd=top,
+        )
+        try:
+            try:
+                os.fchmod(fd, mode)  # whatever the umask is
+                rest = memoryview(content)
+                while rest:
+                    rest = rest[os.write(fd, rest) :]
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            os.rename(temporary, name, src_dir_fd=top, dst_dir_fd=top)
+        except OSError:
+            os.unlink(temporary, dir_fd=top)
+            raise
+        os.fsync(top)
+    finally:
+        os.close(top)

@@ -1,0 +1,139 @@
+"""What a package says of the host it runs on, taken from it once, when it becomes active.
+
+Facts are kept in the generation's document; later activations decide from them and do not read the
+package again. They do not depend on the host: units carry the role that they are for.
+
+    environment sysctl state_directory username group
+    requires conflicts provides replaces variant       as in pkginfo.json
+    units      [{"name", "path", "role", "sha256"}]; `path` in the package, `role` "" for all hosts
+    services   the names (without .service) that the package's sysctl settings can be for
+
+Unit files lie in `dcos.target.wants` (pkgpanda's name) or `units`, or in one of these with `_ROLE`
+behind it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from packager.base.errors import DataError
+from packager.host.host_plan import SERVICES_FILE
+from packager.package.package_id import LETTERS_AND_DIGITS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from packager.host.host_plan import Facts
+    from packager.package.manifest import Record
+
+UNIT_DIRECTORIES = ("dcos.target.wants", "units")
+UNIT_SUFFIXES = (
+    *(".service", ".socket", ".timer", ".path", ".target", ".mount"),
+    *(".automount", ".swap", ".slice"),
+)
+UNIT_CHARACTERS = LETTERS_AND_DIGITS + ":_.\\-@"  # systemd.unit(5)
+LONGEST_UNIT_NAME = 200  # systemd takes 255; a name may get a suffix while it is put in place
+LARGEST_UNIT = 1 << 20  # bytes
+# The host's own: the target that all units belong to, and what sets pkgpanda's hosts up.
+RESERVED_UNITS = ("dcos.target", "dcos-download.service", "dcos-setup.service")
+TOLD = (
+    *("environment", "sysctl", "state_directory", "username", "group"),
+    *("requires", "conflicts", "provides", "replaces"),
+)
+
+
+def facts(package_id: str, tree_path: str, record: Record) -> Facts:
+    """The facts of the package with this record, whose tree is at `tree_path`.
+
+    What would be empty is left out, so a package that says nothing has {}. Raises DataError for
+    units that can't be meant, OSError.
+    """
+    if os.path.lexists(f"{tree_path}/{SERVICES_FILE}"):
+        raise DataError(f"{package_id}: {SERVICES_FILE} is made for all packages; none may have it")
+    info = record.pkginfo or {}
+    found: Facts = {key: info[key] for key in TOLD if info.get(key)}
+    if "variant" in info:  # null is the default variant; packages that do not say have none
+        found["variant"] = info["variant"]
+    units = sorted(_units(package_id, tree_path), key=lambda unit: unit["path"])
+    if units:
+        found["units"] = units
+    if info.get("sysctl"):
+        found["services"] = sorted(_services(tree_path))
+    return found
+
+
+def _units(package_id: str, tree_path: str) -> Iterator[dict[str, str]]:
+    with os.scandir(tree_path) as entries:
+        tops = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    for top, is_directory in tops:
+        base = next((b for b in UNIT_DIRECTORIES if top == b or top.startswith(f"{b}_")), None)
+        if base is None:
+            continue
+        if not is_directory:
+            raise DataError(f"{package_id}: {top} is not a directory; units need one")
+        for name in os.listdir(f"{tree_path}/{top}"):  # noqa: PTH208
+            if name.startswith("."):  # what keeps an empty directory in version control
+                continue
+            path = f"{top}/{name}"
+            reason = _flaw(name)
+            if reason:
+                raise DataError(f"{package_id}: {path}: {reason}")
+            content = read_unit(package_id, tree_path, path)
+            role = top[len(base) + 1 :]
+            yield {"name": name, "path": path, "role": role, "sha256": sha256(content)}
+
+
+def read_unit(package_id: str, tree_path: str, path: str) -> bytes:
+    """The unit file at `path` of the package; a link is followed while it stays in the package.
+
+    Raises DataError, OSError.
+    """
+    top = os.path.realpath(tree_path)
+    real = os.path.realpath(f"{top}/{path}")
+    if not real.startswith(f"{top}/"):
+        raise DataError(f"{package_id}: {path} is a link that leaves the package")
+    try:
+        fd = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise DataError(f"{package_id}: {path} is a link to nothing") from None
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise DataError(f"{package_id}: {path} is not a file; a unit is one")
+        if status.st_size > LARGEST_UNIT:
+            raise DataError(f"{package_id}: {path} has more than {LARGEST_UNIT} bytes")
+        content = b""
+        while piece := os.read(fd, LARGEST_UNIT + 1):
+            content += piece
+        return content
+    finally:
+        os.close(fd)
+
+
+def sha256(content: bytes) -> str:
+    """The hash of a unit file's content, in hexadecimal."""
+    import hashlib
+
+    return hashlib.sha256(content).hexdigest()
+
+
+def _flaw(name: str) -> str | None:
+    """Why `name` can't be a package's unit, or None."""
+    if name in RESERVED_UNITS:
+        return "this unit belongs to the host itself"
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122
+    if suffix not in UNIT_SUFFIXES or not stem or name.strip(UNIT_CHARACTERS):
+        return f"not the name of a unit, such as {stem or 'name'}.service"
+    if name[0] == "-" or len(name) > LONGEST_UNIT_NAME:
+        return f"a unit's name has at most {LONGEST_UNIT_NAME} characters and does not begin with -"
+    return None
+
+
+def _services(tree_path: str) -> set[str]:
+    """The services that the package has anywhere in its tree, as pkgpanda looks for them."""
+    names: set[str] = set()
+    for _, _, files in os.walk(tree_path):
+        names.update(name[: -len(".service")] for name in files if name.endswith(".service"))
+    return names

@@ -1,0 +1,1 @@
+"""Repositories: indexes, signatures, downloads, and making an index."""

@@ -1,0 +1,175 @@
+"""The index of a repository: one JSON document that says which archives there are.
+
+    {"index":1,"packages":[
+    {"id":"hello--1.0","path":"hello--1.0.tar.xz","size":424,"sha256":"…","tree":"…","pkginfo":null}
+    ]}
+
+Packages are sorted by id, one a line, so that the same archives give the same bytes and a change is
+a small difference. `path` is relative to the repository's own URL. An index comes from a server
+that may be anybody's: everything in it is checked before anything is believed, and unknown members
+of a package are left alone, for later versions of this format.
+"""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import quote
+
+from packager.base import strict_json
+from packager.base.errors import DataError
+from packager.package.package_id import flaw, split_id
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+VERSION = 1
+FILE_NAME = "index.json"
+LARGEST = 64 << 20  # bytes of an index
+MOST_PACKAGES = 200_000
+LARGEST_NUMBER = (1 << 53) - 1  # what every JSON reader has exactly
+LONGEST_FLOAT = 64  # characters
+LONGEST_PATH = 1024
+PATH_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@._+:~-"
+HEXADECIMAL = frozenset("0123456789abcdef")
+
+
+class Package:
+    """One archive of a repository. size: of the archive, in bytes; tree: hash of what it holds."""
+
+    __slots__ = ("id", "name", "path", "pkginfo", "sha256", "size", "tree", "version")
+
+    def __init__(
+        self,
+        package_id: str,
+        path: str,
+        *,
+        size: int,
+        sha256: str,
+        tree: str | None,
+        pkginfo: dict[str, object] | None,
+    ) -> None:
+        self.id = package_id
+        self.name, self.version = split_id(package_id)
+        self.path = path
+        self.size = size
+        self.sha256 = sha256
+        self.tree = tree
+        self.pkginfo = pkginfo  # as the index has it: not yet judged by `pkginfo`
+
+    def document(self) -> dict[str, object]:
+        """What the index says of it."""
+        return {
+            "id": self.id,
+            "path": self.path,
+            "size": self.size,
+            "sha256": self.sha256,
+            "tree": self.tree,
+            "pkginfo": self.pkginfo,
+        }
+
+
+def encode(packages: Iterable[Package]) -> bytes:
+    """The index of these packages, the same bytes in whatever order they come."""
+    lines = [
+        json.dumps(each.document(), ensure_ascii=False, separators=(",", ":"))
+        for each in sorted(packages, key=lambda each: each.id)
+    ]
+    body = ",\n".join(lines) + "\n" if lines else ""
+    return f'{{"index":{VERSION},"packages":[\n{body}]}}\n'.encode()
+
+
+def decode(content: bytes) -> dict[str, Package]:
+    """The packages of an index by id. Raises DataError, which names the place in the document."""
+    if len(content) > LARGEST:
+        raise DataError(f"it is larger than {LARGEST} bytes")
+    try:
+        document = strict_json.loads(content.decode(), parse_float=_float)
+        if b"\\u" in content:  # an escape can hide half of a surrogate pair, which is not text
+            json.dumps(document, ensure_ascii=False).encode()
+    except RecursionError:
+        raise DataError("it is nested too deeply") from None
+    except ValueError as error:
+        raise DataError(f"it is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise DataError("it is not an object")
+    version = document.get("index")
+    if version != VERSION or type(version) is not int:
+        raise DataError(f"/index: {VERSION} is needed; this may be a newer kind of repository")
+    listed = document.get("packages")
+    if not isinstance(listed, list):
+        raise DataError("/packages: a list is needed")
+    if len(listed) > MOST_PACKAGES:
+        raise DataError(f"/packages: there are more than {MOST_PACKAGES}")
+    packages: dict[str, Package] = {}
+    for at, each in enumerate(listed):
+        try:
+            package = _package(each)
+        except ValueError as error:
+            raise DataError(f"/packages/{at}{error}") from None
+        if package.id in packages:
+            raise DataError(f"/packages/{at}/id: {package.id} is there twice")
+        packages[package.id] = package
+    return packages
+
+
+def location(base: str, path: str) -> str:
+    """The URL of `path`, checked before, in the repository at `base`, which ends with a slash.
+
+    Joined by hand: to a URL resolver, a path such as `a--1:2.tar` has a scheme of its own.
+    """
+    return base + quote(path, safe="/@~+")
+
+
+def path_flaw(path: str) -> str | None:
+    """What is wrong with `path` as that of an archive in a repository, or None."""
+    if not path or len(path) > LONGEST_PATH:
+        return f"it has to have 1 to {LONGEST_PATH} characters"
+    for part in path.split("/"):
+        if not part or part.startswith(".") or part.strip(PATH_CHARACTERS):
+            return (
+                "it has to be relative, its parts of A-Z a-z 0-9 @ . _ + : ~ - "
+                "and none empty or beginning with a dot"
+            )
+    return None
+
+
+def _package(value: object) -> Package:
+    """Raises ValueError, with the place in it before the reason."""
+    if not isinstance(value, dict):
+        raise ValueError(": an object is needed")
+    package_id = value.get("id")
+    reason = flaw(package_id) if isinstance(package_id, str) else "a string is needed"
+    if reason or not isinstance(package_id, str):
+        raise ValueError(f"/id: {reason}")
+    path = value.get("path")
+    reason = path_flaw(path) if isinstance(path, str) else "a string is needed"
+    if reason or not isinstance(path, str):
+        raise ValueError(f"/path: {reason}")
+    size = value.get("size")
+    if type(size) is not int or not 0 < size <= LARGEST_NUMBER:
+        raise ValueError("/size: a number of bytes, more than 0, is needed")
+    tree = value.get("tree")
+    pkginfo = value.get("pkginfo")
+    if pkginfo is not None and not isinstance(pkginfo, dict):
+        raise ValueError("/pkginfo: an object or null is needed")
+    return Package(
+        package_id,
+        path,
+        size=size,
+        sha256=_sha256(value.get("sha256"), "/sha256"),
+        tree=None if tree is None else _sha256(tree, "/tree"),
+        pkginfo=pkginfo,
+    )
+
+
+def _sha256(value: object, place: str) -> str:
+    if not isinstance(value, str) or len(value) != 64 or not HEXADECIMAL.issuperset(value):
+        raise ValueError(f"{place}: 64 small hexadecimal digits are needed")
+    return value
+
+
+def _float(digits: str) -> float:
+    if len(digits) > LONGEST_FLOAT:
+        raise ValueError("a number is too large")
+    return strict_json.finite(digits)

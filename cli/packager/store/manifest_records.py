@@ -1,0 +1,32 @@
+"""Reading what the store knows of an installed package: ROOT/manifests/<id> (see `manifest`)."""
+
+from __future__ import annotations
+
+import os
+
+from packager.base.errors import DataError, NotFound
+from packager.package.manifest import Record, decode_record
+
+
+def read_record(root: str, name: str) -> tuple[Record, bytes]:
+    """The record of the package `name`, a well-formed id, and the JSON array of its entries, not
+    parsed. Raises NotFound, DataError, OSError."""
+    path = f"{root}/manifests/{name}"
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            content = file.read()
+    except FileNotFoundError:
+        if not os.path.lexists(f"{root}/packages/{name}"):
+            raise missing(root, name) from None
+        raise DataError(
+            f"{path}: the record of {name} is gone; 'packager repair' gives it a new one"
+        ) from None
+    record, entries = decode_record(content, path)
+    if record.id != name:
+        raise DataError(f"{path}: this is the record of {record.id}, not of {name}")
+    return record, entries
+
+
+def missing(root: str, name: str) -> NotFound:
+    """The error to raise for a package that is not installed."""
+    return NotFound(f"{name} is not installed in {root}")

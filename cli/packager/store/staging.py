@@ -1,0 +1,127 @@
+"""ROOT/staging: one private directory a writer, and what becomes of a killed writer's.
+
+A writer holds a flock on its directory for as long as it lives. Whoever gets that lock without
+waiting knows the writer is dead, and may sweep its directory. Directories are made, and judged
+dead, only under ROOT/lock, so nobody sees one between its mkdir and its flock.
+
+ROOT/reserve is an empty directory for the day when the disk is too full to make one: it becomes the
+writer's then, so that what makes room (`gc`, `remove`, clearing away) needs none.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from contextlib import suppress
+
+from packager.base.durable_files import ENTER, remove_tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+RESERVE = "../reserve"  # seen from ROOT/staging
+
+
+class Staging:
+    """One writer's directory; leaving the `with` block removes it with all it holds."""
+
+    __slots__ = ("_parent", "_was_reserve", "fd", "name")
+
+    def __init__(self, parent: int, name: str, fd: int, *, was_reserve: bool = False) -> None:
+        self._parent = parent  # descriptor of ROOT/staging, owned by this object
+        self.name = name
+        self.fd = fd
+        self._was_reserve = was_reserve
+
+    def __enter__(self) -> Staging:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # What was to be done is done, or has failed with an error of its own. If cleaning up
+        # fails too, that says nothing about it, and a later writer tries again.
+        try:
+            with suppress(OSError):
+                remove_tree(self.name, self._parent)
+            if self._was_reserve:
+                _keep_reserve(self._parent)
+        finally:
+            os.close(self.fd)  # last: until then nobody else sweeps what is being removed here
+            os.close(self._parent)
+
+
+def open_staging(root_fd: int) -> Staging:
+    """A fresh directory for this writer. The caller holds ROOT/lock. Raises OSError."""
+    parent = os.open("staging", ENTER, dir_fd=root_fd)
+    try:
+        name = f"{os.getpid()}-{os.urandom(8).hex()}"
+        was_reserve = _make(name, parent)
+        return Staging(parent, name, _locked(name, parent), was_reserve=was_reserve)
+    except BaseException:
+        os.close(parent)
+        raise
+
+
+def _make(name: str, parent: int) -> bool:
+    """Make the directory `name`; whether it was made of the reserve, there being no room for
+    another one. Raises OSError."""
+    try:
+        os.mkdir(name, 0o700, dir_fd=parent)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        try:
+            os.rename(RESERVE, name, src_dir_fd=parent, dst_dir_fd=parent)
+        except FileNotFoundError:
+            raise error from None
+        return True
+    _keep_reserve(parent)
+    return False
+
+
+def _keep_reserve(parent: int) -> None:
+    """Make the reserve if it is not there. Nothing is lost without it, so it is no failure if it
+    can't be made, and it is not synced."""
+    with suppress(OSError):
+        os.mkdir(RESERVE, 0o700, dir_fd=parent)
+
+
+def take_dead(root_fd: int) -> list[Staging]:
+    """The directories whose writers are gone, locked by the caller now, who holds ROOT/lock.
+
+    Leaving their `with` blocks removes them; that needs no ROOT/lock. Raises OSError.
+    """
+    dead: list[Staging] = []
+    parent = os.open("staging", ENTER, dir_fd=root_fd)
+    try:
+        with os.scandir(parent) as entries:
+            found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        for name, is_directory in found:
+            if not is_directory:  # no writer makes these
+                os.unlink(name, dir_fd=parent)
+                continue
+            try:
+                fd = _locked(name, parent)
+            except (BlockingIOError, FileNotFoundError):
+                continue  # alive, or just leaving
+            dead.append(Staging(os.dup(parent), name, fd))
+    finally:
+        os.close(parent)
+    return dead
+
+
+def _locked(name: str, parent: int) -> int:
+    fd = os.open(name, ENTER, dir_fd=parent)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd

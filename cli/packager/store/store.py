@@ -1,0 +1,394 @@
+"""The store: packages are added, shown, verified and removed here, and never half.
+
+    ROOT/packages/<id>/   the tree of an installed package, exactly as its archive has it
+    ROOT/manifests/<id>   its record: every entry's hash, where it came from (see `manifest`)
+    ROOT/staging/         one private directory a writer (see `staging`)
+    ROOT/lock             held while something is published or taken away (see `lock`)
+
+A package is installed if its directory is in packages/; that appears and disappears by one rename.
+The order of the steps makes every interruption harmless, power loss included:
+
+    add      unpack and write the record in staging, sync all; then, under the lock: rename the
+             record into manifests/, sync that; rename the tree into packages/, sync that
+    remove   under the lock: rename the tree into staging, sync packages/; delete the record
+    repair   as add; then, under the lock: exchange the two trees by one rename, sync both places;
+             the damaged tree goes with the staging directory
+
+So a tree always has its record, and a record without a tree is the remains of an interruption. That
+leaves a directory in staging/ too, always: the next writer finds it, deletes it, and only then
+looks for records without trees. Readers do nothing of this and wait for nobody.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+
+from packager.archive.compression import NAMED_SUFFIXES
+from packager.archive.limits import Limits
+from packager.base import durable_files
+from packager.base.durable_files import opened
+from packager.base.errors import ConfigError, Conflict, DataError, NotFound
+from packager.package.manifest import Record
+from packager.package.package_id import parse_id
+from packager.store import lock
+from packager.store.incoming_archive import RECORD, TREE, receive
+from packager.store.installed import installed_ids
+from packager.store.manifest_records import missing, read_record
+from packager.store.write_session import Session, move, translated, writing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
+    from typing import BinaryIO
+
+    from packager.base.events import Emit
+    from packager.store.tree_comparison import Difference
+
+
+class Added:
+    """What `add` did. `changed` is false if the same content was there before."""
+
+    __slots__ = ("changed", "files", "id", "sha256", "size", "tree")
+
+    def __init__(self, record: Record, changed: bool) -> None:
+        self.id = record.id
+        self.changed = changed
+        self.files = record.files
+        self.size = record.size  # bytes of all files
+        self.sha256 = record.archive_sha256  # of the archive given now
+        self.tree = record.tree
+
+
+class Verified:
+    """What `verify` found of one package; `record` is None if the record itself is damaged."""
+
+    __slots__ = ("differences", "id", "record")
+
+    def __init__(self, name: str, record: Record | None, found: list[Difference]) -> None:
+        self.id = name
+        self.record = record
+        self.differences = found
+
+
+class Store:
+    """The store at `root`. Writers make what is missing of it; readers change nothing.
+
+    All methods raise PackagerError only: errno is translated in one place.
+    """
+
+    def __init__(
+        self, root: str, *, lock_wait: float = lock.DEFAULT_WAIT, limits: Limits | None = None
+    ) -> None:
+        try:
+            self.root = os.path.abspath(root)  # noqa: PTH100 - pathlib is slow to import
+        except FileNotFoundError:
+            raise ConfigError(f"{root}: the current directory is gone; go to another") from None
+        self._lock_wait = lock_wait  # seconds
+        self._limits = limits or Limits()
+
+    def add(
+        self,
+        source: BinaryIO,
+        *,
+        package_id: str | None = None,
+        name_hint: str | None = None,
+        sha256: str | None = None,
+        size: int | None = None,
+        private: bool = False,
+        emit: Emit | None = None,
+    ) -> Added:
+        """Install the archive that `source.read(n)` gives; it need not be seekable.
+
+        The id is `package_id`, else what `name_hint` (a file name, the last part of a URL) says,
+        else what the archive itself says. `sha256` (hex) and `size` (bytes) are the archive's own.
+        `private`: the record is for its owner only: hashes of short secrets can be guessed.
+        Events: `unpacking` (id, files, bytes) now and then, `warning` (message).
+
+        Raises UsageError for an id that is missing or wrong, DataError for the archive, Conflict
+        if the id is taken by other content, Temporary if the lock stays held.
+        """
+        wanted = id_of(package_id, name_hint)
+        with self._writing() as session:
+            incoming = receive(
+                *(source, session.mine.fd, self._limits, wanted),
+                sha256=sha256,
+                size=size,
+                emit=emit,
+            )
+            record = incoming.record
+            if self._is_installed(record):
+                return Added(record, changed=False)
+            incoming.seal(0o600 if private else 0o644)
+            with session.locked():
+                if self._is_installed(record):  # by another command, meanwhile
+                    return Added(record, changed=False)
+                publish(record.id, session.root_fd, session.mine.fd)
+        return Added(record, changed=True)
+
+    def repair(
+        self,
+        package_id: str,
+        source: BinaryIO,
+        *,
+        sha256: str | None = None,
+        size: int | None = None,
+        private: bool = False,
+        emit: Emit | None = None,
+    ) -> None:
+        """Give an installed package the tree that the archive `source` has, in the place of its
+        own, which somebody has changed or taken away. What leads to the package stays as it is.
+
+        The archive must have the tree that the record tells of; if the record itself is damaged,
+        `sha256` must vouch for it. Raises NotFound, DataError, as `add` for the archive, and
+        InputOutputError on file systems that can't exchange directories.
+        """
+        name = str(parse_id(package_id))
+        with self._writing(make=False) as session:
+            incoming = receive(
+                *(source, session.mine.fd, self._limits, name),
+                sha256=sha256,
+                size=size,
+                emit=emit,
+            )
+            mode = _mode(f"{self.root}/manifests/{name}")
+            incoming.seal(0o600 if private else mode)
+            with session.locked():
+                places = (f"{self.root}/packages/{name}", f"{self.root}/manifests/{name}")
+                if not any(map(os.path.lexists, places)):
+                    raise missing(self.root, name)
+                known = self._intact_record(name)
+                if known is not None and known.tree != incoming.record.tree:
+                    raise DataError(
+                        f"this archive is not the {name} that was added, whose SHA-256 was "
+                        f"{known.archive_sha256}; the package stays as it is"
+                    )
+                if known is None and sha256 is None:
+                    raise DataError(
+                        f"the record of {name} is damaged, so nothing tells that this archive is "
+                        "the one that was added; if you know it is, give its SHA-256"
+                    )
+                renew(name, session.root_fd, session.mine.fd, record=known is None)
+
+    def _intact_record(self, name: str) -> Record | None:
+        try:
+            return read_record(self.root, name)[0]
+        except DataError:
+            return None
+
+    def remove(self, package_id: str) -> None:
+        """Take the package away. Raises NotFound if it is not there, Conflict if a generation needs
+        it, Temporary, UsageError."""
+        name = str(parse_id(package_id))
+        with self._writing(make=False) as session, session.locked():
+            if not os.path.lexists(f"{self.root}/packages/{name}"):
+                raise missing(self.root, name)
+            refuse_needed(self.root, name)
+            session.trees.drop_spare(session.mine.fd, [name])
+            session.take_away(name)
+
+    def show(self, package_id: str) -> Record:
+        """What is known of an installed package. Raises NotFound, DataError, UsageError."""
+        return self.record(package_id)[0]
+
+    def record(self, package_id: str) -> tuple[Record, bytes]:
+        """The record of an installed package and the JSON array of its entries, not parsed."""
+        name = str(parse_id(package_id))
+        with translated(self.root):
+            if not os.path.lexists(f"{self.root}/packages/{name}"):
+                raise missing(self.root, name)
+            return read_record(self.root, name)
+
+    def verify(self, ids: Iterable[str] = (), emit: Emit | None = None) -> list[Verified]:
+        """Compare packages, all installed ones if `ids` is empty, with what was added.
+
+        Event: `verified` (id, ok, differences) after each. Raises NotFound, UsageError.
+        """
+        asked = [str(parse_id(package_id)) for package_id in ids]
+        results = []
+        for name in asked or installed_ids(self.root):
+            try:
+                verified = self.verify_package(name)
+            except NotFound:
+                if asked:
+                    raise
+                continue  # removed since the listing
+            results.append(verified)
+            if emit:
+                count = len(verified.differences)
+                emit("verified", id=verified.id, ok=not count, differences=count)
+        return results
+
+    def verify_package(
+        self, name: str, part: int = 0, parts: int = 1, *, quick: bool = False
+    ) -> Verified:
+        """Compare the installed package `name`, an id, with what was added; or one of the `parts`
+        parts in which this can be done at the same time. quick: files that were not touched since
+        the record was written are not read. Raises NotFound."""
+        from packager.store.tree_comparison import Difference, differences
+
+        path = f"{self.root}/packages/{name}"
+        with translated(self.root):
+            try:
+                top = os.open(path, durable_files.ENTER)
+            except FileNotFoundError:
+                raise missing(self.root, name) from None
+            try:
+                record, entries = read_record(self.root, name)
+                since = _written(f"{self.root}/manifests/{name}") if quick else None
+                if since is not None and _is_untouched(entries, top, since):
+                    return Verified(name, record, [])
+                found = list(differences(record, entries, top, part, parts, since=since))
+                replaced = found and not is_at(path, top)
+            except DataError as error:
+                record, found = None, [Difference("", str(error))] if part == 0 else []
+                replaced = not is_at(path, top)
+            finally:
+                os.close(top)
+        if replaced:
+            return self.verify_package(name, part, parts, quick=quick)
+        return Verified(name, record, found)
+
+    def recover(self) -> None:
+        """Clean up after killed commands; every writing command does this first."""
+        with self._writing():
+            pass
+
+    @contextmanager
+    def staging(self) -> Iterator[str]:
+        """A private directory on the store's file system; removed with all it holds at the end of
+        the block, or by a later command if this process is killed."""
+        with self._writing() as session:
+            yield f"{self.root}/staging/{session.mine.name}"
+
+    def _writing(self, *, make: bool = True) -> AbstractContextManager[Session]:
+        return writing(self.root, lock_wait=self._lock_wait, make=make)
+
+    def _is_installed(self, record: Record) -> bool:
+        """Whether this very package is there. Raises Conflict if another one has its id."""
+        if not os.path.lexists(f"{self.root}/packages/{record.id}"):
+            return False
+        try:
+            installed, _ = read_record(self.root, record.id)
+        except NotFound:  # removed meanwhile
+            return False
+        if installed.tree == record.tree:
+            return True
+        raise Conflict(
+            f"{record.id} is installed with other content, and stays as it is; "
+            "remove it first, or give the new package another version"
+        )
+
+
+def is_at(path: str, fd: int) -> bool:
+    """Whether the open directory `fd` is still the one at `path`. Raises OSError."""
+    try:
+        there = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(there, os.fstat(fd))
+
+
+def id_of(package_id: str | None, name_hint: str | None) -> str | None:
+    """The id that the caller asks for, if any. Raises UsageError for one that is not an id."""
+    if package_id is not None:
+        return str(parse_id(package_id))
+    if name_hint is None:
+        return None
+    for suffix in NAMED_SUFFIXES:
+        if name_hint.endswith(suffix):
+            return str(parse_id(name_hint[: -len(suffix)]))
+    return None
+
+
+def publish(package_id: str, root_fd: int, staging_fd: int) -> None:
+    """Make the synced `record` and `tree` in staging the package. The caller holds the lock and
+    knows that there is none. Raises OSError."""
+    with opened("manifests", root_fd) as manifests, opened("packages", root_fd) as packages:
+        try:
+            os.rename(RECORD, package_id, src_dir_fd=staging_fd, dst_dir_fd=manifests)
+            os.fsync(manifests)
+            move(TREE, staging_fd, package_id, packages)
+        except BaseException:  # a signal may come between any two of these
+            if not _is_there(package_id, packages):
+                _unlink(package_id, manifests)
+            raise
+
+
+def renew(package_id: str, root_fd: int, staging_fd: int, *, record: bool) -> None:
+    """Put the synced `tree` in staging in the place of the package's, and (record) the `record`
+    there in the place of its own. The caller holds the lock. After an error nothing has changed, or
+    the record alone. Raises OSError."""
+    with opened("manifests", root_fd) as manifests, opened("packages", root_fd) as packages:
+        if record:
+            os.rename(RECORD, package_id, src_dir_fd=staging_fd, dst_dir_fd=manifests)
+            os.fsync(manifests)
+        try:
+            durable_files.exchange(TREE, staging_fd, package_id, packages)
+        except FileNotFoundError:  # somebody has taken the whole tree away
+            move(TREE, staging_fd, package_id, packages)
+            return
+        if not record:  # the record is as old as the tree, for who asks what was touched since
+            written = os.stat(RECORD, dir_fd=staging_fd)
+            times = (written.st_atime_ns, written.st_mtime_ns)
+            os.utime(package_id, ns=times, dir_fd=manifests, follow_symlinks=False)
+        try:
+            os.fsync(packages)
+            os.fsync(staging_fd)
+        except OSError:
+            durable_files.exchange(TREE, staging_fd, package_id, packages)
+            raise
+
+
+def refuse_needed(root: str, package_id: str) -> None:
+    """Raise Conflict if a generation needs the package. The caller holds ROOT/lock."""
+    from packager.generations.document import active_number, users_of
+
+    needed = users_of(root, package_id)
+    if not needed:
+        return
+    if active_number(root) in needed:
+        raise Conflict(
+            f"{package_id} is active (generation {active_number(root)}); "
+            "deactivate it, or swap another version in, before it is removed"
+        )
+    numbers = ", ".join(map(str, needed))
+    raise Conflict(
+        f"{package_id} is needed to go back to generation{'s'[: len(needed) - 1]} {numbers}; "
+        "'packager gc' forgets old generations"
+    )
+
+
+def _written(path: str) -> int:
+    """When the file at `path` was written, in ns since 1970."""
+    return os.stat(path, follow_symlinks=False).st_mtime_ns  # noqa: PTH116
+
+
+def _is_untouched(entries: bytes, top: int, since: int) -> bool:
+    from packager.store.quick_check import is_package_untouched
+
+    return is_package_untouched(entries, top, since)
+
+
+def _mode(path: str) -> int:
+    """The permissions of the file at `path`; those of a record if it is not there."""
+    try:
+        return os.stat(path, follow_symlinks=False).st_mode & 0o777  # noqa: PTH116
+    except FileNotFoundError:
+        return 0o644
+
+
+def _is_there(name: str, parent: int) -> bool:
+    try:
+        os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _unlink(name: str, parent: int) -> None:
+    try:
+        os.unlink(name, dir_fd=parent)
+    except FileNotFoundError:
+        return

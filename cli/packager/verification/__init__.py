@@ -1,0 +1,1 @@
+"""What is installed and active is compared with what was made, and repaired."""

@@ -1,0 +1,1 @@
+"""Bringing the host to what a profile says."""

@@ -1,0 +1,243 @@
+"""The command line of `provisioner`: plain data, as packager's is (see
+`packager.cli.definitions`)."""
+
+from __future__ import annotations
+
+from packager.cli.command_model import (
+    EXIT_ZERO,
+    FLAG,
+    ROOT,
+    Argument,
+    Command,
+    Option,
+    Program,
+    format_option,
+)
+from packager.cli.definitions_host import HOST_OPTIONS
+from packager.cli.definitions_repositories import CONFIG, PARALLEL, PATIENCE
+
+EXIT_CODES: dict[int, str] = {
+    0: "done; the host is as the profile says",
+    64: "the command line is wrong: an unknown option, no profile",
+    65: "the profile or a template is wrong, a health condition is not met, or the host differs",
+    66: "no such profile, package, file or run",
+    69: "the remote server can't be reached, or failed at every try",
+    70: "a fault of provisioner itself",
+    73: "a conflict: packages that can't be active together, a path that two of them have",
+    74: "reading or writing failed, or a service did not start",
+    75: "busy, try again: another apply is going on",
+    76: "the remote server's answer breaks HTTP",
+    77: "permission denied, here or by the remote server",
+    78: "the configuration is wrong: a root that is not a store, a repository, a library missing",
+}
+_CODES = tuple(code for code in EXIT_CODES if code not in (0, 64, 70))
+_READING = (65, 66, 74, 77, 78)
+
+QUICK = Option(
+    "--quick",
+    "quick",
+    kind=FLAG,
+    help="Believe sizes, modes and times of the packages' files; do not read them.",
+)
+# Who goes back, and when, is in the profile.
+HOST = tuple(option for option in HOST_OPTIONS if option.dest != "rollback_on_failure")
+_HOST_PLACES = tuple(
+    option for option in HOST if option.dest in ("units_dir", "state_dir", "config_dir")
+)
+_SHA256 = Option(
+    "--sha256",
+    "sha256",
+    kind="sha256",
+    metavar="HEX",
+    help="Refuse a profile with another SHA-256. Needed for one from a URL.",
+)
+_UPGRADE = Option(
+    "--upgrade",
+    "upgrade",
+    kind=FLAG,
+    help="Take the highest versions that the repositories have, also of what is active.",
+)
+_PROFILE = Argument("PROFILE", "sources", kind="path", many=True, complete="files")
+_SOURCE = (_SHA256, _UPGRADE, QUICK, CONFIG, *PATIENCE)
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "plan",
+        "provisioner.commands.plan:run",
+        summary="Show what an apply would do, and why.",
+        description=(
+            "Shows what would be fetched, activated, configured and restarted so that the host is "
+            "as PROFILE says: a path, an http(s) URL, or - for standard input. Without one it is "
+            "the applied profile. Nothing is changed. What apply would refuse is refused."
+        ),
+        options=(*_SOURCE, *HOST, format_option("table", "json")),
+        arguments=(_PROFILE,),
+        examples=(
+            ("provisioner plan web.yaml", "for reading, the configuration as a diff"),
+            ("provisioner plan --format=json - < web.json", "for a program"),
+        ),
+        exit_codes=_CODES,
+    ),
+    Command(
+        "apply",
+        "provisioner.commands.apply:run",
+        summary="Bring the host to the state that a profile describes.",
+        description=(
+            "Fetches the packages of PROFILE (a path, an http(s) URL, or - for standard input; "
+            "without one the applied profile), renders its configuration into a package of its "
+            "own, activates all in one step, and looks at the health conditions; if they are not "
+            "met the host goes back to what it was (unless the profile says otherwise). The same "
+            "profile again repairs what has changed on the host; if nothing has, nothing is done."
+        ),
+        options=(
+            *_SOURCE,
+            PARALLEL,
+            *HOST,
+            format_option("table", "json", "ndjson"),
+        ),
+        arguments=(_PROFILE,),
+        examples=(
+            ("provisioner apply web.yaml", "with progress on a terminal"),
+            ("provisioner apply", "repairs what differs from the applied profile"),
+            (
+                "provisioner apply --sha256=… https://repo.example/web.json",
+                "from a server, and only this very profile",
+            ),
+        ),
+        exit_codes=_CODES,
+    ),
+    Command(
+        "status",
+        "provisioner.commands.status:run",
+        summary="Tell whether the host is as the applied profile says.",
+        description=(
+            "Compares the host with the applied profile and lists every difference: changed, "
+            "missing or foreign files, another set of packages, configuration edited by hand, "
+            "units that are stopped or have failed, roles. The exit code is 65 if there is one."
+        ),
+        options=(QUICK, *HOST, EXIT_ZERO, format_option("table", "json", "ndjson")),
+        examples=(("provisioner status --format=json", "for a program"),),
+        exit_codes=_READING,
+    ),
+    Command(
+        "facts",
+        "provisioner.commands.facts:run",
+        summary="Tell what this host is: an inventory as JSON.",
+        description=(
+            "Tells system, kernel, memory, disks, addresses, roles and the active set. No "
+            "privileges are needed."
+        ),
+        options=(*_HOST_PLACES, format_option("table", "json")),
+        examples=(("provisioner facts --format=json", "one JSON document"),),
+        exit_codes=(74, 77, 78),
+    ),
+    Command(
+        "history",
+        "provisioner.commands.history:run",
+        summary="List the runs of apply: when, by whom, what became of them.",
+        description=(
+            "Lists the runs that have changed the host, oldest first, with profile, generation "
+            "and outcome."
+        ),
+        options=(format_option("table", "json", "ndjson"),),
+        examples=(("provisioner history", "* is the one that the host is held to"),),
+        exit_codes=_READING,
+    ),
+    Command(
+        "rollback",
+        "provisioner.commands.rollback:run",
+        summary="Go back to the profile of an earlier run.",
+        description=(
+            "Brings the host back to what run RUN had applied: its packages and its configuration "
+            "as they were then. Without RUN, the last one before the applied one."
+        ),
+        options=(
+            QUICK,
+            CONFIG,
+            *PATIENCE,
+            PARALLEL,
+            *HOST,
+            format_option("table", "json", "ndjson"),
+        ),
+        arguments=(Argument("RUN", "numbers", kind="number", many=True),),
+        examples=(
+            ("provisioner rollback", "as it was before the last change"),
+            ("provisioner rollback 3", "as run 3 had it"),
+        ),
+        exit_codes=_CODES,
+    ),
+    Command(
+        "import-pkgpanda",
+        "provisioner.commands.import_pkgpanda:run",
+        summary="Write the profile that describes a host of pkgpanda.",
+        description=(
+            "Reads roles, setup flags, package lists and late-bound configuration of the pkgpanda "
+            "at SOURCE (such as /opt/mesosphere), and writes the profile that describes the host "
+            "as it is. Nothing is changed."
+        ),
+        options=(
+            Option(
+                "--repository",
+                "repository",
+                kind="path",
+                metavar="DIR",
+                help="Where pkgpanda has its packages. Default: SOURCE/packages.",
+            ),
+            Option(
+                "--name",
+                "name",
+                kind="path",
+                metavar="NAME",
+                help="The name of the profile. Default: that of this host.",
+            ),
+            Option(
+                "--secrets",
+                "secrets",
+                kind="path",
+                metavar="NAME,…",
+                help="Which of the late-bound values are secrets.",
+            ),
+            Option(
+                "--late-package",
+                "late_package",
+                kind="path",
+                metavar="FILE",
+                help="The template of the late-bound package (ID.dcos_config of the repository): "
+                "its files are then rendered by the profile, in place of that package.",
+            ),
+            *_HOST_PLACES,
+        ),
+        arguments=(Argument("SOURCE", "source", kind="path", complete="directories"),),
+        examples=(("provisioner import-pkgpanda /opt/mesosphere > host.json", "takes it over"),),
+        exit_codes=_READING,
+    ),
+    Command(
+        "schema",
+        "provisioner.commands.schema:run",
+        summary="Print the JSON Schema of profiles.",
+        description="Prints the JSON Schema that profiles are checked against.",
+        examples=(("provisioner schema > profile.schema.json", "for an editor"),),
+        exit_codes=(74,),
+    ),
+    Command(
+        "completion",
+        "provisioner.commands.completion:run",
+        summary="Print the completion script for a shell.",
+        description="Prints a script that teaches a shell to complete provisioner's commands.",
+        arguments=(Argument("SHELL", "shell", choices=("bash", "zsh", "fish")),),
+        examples=(
+            (
+                'eval "$(provisioner completion bash)"',
+                "for this shell; put it in ~/.bashrc to stay",
+            ),
+        ),
+    ),
+)
+
+PROVISIONER = Program(
+    "provisioner",
+    summary="Brings a host to the state that a profile describes, and keeps it there.",
+    options=(ROOT,),
+    commands=COMMANDS,
+    exit_codes=EXIT_CODES,
+)

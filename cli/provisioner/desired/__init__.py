@@ -1,0 +1,1 @@
+"""What a profile comes to on this host; found out, nothing done."""

@@ -1,0 +1,1 @@
+"""Profiles: where they come from, parsed, validated."""

@@ -1,0 +1,1 @@
+"""What provisioner remembers of the runs that changed the host."""

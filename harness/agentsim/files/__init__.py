@@ -1,0 +1,1 @@
+"""Files that people hand to agentsim or get of it: credentials, recordings."""

@@ -1,0 +1,222 @@
+"""Many requests: places and queues, routes that do not wait for each other, and no leaks."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+
+import pytest
+
+from agentsim.suite.hosts.http_client import Connection
+from agentsim.suite.hosts.kinds import Host
+from agentsim.suite.hosts.memory_use import MIB
+from agentsim.suite.hosts.processes import descriptors, resident, threads, wait_until
+from agentsim.suite.tests.rendezvous import Meeting
+
+clause = pytest.mark.clause
+#: Seconds that a shell may need for a thousand commands of five seconds, where a host has ten: it
+#: has as much to do as a host besides.
+SHELLS = 7.5
+
+
+def refused(host: Host, path: str, meeting: Meeting) -> bool:
+    """Whether a request is refused for want of a place."""
+    answer = host.get(path, {"dir": meeting.dir})
+    if answer.status == 200:
+        return False
+    assert (answer.status, answer.reason) == (503, "busy")
+    assert answer.head.get("Retry-After") == "1"
+    return True
+
+
+@clause("ABI-LOAD-1", "ABI-LOAD-3")
+@pytest.mark.parametrize(("path", "places"), [("/load/one", 1), ("/load/three", 3)])
+def test_so_many_commands_run_at_once_and_no_more(
+    local: Host, meet: Callable[[], Meeting], path: str, places: int
+) -> None:
+    meetings = [meet() for _ in range(places)]
+    with contextlib.ExitStack() as stack:
+        running = [stack.enter_context(local.connect()) for _ in meetings]
+        for connection, meeting in zip(running, meetings, strict=True):
+            connection.request("GET", f"{path}?dir={meeting.dir}")
+            meeting.wait()
+        late = meet()
+        for _ in range(3):
+            assert refused(local, path, late)
+        assert not late.has("started")
+        for connection, meeting in zip(running, meetings, strict=True):
+            meeting.go()
+            assert connection.response().body == b"done\n"
+        # and there is room again
+        again = stack.enter_context(local.connect())
+        again.request("GET", f"{path}?dir={late.dir}")
+        late.wait()
+        late.go()
+        assert again.response().status == 200
+
+
+@clause("ABI-LOAD-2", "ABI-LOAD-3")
+def test_who_waits_is_served_in_turn(local: Host, meet: Callable[[], Meeting]) -> None:
+    meetings = [meet() for _ in range(4)]  # one runs, three may wait
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(local.connect()) for _ in meetings]
+        for number, (connection, meeting) in enumerate(zip(connections, meetings, strict=True)):
+            connection.request("GET", f"/load/queue?dir={meeting.dir}")
+            if number == 0:
+                meeting.wait()
+            # What was asked on a later connection must not be seen first.
+            assert local.get("/load/say").body == b"said"
+        assert refused(local, "/load/queue", meet())
+        for number, (connection, meeting) in enumerate(zip(connections, meetings, strict=True)):
+            meeting.wait()
+            assert [later.has("started") for later in meetings[number + 1 :]] == [False] * (
+                3 - number
+            )
+            meeting.go()
+            assert connection.response().body == b"done\n"
+
+
+@clause("ABI-LOAD-2", "ABI-LOAD-3")
+def test_nobody_waits_too_long(local: Host, meet: Callable[[], Meeting]) -> None:
+    first, late = meet(), meet()
+    with local.connect() as connection:
+        connection.request("GET", f"/load/impatient?dir={first.dir}")
+        first.wait()
+        assert refused(local, "/load/impatient", late)  # after a fifth of a second
+        first.go()
+        assert connection.response().status == 200
+    assert not late.has("started")
+
+
+@clause("ABI-LOAD-4")
+def test_no_route_waits_for_another(local: Host, meet: Callable[[], Meeting]) -> None:
+    count, meeting = 150, meet()
+    with contextlib.ExitStack() as stack:
+        blocked = [stack.enter_context(local.connect()) for _ in range(count)]
+        for connection in blocked:
+            connection.request("GET", f"/load/many?dir={meeting.dir}")
+        meeting.wait()
+        with local.connect() as other:
+            for target in ("/load/say", "/plain/true", "/stream/say?stdout=x") * 5:
+                other.request("GET", target)
+                assert other.response().status == 200
+                # A route that is full is another matter.
+        assert not meeting.has("finished")
+
+
+@clause("ABI-LOAD-4", "ABI-LOAD-1")
+def test_a_full_route_leaves_the_others_alone(local: Host, meet: Callable[[], Meeting]) -> None:
+    one, other = meet(), meet()
+    with local.connect() as first, local.connect() as second:
+        first.request("GET", f"/load/one?dir={one.dir}")
+        one.wait()
+        second.request("GET", f"/load/three?dir={other.dir}")
+        other.wait()
+        assert refused(local, "/load/one", meet())
+        assert local.get("/load/say").body == b"said"
+        other.go()
+        assert second.response().status == 200
+        one.go()
+        assert first.response().status == 200
+
+
+@pytest.mark.alone
+@clause("ABI-LOAD-5")
+def test_a_thousand_commands_of_five_seconds(host: Host) -> None:
+    for _ in range(3):  # another program may need the machine for a while
+        with contextlib.ExitStack() as stack:
+            connections: list[Connection] = [
+                stack.enter_context(host.connect()) for _ in range(1000)
+            ]
+            started = time.monotonic()
+            for connection in connections:
+                connection.request("GET", "/sleeper/five")
+            for connection in connections:
+                assert connection.response().status == 200
+            seconds = time.monotonic() - started
+        if seconds <= 10:
+            return
+    shell = host.get("/load/sleepers").seconds
+    took = f"it took {seconds:.1f} s, three times; a shell that only starts them, {shell:.1f} s"
+    if shell > SHELLS:
+        pytest.skip(f"this machine is too slow or too busy to tell: {took}")
+    pytest.fail(took)
+
+
+@clause("ABI-LOAD-6")
+def test_nothing_grows_with_the_number_of_requests(
+    host: Host, pid: int, pytestconfig: pytest.Config
+) -> None:
+    targets = (
+        "/plain/true",
+        "/probe/say?stdout=x&stderr=y",
+        "/probe/say?code=3",
+        "/probe/argv/rest",
+        "/probe/typed?number=x",
+        "/stream/say?stdout=x",
+        "/nobody",
+        "/probe/zeros?bytes=70000",
+    )
+
+    def some(count: int) -> None:
+        for start in range(0, count, 50):
+            with host.connect() as connection:
+                for number in range(start, start + 50):
+                    connection.request("GET", targets[number % len(targets)])
+                    connection.response()
+
+    def state() -> tuple[int, int]:
+        return len(descriptors(pid)), threads(pid)
+
+    count = int(pytestconfig.option.abi_requests)
+    some(count // 2)
+    before, memory = state(), resident(pid)
+    some(count)
+    wait_until(
+        lambda: all(now <= then for now, then in zip(state(), before, strict=True)),
+        host.deadline,
+        f"a return to {before} descriptors and threads",
+    )
+    assert resident(pid) - memory < 8 * MIB
+    # The last answer was a file; its client may have all of it before the host has closed it.
+    wait_until(
+        lambda: not [where for where in descriptors(pid) if "(deleted)" in where],
+        host.deadline,
+        "the end of the last file in the spool",
+    )
+    if host.spool is not None:
+        assert list(host.spool.iterdir()) == []
+
+
+@clause("ABI-PROC-14")
+@pytest.mark.parametrize("limit", ["open_files", "processes"])
+def test_an_exhausted_host_says_so_and_recovers(own_host: Callable[..., Host], limit: str) -> None:
+    host = own_host(**{limit: 64 if limit == "open_files" else 16})
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(host.connect()) for _ in range(30)]
+        for connection in connections:
+            connection.request("GET", "/sleeper/five")
+        refused = wait_until(
+            lambda: [connection for connection in connections if connection.readable()],
+            host.deadline,
+            "a refusal",
+        )
+        for connection in refused:
+            answer = connection.response()
+            assert (answer.status, answer.reason) == (503, "exhausted")
+            assert answer.head.get("Retry-After") == "1"
+        assert len(refused) < len(connections), "nothing was started"
+    wait_until(lambda: host.get("/plain/true").status == 200, host.deadline, "room again")
+    assert host.get("/load/say").body == b"said"
+
+
+@clause("ABI-PROC-14")
+def test_more_clients_than_descriptors_are_served_when_there_is_room(
+    own_host: Callable[..., Host],
+) -> None:
+    host = own_host(open_files=48)
+    idle = [host.connect() for _ in range(100)]
+    for connection in idle:
+        connection.close()
+    wait_until(lambda: host.get("/load/say").status == 200, host.deadline, "room again")

@@ -1,0 +1,207 @@
+"""A real systemd as the first process of a container: services as packager has them there."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.host_packages import archive
+
+from .conftest import containers_of
+
+if TYPE_CHECKING:
+    from agentsim.containers.container import Running
+    from agentsim.containers.containers import Containers
+
+# systemd needs a cgroup hierarchy of its own to write to, whichever version the engine uses.
+MOUNT = "umount -R /sys/fs/cgroup 2>/dev/null; mount -t cgroup2 cgroup2 /sys/fs/cgroup"
+BOOT = "exec /sbin/init systemd.unit=multi-user.target"
+UNCONFINED = ["seccomp=unconfined", "apparmor=unconfined"]
+VALUE = "$(touch /pwned) `id` \"q\" 'q'\nB=2 \\ #;%h $HOME"
+
+WEB = """[Service]
+EnvironmentFile=/store/active/environment
+User=dcos_web
+ExecStart=/bin/sh -c 'exec /store/active/web/run {}'
+"""
+FAILING = "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo it burns; exit 3'\n"
+# Started, as far as systemd tells at once.
+DYING = "[Service]\nExecStart=/bin/sh -c 'echo so soon; exit 4'\n"
+UNITS = "/etc/systemd/system"
+SLEEP = "[Service]\nExecStart=/bin/sleep infinity\n"
+
+
+class Machine:
+    """A container in which systemd runs.
+
+    Args:
+        running: the container.
+        volume: a directory that it sees under the same name.
+    """
+
+    def __init__(self, running: Running, volume: Path) -> None:
+        self.running = running
+        self.volume = volume
+
+    def run(self, *words: str) -> tuple[int, str]:
+        return self.running.execute(*words)
+
+    def said(self, *words: str) -> str:
+        return self.run(*words)[1]
+
+    def packager(self, *words: str) -> tuple[int, str]:
+        return self.run("packager", "--root=/store", *words)
+
+    def done(self, *words: str) -> str:
+        code, said = self.packager(*words)
+        assert code == 0, said
+        return said
+
+    def add(
+        self, package_id: str, files: dict[str, str], info: dict[str, object] | None = None
+    ) -> None:
+        file = self.volume / f"{package_id}.tar"
+        file.write_bytes(archive(files, info))
+        self.done("add", str(file))
+
+    def show(self, unit: str, name: str) -> str:
+        return self.said("systemctl", "show", "--value", f"--property={name}", unit).strip()
+
+    def active(self, *units: str) -> list[str]:
+        return self.said("systemctl", "is-active", *units).split()
+
+    def await_boot(self) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            state = self.said("systemctl", "is-system-running", "--wait").strip()
+            if state in ("running", "degraded"):
+                return
+        raise AssertionError(self.running.report(f"{state} after a minute"))
+
+
+@pytest.fixture
+def machine(volume: Path) -> Iterator[Machine]:
+    from agentsim.containers import images
+    from agentsim.containers.containers import Limits
+
+    def start(made: Containers, script: str) -> Running:
+        return made.run(
+            images.name("systemd"),
+            Limits(tmpfs={"/run": "", "/tmp": ""}, mounts=[volume]),
+            entrypoint=["sh", "-c", script],
+            network_mode="none",
+            ports={},
+            read_only=False,
+            cap_drop=[],
+            cap_add=["SYS_ADMIN"],
+            security_opt=UNCONFINED,
+            health_seconds=None,
+        )
+
+    for made in containers_of("systemd"):
+        tried = start(made, MOUNT)
+        if tried.wait() != 0:
+            pytest.skip(f"systemd needs a cgroup2 in its container: {tried.logs().strip()}")
+        machine = Machine(start(made, f"{MOUNT} && {BOOT}"), volume)
+        machine.await_boot()
+        yield machine
+
+
+def test_the_life_of_services_under_a_real_systemd(machine: Machine) -> None:
+    info = {"environment": {"VALUE": VALUE}, "username": "dcos_web", "state_directory": True}
+    run = "#!/bin/sh\necho up > /var/lib/dcos/web/up\nexec sleep infinity\n"
+    machine.add("web--1", {"run": run, "dcos.target.wants/web.service": WEB.format(1)}, info)
+    machine.add("web--2", {"run": run, "dcos.target.wants/web.service": WEB.format(2)}, info)
+    machine.add("web--3", {"run": run, "dcos.target.wants/web.service": FAILING}, info)
+    machine.add("web--4", {"run": run, "dcos.target.wants/web.service": DYING}, info)
+    machine.add("db--1", {"units/db.service": SLEEP})
+
+    machine.done("activate", "web--1", "db--1")
+    assert machine.active("web", "db") == ["active", "active"]
+    assert machine.said("systemctl", "is-enabled", "dcos.target") == "enabled\n"
+    assert machine.said("stat", "-c", "%U", "/var/lib/dcos/web") == "dcos_web\n"
+    web, db = machine.show("web", "MainPID"), machine.show("db", "MainPID")
+    environ = machine.said("cat", f"/proc/{web}/environ").split("\0")
+    assert f"VALUE={VALUE}" in environ
+    assert machine.run("test", "-e", "/pwned")[0] == 1
+
+    machine.done("swap", "web--2")
+    assert machine.show("db", "MainPID") == db
+    assert machine.show("web", "MainPID") not in (web, "0")
+    assert machine.active("web", "db") == ["active", "active"]
+
+    code, said = machine.packager("swap", "--rollback-on-failure", "web--3")
+    assert code == 74, said
+    assert "web.service: failed (exit-code)" in said and "it burns" in said
+    assert "web--2" in machine.done("active")
+    assert machine.active("web", "db") == ["active", "active"]
+    assert machine.show("db", "MainPID") == db
+
+    code, said = machine.packager("swap", "--rollback-on-failure", "web--4")
+    assert (code, "so soon" in said) == (74, True), said
+    assert machine.active("web", "db") == ["active", "active"]
+
+    web = machine.show("web", "MainPID")
+    machine.done("rollback", "1")
+    assert "web--1" in machine.done("active")
+    assert machine.show("db", "MainPID") == db
+    assert machine.show("web", "MainPID") not in (web, "0")
+
+    machine.running.container.restart(timeout=5)
+    machine.await_boot()
+    assert machine.active("web", "db") == ["active", "active"]
+    machine.done("verify")
+
+    machine.done("deactivate", "web")
+    assert machine.active("web", "db") == ["inactive", "active"]
+    assert machine.said("ls", "/etc/systemd/system/dcos.target.wants") == "db.service\n"
+
+
+def test_units_that_are_stopped_fail_or_are_edited_are_seen_and_repaired(machine: Machine) -> None:
+    """Only those that should run: not what is done, waits for a timer, or has no reason to."""
+    units = {
+        "units/web.service": SLEEP,
+        "units/once.service": "[Service]\nType=oneshot\nExecStart=/bin/true\n",
+        "units/job.service": "[Service]\nExecStart=/bin/true\n",
+        "units/job.timer": "[Timer]\nOnCalendar=*-*-* 03:00:00\n",
+        "units/none.service": f"[Unit]\nConditionPathExists=/nonexistent\n{SLEEP}",
+    }
+    machine.add("web--1", units)
+    profile = {"profile": 1, "name": "web", "roles": [], "repositories": [], "packages": ["web"]}
+    (machine.volume / "web.json").write_text(json.dumps(profile))
+
+    def provisioner(*words: str) -> tuple[int, str]:
+        return machine.run("provisioner", "--root=/store", *words)
+
+    def differing() -> list[str]:
+        code, said = provisioner("status", "--format=ndjson")
+        told = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+        assert code == (0 if told[-1]["in_sync"] else 65), said
+        return [each["subject"] for each in told[:-1]]
+
+    assert provisioner("apply", f"{machine.volume}/web.json")[0] == 0
+    assert differing() == []
+    for harm, expected in (
+        (["systemctl", "stop", "web.service"], "web.service"),
+        (["systemctl", "kill", "--signal=KILL", "web.service"], "web.service"),
+        (["systemctl", "stop", "job.timer"], "job.timer"),
+        (["sh", "-c", f"echo '#' >> {UNITS}/web.service"], f"{UNITS}/web.service"),
+        (
+            ["rm", f"{UNITS}/dcos.target.wants/web.service"],
+            f"{UNITS}/dcos.target.wants/web.service",
+        ),
+    ):
+        machine.said(*harm)
+        deadline = time.monotonic() + 30
+        while not differing() and time.monotonic() < deadline:
+            time.sleep(0.1)  # until systemd knows
+        assert differing() == [expected]
+        code, said = provisioner("apply")
+        assert code == 0, said
+        assert differing() == []
+        assert machine.active("web", "job.timer") == ["active", "active"]
