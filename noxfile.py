@@ -81,10 +81,7 @@ def lint(session: nox.Session) -> None:
     session.run("python", "-m", "mypy", external=True)
     programs = ["noxfile.py", *(str(file) for file in sorted(Path("harness/tools").glob("*.py")))]
     session.run("python", "-m", "mypy", "--no-warn-unused-configs", *programs, external=True)
-    if Path(".importlinter").exists():
-        session.run("lint-imports", external=True)
-    else:
-        session.log("the direction of imports is not checked: there is no .importlinter")
+    session.run("lint-imports", external=True)
     lint_module(session)
 
 
