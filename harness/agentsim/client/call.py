@@ -22,7 +22,6 @@ from urllib.parse import urlsplit
 
 import click
 
-from agentsim import __version__
 from agentsim.client.command_outcome import (
     NO_RECORD,
     Problem,
@@ -124,7 +123,9 @@ def call_command(
 
 
 def _headers(given: tuple[str, ...], user: str | None, credentials: Path | None) -> dict[str, str]:
-    fields = {"User-Agent": f"agentsim/{__version__}", "Accept": "*/*"}
+    from importlib.metadata import version
+
+    fields = {"User-Agent": f"agentsim/{version('agentsim')}", "Accept": "*/*"}
     for header in given:
         name, colon, value = header.partition(":")
         if not colon or not name.strip():
