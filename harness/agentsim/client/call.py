@@ -25,7 +25,7 @@ import click
 from agentsim import __version__
 from agentsim.client.command_outcome import (
     NO_RECORD,
-    Problem,
+    CommandOutcome,
     ending,
     exit_status,
     is_record,
@@ -278,7 +278,7 @@ def _show_error(response: http.client.HTTPResponse, kind: str, screen: Screen) -
         screen.say(text if named else f"{response.status} {response.reason}: {text}")
     else:
         screen.problem(said)
-    return exit_status(said or Problem(status=response.status))
+    return exit_status(said or CommandOutcome(status=response.status))
 
 
 def _show_stream(response: http.client.HTTPResponse, screen: Screen) -> int:
