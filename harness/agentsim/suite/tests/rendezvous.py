@@ -13,7 +13,7 @@ from pathlib import Path
 from agentsim.suite.hosts.processes import wait_until
 
 
-class Meeting:
+class Rendezvous:
     """A directory that one command knows as its `dir`.
 
     Args:
