@@ -102,26 +102,26 @@ def _causes(error: BaseException) -> list[BaseException]:
     return found
 
 
-def shortcomings(version: dict[str, Any]) -> list[str]:
+def shortcomings(info: dict[str, Any]) -> list[str]:
     """What a usable engine can't do, a sentence each. Pure.
 
     Args:
-        told: what the engine says at `/info`.
+        info: what the engine says at `/info`.
     """
     can = {
         "MemoryLimit": "the engine can't limit memory (its kernel or control groups lack it)",
         "SwapLimit": "the engine can't keep containers from swap",
         "PidsLimit": "the engine can't limit the number of processes",
     }
-    return [sentence for name, sentence in can.items() if not version.get(name, False)]
+    return [sentence for name, sentence in can.items() if not info.get(name, False)]
 
 
-def starts_slowly(version: dict[str, Any]) -> bool:
+def starts_slowly(info: dict[str, Any]) -> bool:
     """Whether programs start several times as slowly from images as from elsewhere. Pure.
 
     With such storage every look at a file of an image is a question to a program of its own.
 
     Args:
-        told: what the engine says at `/info`.
+        info: what the engine says at `/info`.
     """
-    return version.get("Driver") == "fuse-overlayfs"
+    return info.get("Driver") == "fuse-overlayfs"
