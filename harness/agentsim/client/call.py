@@ -22,7 +22,6 @@ from urllib.parse import urlsplit
 
 import click
 
-from agentsim import __version__
 from agentsim.client.command_outcome import (
     NO_RECORD,
     CommandOutcome,
@@ -124,7 +123,9 @@ def call_command(
 
 
 def _headers(lines: tuple[str, ...], user: str | None, credentials: Path | None) -> dict[str, str]:
-    fields = {"User-Agent": f"agentsim/{__version__}", "Accept": "*/*"}
+    from importlib.metadata import version
+
+    fields = {"User-Agent": f"agentsim/{version('agentsim')}", "Accept": "*/*"}
     for header in lines:
         name, colon, value = header.partition(":")
         if not colon or not name.strip():
@@ -134,7 +135,7 @@ def _headers(lines: tuple[str, ...], user: str | None, credentials: Path | None)
         raise CallFailed(EX_USAGE, "--user and --credentials: give one of them")
     if credentials is not None:
         try:
-            known = read_credentials(credentials)
+            known, _ = read_credentials(credentials)
         except CredentialsError as error:
             raise CallFailed(EX_NOINPUT, str(error)) from None
         pair = b":".join(next(iter(known.items())))
