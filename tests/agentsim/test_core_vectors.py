@@ -70,8 +70,8 @@ def test_table(case: Case) -> None:
     if "problems" in expected:
         with pytest.raises(TableError) as caught:
             parse(text, "t.json")
-        assert [[p.place, p.code] for p in caught.value.problems] == expected["problems"]
-        assert all(p.file == "t.json" and p.reason for p in caught.value.problems)
+        assert [[p.place, p.code] for p in caught.value.mistakes] == expected["problems"]
+        assert all(p.file == "t.json" and p.reason for p in caught.value.mistakes)
         return
     table = parse(text, "t.json")
     for name, value in expected.get("table", {}).items():

@@ -185,7 +185,7 @@ def _load(paths: tuple[Path, ...]) -> list[Table]:
             problems.append(f"{path}: can't be read: {error.strerror}")
             status = EX_NOINPUT
         except TableError as error:
-            problems += map(str, error.problems)
+            problems += map(str, error.mistakes)
     if problems:
         _fail(status, *problems)
     return tables
