@@ -32,7 +32,7 @@ def connect() -> DockerClient:
         from docker.context import ContextAPI
         from docker.errors import DockerException, InvalidVersion
     except ImportError:
-        raise NoEngine("the Docker SDK is missing: install agentsim[containers]") from None
+        raise NoEngine("the Docker SDK is missing: pip install docker") from None
     address = os.environ.get("DOCKER_HOST", "")
     try:
         if address:

@@ -62,7 +62,7 @@ def search_path() -> str:
     """
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     if not shutil.which("packager", path=path):
-        raise NoStage("there is no `packager` on the PATH: pip install mesos-packager")
+        raise NoStage("there is no `packager` on the PATH: pip install './cli[provisioner]'")
     return path
 
 
