@@ -12,7 +12,7 @@ from typing import Any
 
 from packager.host import apply
 from packager.host.apply import Context
-from packager.package import host_declarations
+from packager.package import declarations
 from packager.package.manifest import Record
 
 # Writes its name and arguments to the log as one JSON line, says what is prepared for the call, and
@@ -93,7 +93,7 @@ class Host:
             directory = directory.replace("wants", "dcos.target.wants")
             (tree / directory).mkdir(parents=True, exist_ok=True)
             (tree / directory / f"{stem.replace('_', '-')}.{suffix}").write_text(content)
-        return host_declarations.facts(package_id, str(tree), record(package_id, info))
+        return declarations.read_declarations(package_id, str(tree), record(package_id, info))
 
     def context(self, **options: object) -> Context:
         return Context(str(self.root), 1, None, {**self.options, **options})

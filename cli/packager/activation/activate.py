@@ -17,10 +17,10 @@ import time
 from contextlib import suppress
 
 from packager.activation.planning import Packages, Plan, Request, make_plan
+from packager.base.digest import sha256
 from packager.base.errors import PackagerError
 from packager.generations.document import Generation, active_number
 from packager.host import applied_state, apply
-from packager.package.host_declarations import sha256
 from packager.store import lock
 from packager.store.write_session import Session, translated, writing
 

@@ -16,9 +16,10 @@ import time
 
 from packager.archive.build import bare_archive, survey
 from packager.archive.limits import Limits
+from packager.base import digest
 from packager.base.errors import Conflict, DataError, NotFound, PackagerError, from_os_error
 from packager.host import applied_state, host_plan
-from packager.package import host_declarations
+from packager.package import declarations
 from packager.package.package_id import flaw
 from packager.store.store import Store
 
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
     from packager.base.events import Emit
     from packager.host.apply import Context
-    from packager.host.host_plan import Facts, State
+    from packager.host.host_plan import State
+    from packager.package.declarations import Declarations
 
 TEMPORARY = "_tmp"  # behind the id of a tree that pkgpanda has not unpacked to its end
 UNFINISHED = "install_progress"  # in ROOT, while pkgpanda changes the active set
@@ -119,10 +121,10 @@ def done_on_host(
 
     Events: `warning` for what is not as it should be. Raises PackagerError, OSError.
     """
-    told: dict[str, Facts] = {}
+    told: dict[str, Declarations] = {}
     for package_id in active:
         tree = f"{store.root}/packages/{package_id}"
-        told[package_id] = host_declarations.facts(package_id, tree, store.show(package_id))
+        told[package_id] = declarations.read_declarations(package_id, tree, store.show(package_id))
     wanted = host_plan.wanted(told, roles, context.state_root)
     return {
         "units": {context.units_dir: _units(wanted, context.units_dir, emit)},
@@ -146,7 +148,7 @@ def _units(wanted: State, units_dir: str, emit: Emit) -> dict[str, State]:
         except FileNotFoundError:
             continue  # it will be placed
         found[name] = {"sha256": unit["sha256"], "started": [unit["package"], unit["sha256"]]}
-        if host_declarations.sha256(content) != unit["sha256"]:
+        if digest.sha256(content) != unit["sha256"]:
             emit(
                 "warning",
                 message=f"{units_dir}/{name} is not as {unit['package']} has it; it stays as it "

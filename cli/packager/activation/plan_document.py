@@ -64,8 +64,8 @@ def _environment(before: Generation | None, after: Generation) -> dict[str, obje
 
 def _variables(generation: Generation) -> dict[str, str]:
     found: dict[str, str] = {}
-    for facts in generation.packages.values():
-        values = facts.get("environment")
+    for declared in generation.packages.values():
+        values = declared.get("environment")
         if isinstance(values, dict):
             found.update((key, str(value)) for key, value in values.items())
     return found

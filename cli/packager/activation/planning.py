@@ -20,9 +20,8 @@ from packager.generations.document import (
 from packager.generations.environment_files import environment_files
 from packager.generations.link_tree import ENTER, DiskIndex
 from packager.generations.published_links import Published, publish
-from packager.generations.tree_pool import EMPTY
 from packager.host import apply, host_plan
-from packager.package import host_declarations
+from packager.package import declarations
 from packager.package.package_id import flaw, parse_id, split_id
 from packager.store.installed import installed_ids
 from packager.store.manifest_records import missing, read_record
@@ -32,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from packager.host.apply import Context
-    from packager.host.host_plan import Facts, HostPlan, State
+    from packager.host.host_plan import HostPlan, State
+    from packager.package.declarations import Declarations
 
 ACTIONS = ("activate", "deactivate", "swap", "rollback")
 MOST_REASONS = 20  # conflicts told of at once
@@ -110,7 +110,7 @@ class Packages:
     def __init__(self, root: str) -> None:
         self.root = root
         self._published: dict[tuple[str, tuple[str, ...]], Published] = {}
-        self._facts: dict[str, Facts] = {}
+        self._declared: dict[str, Declarations] = {}
 
     def has(self, package_id: str) -> bool:
         """Whether the package is there."""
@@ -125,15 +125,17 @@ class Packages:
             tree = f"{self.root}/packages/{package_id}"
             record, entries = read_record(self.root, package_id)
             found = self._published[key] = publish(package_id, entries, roles)
-            told = host_declarations.facts(package_id, tree, record)
+            declared = declarations.read_declarations(package_id, tree, record)
             empty = sorted(found.directories - parents(found.links))
-            self._facts[package_id] = {**told, **({EMPTY: empty} if empty else {})}
+            if empty:
+                declared["empty_directories"] = empty
+            self._declared[package_id] = declared
         return self._published[key]
 
-    def facts(self, package_id: str, roles: tuple[str, ...]) -> Facts:
+    def declarations(self, package_id: str, roles: tuple[str, ...]) -> Declarations:
         """What the package says of the host, and its directories that hold no link."""
         self.published(package_id, roles)
-        return self._facts[package_id]
+        return self._declared[package_id]
 
 
 def make_plan(root: str, request: Request, packages: Packages) -> Plan:
@@ -171,7 +173,7 @@ def generation_files(
     staying = wanted.names.keys() - entering.keys()
     return {
         **environment_files(root, wanted.packages),
-        host_plan.SERVICES_FILE: host_plan.service_configuration(wanted.packages),
+        declarations.SERVICES_FILE: host_plan.service_configuration(wanted.packages),
         **build_info.files(root, number, staying, entering),
     }
 
@@ -199,7 +201,7 @@ def _wanted_ids(
         return sorted(given.values())
     gone: set[str] = set()
     for new in sorted(set(given.values()) - set(active.values())):
-        gone |= relations.replaced(packages.facts(new, roles), active.values())
+        gone |= relations.replaced(packages.declarations(new, roles), active.values())
     name = _name(request.words[0])
     if request.action == "swap" and name not in active and not gone:
         raise NotFound(
@@ -256,7 +258,8 @@ def _next(
     return Generation(
         number=numbers[-1] + 1 if numbers else 1,
         packages={
-            each: known[each] if each in known else packages.facts(each, roles) for each in ids
+            each: known[each] if each in known else packages.declarations(each, roles)
+            for each in ids
         },
         roles=roles,
         previous=current.number if current is not None else None,
@@ -287,7 +290,11 @@ def _refuse_conflicts(
 ) -> None:
     reasons = [reason for each in entering for reason in each.problems]
     gone = {each.id for each in entering}
-    staying = {each: _empty(found) for each, found in wanted.packages.items() if each not in gone}
+    staying = {
+        each: declared.get("empty_directories", ())
+        for each, declared in wanted.packages.items()
+        if each not in gone
+    }
     if current is None:
         reasons += path_conflicts.clashes(leaving, entering, path_conflicts.Nothing(), staying)
     elif entering:
@@ -303,11 +310,6 @@ def _refuse_conflicts(
         if len(reasons) > len(shown):
             shown.append(f"and {len(reasons) - len(shown)} more")
         raise Conflict("nothing was changed: " + "\n".join(shown))
-
-
-def _empty(found: Facts) -> Iterable[str]:
-    paths = found.get(EMPTY)
-    return paths if isinstance(paths, list) else ()
 
 
 def parents(paths: Iterable[str]) -> set[str]:

@@ -15,9 +15,10 @@ from packager.archive.compression import compressor
 from packager.archive.directory_walk import READ, Found, walk
 from packager.archive.limits import Limits
 from packager.archive.member_rules import Tree
-from packager.archive.tar_reader import DIRECTORY, FILE, LINK, SPECIAL_BITS, Refused
+from packager.archive.tar_reader import SPECIAL_BITS, Refused
 from packager.base.durable_files import ENTER
 from packager.base.errors import ConfigError, DataError, NotFound, from_os_error
+from packager.package.entry_kinds import DIRECTORY, FILE, LINK
 from packager.package.manifest import (
     EMBEDDED,
     PKGINFO,

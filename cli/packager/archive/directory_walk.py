@@ -6,8 +6,8 @@ import hashlib
 import os
 import stat
 
-from packager.archive.tar_reader import DIRECTORY, FILE, LINK
 from packager.base.durable_files import ENTER
+from packager.package.entry_kinds import DIRECTORY, FILE, LINK
 from packager.package.manifest import Entry
 
 TYPE_CHECKING = False

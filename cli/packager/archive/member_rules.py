@@ -7,7 +7,8 @@ directory that `build` packs.
 
 from __future__ import annotations
 
-from packager.archive.tar_reader import DIRECTORY, FILE, HARD_LINK, Refused
+from packager.archive.tar_reader import HARD_LINK, Refused
+from packager.package.entry_kinds import DIRECTORY, FILE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

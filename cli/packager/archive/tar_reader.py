@@ -9,6 +9,8 @@ long for a member as making its file.
 
 from __future__ import annotations
 
+from packager.package.entry_kinds import DIRECTORY, FILE, LINK
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,7 +21,7 @@ BLOCK = 512
 END = bytes(BLOCK)
 OLD_SIZE_LIMIT = 8 << 30  # the octal size field ends here; above it a PAX record may stand alone
 
-FILE, DIRECTORY, LINK, HARD_LINK = "file", "directory", "link", "hardlink"
+HARD_LINK = "hardlink"  # in archives only: a tree has files that are the same
 KINDS = {b"0": FILE, b"\0": FILE, b"5": DIRECTORY, b"2": LINK, b"1": HARD_LINK}
 REFUSED_KINDS = {
     b"3": "is a character device",

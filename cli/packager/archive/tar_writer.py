@@ -5,7 +5,8 @@ Owner 0:0 without names, one time for all members. (POSIX.1-2017, pax, "ustar In
 
 from __future__ import annotations
 
-from packager.archive.tar_reader import BLOCK, DIRECTORY, FILE, OLD_SIZE_LIMIT
+from packager.archive.tar_reader import BLOCK, OLD_SIZE_LIMIT
+from packager.package.entry_kinds import DIRECTORY, FILE
 
 FLAGS = {FILE: b"0", DIRECTORY: b"5"}  # anything else is a link
 END_OF_ARCHIVE = bytes(2 * BLOCK)

@@ -12,8 +12,10 @@ import os
 import time
 
 from packager.archive.member_rules import Tree
-from packager.archive.tar_reader import DIRECTORY, FILE, HARD_LINK, LINK, Member, Refused, TarReader
+from packager.archive.tar_reader import HARD_LINK, Member, Refused, TarReader
+from packager.base.byte_output import write_all
 from packager.base.durable_files import ENTER
+from packager.package.entry_kinds import DIRECTORY, FILE, LINK
 from packager.package.manifest import (
     DEFAULT_DIRECTORY_MODE,
     EMBEDDED,
@@ -225,10 +227,3 @@ class _Unpacking:
             os.close(self._directories.pop(oldest))
         self._directories[path] = fd
         return fd
-
-
-def write_all(fd: int, content: bytes) -> None:
-    """Write all of `content`; os.write may take less at once. Raises OSError."""
-    written = os.write(fd, content) if content else 0
-    while written < len(content):
-        written += os.write(fd, memoryview(content)[written:])

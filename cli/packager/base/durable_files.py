@@ -11,6 +11,7 @@ import errno
 import os
 from contextlib import contextmanager, suppress
 
+from packager.base.byte_output import write_all
 from packager.base.errors import InputOutputError
 
 TYPE_CHECKING = False
@@ -110,9 +111,7 @@ def write_new_file(name: str, parent: int, content: bytes) -> None:
     fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644, dir_fd=parent)
     try:
         os.fchmod(fd, 0o644)  # whatever the umask is
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(fd, rest) :]
+        write_all(fd, content)
     finally:
         os.close(fd)
 

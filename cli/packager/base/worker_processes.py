@@ -20,11 +20,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from packager.base.byte_output import encode, write_all
 from packager.base.errors import PackagerError, from_os_error
+from packager.base.event_pacing import PacedEvents
 from packager.base.events import Emit, Field
 from packager.base.stop_signals import held
-from packager.cli import output
-from packager.cli.progress import Events
 
 PATIENCE = 10.0  # seconds that workers have to clean up when they are told to stop
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -117,7 +117,7 @@ def _work(
     status = 70
     try:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        emit = _Told(pipe)
+        emit = _writer(pipe)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         if os.getppid() != parent:
             os._exit(status)
@@ -138,20 +138,13 @@ def _work(
         os._exit(status)
 
 
-class _Told(Events):
+def _writer(pipe: int) -> PacedEvents:
     """A worker's listener: writes to the pipe, no oftener than people and programs are told."""
 
-    def __init__(self, pipe: int) -> None:
-        super().__init__()
-        self._pipe = pipe
+    def write(document: dict[str, Field]) -> None:
+        write_all(pipe, encode(json.dumps(document, ensure_ascii=False)) + b"\n")
 
-    def _say(self, words: str) -> None:
-        """Nothing: the parent says it."""
-
-    def _tell(self, document: dict[str, Field]) -> None:
-        rest = memoryview(output.encode(json.dumps(document, ensure_ascii=False)) + b"\n")
-        while rest:
-            rest = rest[os.write(self._pipe, rest) :]
+    return PacedEvents(write)
 
 
 def _read(worker: _Worker) -> list[dict[str, Field]]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from packager.activation.activate import activate as carry_out
 from packager.activation.activate import planned
 from packager.activation.planning import Plan, Request
-from packager.base.errors import PackagerError, UsageError
-from packager.base.stop_signals import stoppable
+from packager.base.errors import UsageError
 from packager.cli import output
-from packager.cli.progress import Events, Quiet, listener
+from packager.cli.progress import Quiet, listener, listening
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,14 +82,9 @@ def _run(root: str, request: Request, dry_run: bool, output_format: str) -> int:
 
         show(planned(root, request), output_format)
         return 0
-    with stoppable(), listener(output_format) as emit:
-        try:
-            plan = carry_out(root, request, emit)
-            _report(plan, request.action, output_format, emit)
-        except PackagerError as error:
-            if isinstance(emit, Events):
-                emit.failed(error, error.exit_code)
-            raise
+    with listening(listener(output_format)) as emit:
+        plan = carry_out(root, request, emit)
+        _report(plan, request.action, output_format, emit)
     return 0
 
 

@@ -7,10 +7,9 @@ import os
 from packager.activation import pkgpanda_import
 from packager.activation.activate import activate
 from packager.activation.planning import Request
-from packager.base.errors import Conflict, PackagerError
-from packager.base.stop_signals import stoppable
+from packager.base.errors import Conflict
 from packager.cli import output
-from packager.cli.progress import Events, Quiet, listener
+from packager.cli.progress import Quiet, listener, listening
 from packager.commands.activate import given_roles
 from packager.generations.document import active_generation
 from packager.host import apply
@@ -44,13 +43,8 @@ def run(
     if dry_run:
         _report(found, known, None, [], {}, output_format)
         return 0
-    with stoppable(), listener(output_format) as emit:
-        try:
-            _carry_out(root, found, known, only_active, options, output_format, emit)
-        except PackagerError as error:
-            if isinstance(emit, Events):
-                emit.failed(error, error.exit_code)
-            raise
+    with listening(listener(output_format)) as emit:
+        _carry_out(root, found, known, only_active, options, output_format, emit)
     return 0
 
 

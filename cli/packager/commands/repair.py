@@ -9,11 +9,10 @@ from typing import BinaryIO
 
 from packager.activation import activate
 from packager.activation.planning import Request
-from packager.base.errors import DataError, PackagerError, UsageError
+from packager.base.errors import DataError, UsageError
 from packager.base.events import Emit, Field
-from packager.base.stop_signals import stoppable
 from packager.cli import output
-from packager.cli.progress import Events, listener
+from packager.cli.progress import listener, listening
 from packager.commands.add import name_of, opened
 from packager.generations.document import active_generation
 from packager.host import apply
@@ -70,30 +69,25 @@ def run(
     store = Store(root)
     patience = (connect_timeout, read_timeout, retries, max_size)
     done = Repaired()
-    with stoppable(), listener(output_format) as emit:
-        try:
-            damaged, active = _differing(store.root, package_ids)
-            if source is not None and damaged:
-                name_of(source)  # a wrong one is refused before anything is fetched
+    with listening(listener(output_format)) as emit:
+        damaged, active = _differing(store.root, package_ids)
+        if source is not None and damaged:
+            name_of(source)  # a wrong one is refused before anything is fetched
 
-                @contextmanager
-                def given(_: str) -> Iterator[tuple[BinaryIO, str | None]]:
-                    with opened(store, source, sha256, None, patience, emit) as archive:
-                        yield archive, sha256
+            @contextmanager
+            def given(_: str) -> Iterator[tuple[BinaryIO, str | None]]:
+                with opened(store, source, sha256, None, patience, emit) as archive:
+                    yield archive, sha256
 
-                done.packages = repair.packages(store, damaged, given, emit)
-            elif damaged:
-                _from_repositories(store, damaged, config_path, patience, emit, done)
-            if active:
-                done.generation = repair.renew_active(store.root, apply.roles(options))
-                if done.generation is not None:
-                    emit("renewed", generation=done.generation)
-            if not package_ids:
-                _host(store.root, active, options, emit, done)
-        except PackagerError as error:
-            if isinstance(emit, Events):
-                emit.failed(error, error.exit_code)
-            raise
+            done.packages = repair.packages(store, damaged, given, emit)
+        elif damaged:
+            _from_repositories(store, damaged, config_path, patience, emit, done)
+        if active:
+            done.generation = repair.renew_active(store.root, apply.roles(options))
+            if done.generation is not None:
+                emit("renewed", generation=done.generation)
+        if not package_ids:
+            _host(store.root, active, options, emit, done)
         _report(done, output_format, emit)
     return done.exit_code
 

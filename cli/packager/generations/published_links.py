@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 
 from packager.base.errors import DataError
-from packager.host.host_plan import SERVICES_FILE
+from packager.package.declarations import SERVICES_FILE
 from packager.package.package_id import split_id
 
 TYPE_CHECKING = False

@@ -366,13 +366,8 @@ def _changes(held: Generation, wanted: Generation, load: Load) -> link_tree.Chan
 def _empty_directories(wanted: Generation) -> Iterator[str]:
     """Directories that stay, though no link may be in them."""
     yield from SOURCES
-    for facts in wanted.packages.values():
-        found = facts.get(EMPTY)
-        if isinstance(found, list):
-            yield from found
-
-
-EMPTY = "empty_directories"  # the key in a package's facts
+    for declared in wanted.packages.values():
+        yield from declared.get("empty_directories", ())
 
 
 def _read_file(name: str, tree: int) -> bytes | None:

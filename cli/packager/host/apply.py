@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from packager.base.events import Emit
-    from packager.host.host_plan import Facts, HostPlan, State
+    from packager.host.host_plan import HostPlan, State
+    from packager.package.declarations import Declarations
 
 __all__ = [
     "Context",
@@ -110,13 +111,15 @@ def roles(options: Mapping[str, object]) -> tuple[str, ...]:
     return ()
 
 
-def plan(facts_by_id: Mapping[str, Facts], roles: Sequence[str], context: Context) -> HostPlan:
+def plan(
+    declared_by_id: Mapping[str, Declarations], roles: Sequence[str], context: Context
+) -> HostPlan:
     """What is to be done for these packages on a host with these roles; {} if nothing is.
 
     Changes nothing. Raises Conflict for what nobody here may do, ConfigError, DataError.
     """
     try:
-        return _plan(facts_by_id, roles, context)
+        return _plan(declared_by_id, roles, context)
     except OSError as error:
         raise from_os_error(error, context.root) from error
 
@@ -195,10 +198,12 @@ def after(plan: HostPlan, context: Context, emit: Emit) -> None:
         raise from_os_error(error, context.root) from error
 
 
-def _plan(facts_by_id: Mapping[str, Facts], roles: Sequence[str], context: Context) -> HostPlan:
+def _plan(
+    declared_by_id: Mapping[str, Declarations], roles: Sequence[str], context: Context
+) -> HostPlan:
     state = applied_state.load(context.root)
     state |= _adopted(state, context)
-    wanted = host_plan.wanted(facts_by_id, roles, context.state_root)
+    wanted = host_plan.wanted(declared_by_id, roles, context.state_root)
     units_dir = context.units_dir
     observed = users.observe(
         wanted["users"], [each["group"] for each in wanted["users"].values() if each["group"]]

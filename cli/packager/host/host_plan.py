@@ -2,7 +2,7 @@
 
 Three documents, all JSON-able, and one comparison:
 
-    wanted     what the facts of the active packages ask for
+    wanted     what the active packages' declarations ask for
     applied    what has been done for a set before (ROOT/host.json, see `applied_state`)
     observed   what is there: users, groups, directories (see `host.apply`)
     plan       what is to be done: `difference` of the three; {} if nothing is
@@ -23,19 +23,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
-    Facts = dict[str, Any]  # JSON-able; of one package (see `host_declarations`)
+    from packager.package.declarations import Declarations, DeclaredUnit
+
     HostPlan = dict[str, Any]  # JSON-able; empty: the host stays as it is
     State = dict[str, Any]
 
 TARGET = "dcos.target"  # pkgpanda's: the target that wants all units of the active set
-# pkgpanda's: made in a generation for what starts a service at boot, which sets what it needs.
-SERVICES_FILE = "etc/dcos-service-configuration.json"
 # Sockets and timers refuse to start while what they start is running; systemd orders the rest.
 TRIGGERS = (".socket", ".timer", ".path", ".automount")
 
 
-def conflicts(facts_by_id: Mapping[str, Facts], roles: Iterable[str] = ()) -> list[str]:
-    """Why packages with these facts can't be active together on a host with these roles, one
+def conflicts(declared_by_id: Mapping[str, Declarations], roles: Iterable[str] = ()) -> list[str]:
+    """Why packages with these declarations can't be active together on a host with these roles, one
     sentence each; empty if they can. Files and links are not looked at here: see
     `path_conflicts`."""
     reasons = []
@@ -43,18 +42,18 @@ def conflicts(facts_by_id: Mapping[str, Facts], roles: Iterable[str] = ()) -> li
     placed: dict[str, str] = {}
     settings: dict[str, tuple[str, str]] = {}
     held = {"", *roles}
-    for package_id, facts in sorted(facts_by_id.items()):
-        for name in facts.get("environment", ()):
+    for package_id, declared in sorted(declared_by_id.items()):
+        for name in declared.get("environment", ()):
             other = variables.setdefault(name, package_id)
             if other != package_id:
                 reasons.append(f"{other} and {package_id} both set the variable {name}")
-        for unit in _units(facts, held):
+        for unit in _units(declared, held):
             here = f"{package_id} ({unit['path']})"
             other = placed.setdefault(unit["name"], here)
             if other != here:
                 reasons.append(f"{other} and {here} both have the unit {unit['name']}")
-        sysctl = facts.get("sysctl", {})
-        if sysctl and not facts.get("services"):
+        sysctl = declared.get("sysctl", {})
+        if sysctl and not declared.get("services"):
             reasons.append(f"{package_id} has sysctl settings, but no service that they are for")
         for service, name, value in _settings(sysctl):
             where, theirs = settings.setdefault(name, (f"{package_id} ({service})", value))
@@ -65,15 +64,17 @@ def conflicts(facts_by_id: Mapping[str, Facts], roles: Iterable[str] = ()) -> li
     return reasons
 
 
-def wanted(facts_by_id: Mapping[str, Facts], roles: Iterable[str], state_root: str) -> State:
+def wanted(
+    declared_by_id: Mapping[str, Declarations], roles: Iterable[str], state_root: str
+) -> State:
     """What these packages ask of a host with these roles: units, sysctl, users, directories."""
     held = {"", *roles}
     units: dict[str, dict[str, str]] = {}
     sysctl: dict[str, str] = {}
     users: dict[str, dict[str, str | None]] = {}
     directories: dict[str, dict[str, str | None]] = {}
-    for package_id, facts in sorted(facts_by_id.items()):
-        own = list(_units(facts, held))
+    for package_id, declared in sorted(declared_by_id.items()):
+        own = list(_units(declared, held))
         for unit in own:
             units[unit["name"]] = {
                 "package": package_id,
@@ -81,13 +82,13 @@ def wanted(facts_by_id: Mapping[str, Facts], roles: Iterable[str], state_root: s
                 "sha256": unit["sha256"],
             }
         names = {unit["name"] for unit in own}
-        for service, name, value in _settings(facts.get("sysctl", {})):
+        for service, name, value in _settings(declared.get("sysctl", {})):
             if f"{service}.service" in names:
                 sysctl[name] = value
-        user = facts.get("username")
+        user = declared.get("username")
         if user:
-            users[user] = {"group": facts.get("group"), "package": package_id}
-        if facts.get("state_directory"):
+            users[user] = {"group": declared.get("group"), "package": package_id}
+        if declared.get("state_directory"):
             path = f"{state_root}/{split_id(package_id)[0]}"
             directories[path] = {"package": package_id, "user": user}
     return {"units": units, "sysctl": sysctl, "users": users, "directories": directories}
@@ -224,8 +225,8 @@ def _directories(plan: HostPlan, wanted: State, applied: State, observed: State)
     plan["forget"] = sorted(path for path in done if path not in wanted["directories"])
 
 
-def _units(facts: Facts, held: set[str]) -> Iterator[dict[str, str]]:
-    for unit in facts.get("units", ()):
+def _units(declared: Declarations, held: set[str]) -> Iterator[DeclaredUnit]:
+    for unit in declared.get("units", ()):
         if unit["role"] in held:
             yield unit
 
@@ -237,12 +238,12 @@ def _settings(sysctl: dict[str, dict[str, object]]) -> Iterator[tuple[str, str, 
             yield service, name, str(value)
 
 
-def service_configuration(facts_by_id: Mapping[str, Facts]) -> bytes:
+def service_configuration(declared_by_id: Mapping[str, Declarations]) -> bytes:
     """The content of SERVICES_FILE: the kernel settings that each service of the set needs."""
     import json
 
     services: dict[str, dict[str, object]] = {}
-    for _, facts in sorted(facts_by_id.items()):
-        has = facts.get("services", ())
-        services.update({k: v for k, v in facts.get("sysctl", {}).items() if k in has})
+    for _, declared in sorted(declared_by_id.items()):
+        has = declared.get("services", ())
+        services.update({k: v for k, v in declared.get("sysctl", {}).items() if k in has})
     return json.dumps({"sysctl": services}, indent=2, sort_keys=True).encode() + b"\n"

@@ -15,11 +15,12 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
+from packager.base.digest import sha256
 from packager.base.errors import Conflict, InputOutputError, from_os_error
 from packager.base.stop_signals import held
 from packager.host.applied_state import replace
 from packager.host.host_plan import TARGET
-from packager.package.host_declarations import read_unit, sha256
+from packager.package.declarations import read_unit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from __future__ import annotations
 import hashlib
 import json
 
-from packager.archive.tar_reader import DIRECTORY, FILE, LINK
 from packager.base.errors import DataError
+from packager.package.entry_kinds import DIRECTORY, FILE, LINK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ import time
 
 from packager.archive.archive_reader import ArchiveReader
 from packager.archive.tar_reader import Refused, TarReader
-from packager.archive.unpack import Unpacked, unpack, write_all
+from packager.archive.unpack import Unpacked, unpack
 from packager.base import durable_files
+from packager.base.byte_output import write_all
 from packager.base.errors import DataError, UsageError
 from packager.package.manifest import EMBEDDED, Record
 from packager.package.package_id import parse_id

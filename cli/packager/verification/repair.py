@@ -14,12 +14,12 @@ import os
 
 from packager.activation.activate import sign
 from packager.activation.planning import Packages, generation_files
+from packager.base.digest import sha256
 from packager.base.durable_files import ENTER, opened, replace_file
 from packager.base.errors import DataError, NotFound, PackagerError
 from packager.generations.document import DOCUMENT, Generation, decode, is_whole
 from packager.host import applied_state
 from packager.host.systemd_units import WANTS
-from packager.package.host_declarations import sha256
 from packager.package.package_id import flaw
 from packager.store import lock
 from packager.store.tree_comparison import CHANGED
@@ -137,7 +137,7 @@ def _document(
     else:
         ids = list(told.packages)
     told.number = number
-    told.packages = {each: packages.facts(each, told.roles) for each in ids}
+    told.packages = {each: packages.declarations(each, told.roles) for each in ids}
     return told, False
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 
-from packager.base.errors import PackagerError
-from packager.base.stop_signals import stoppable
 from packager.cli import output
-from packager.cli.progress import Events, Quiet
+from packager.cli.progress import Quiet, listening
 
 from provisioner.base.options import Settings
 from provisioner.cli.progress import listener
@@ -62,14 +60,9 @@ def run(
 
 def carry_out(work: Callable[[Quiet], Applied], output_format: str) -> int:
     """Do `work`, and tell what came of it; raises PackagerError, OutputFailed, Stopped."""
-    with stoppable(), listener(output_format) as emit:
-        try:
-            done = work(emit)
-            _report(done, output_format, emit)
-        except PackagerError as error:
-            if isinstance(emit, Events):
-                emit.failed(error, error.exit_code)
-            raise
+    with listening(listener(output_format)) as emit:
+        done = work(emit)
+        _report(done, output_format, emit)
     return 0
 
 

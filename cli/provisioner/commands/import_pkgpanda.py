@@ -6,6 +6,7 @@ import json
 import os
 
 from packager.activation import pkgpanda_import as host
+from packager.base.byte_output import encode
 from packager.base.errors import NotFound
 from packager.cli import output
 from packager.host import apply
@@ -46,5 +47,5 @@ def run(
     validate(document, "the profile of this host")
     for words in pkgpanda_export.warnings(flags, found.active, hidden):
         output.complain(f"warning: {words}")
-    output.write(output.encode(json.dumps(document, indent=2, ensure_ascii=False) + "\n"))
+    output.write(encode(json.dumps(document, indent=2, ensure_ascii=False) + "\n"))
     return 0

@@ -15,6 +15,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, NoReturn
 
+from packager.base.byte_output import write_all
 from packager.base.errors import DataError
 from packager.base.stop_signals import held
 
@@ -136,6 +137,4 @@ def _limit() -> None:
 
 
 def _say(pipe: int, told: dict[str, object]) -> None:
-    rest = memoryview(json.dumps(told).encode() + b"\n")
-    while rest:
-        rest = rest[os.write(pipe, rest) :]
+    write_all(pipe, json.dumps(told).encode() + b"\n")

@@ -11,8 +11,7 @@ import os
 
 from packager.base.errors import ConfigError, DataError
 from packager.cli.converters import Malformed, wanted
-from packager.host.host_plan import SERVICES_FILE
-from packager.package.host_declarations import UNIT_DIRECTORIES
+from packager.package.declarations import SERVICES_FILE, UNIT_DIRECTORIES
 from packager.package.manifest import EMBEDDED, PKGINFO
 from packager.package.package_id import LONGEST, flaw
 from packager.repositories import configuration_file

@@ -19,6 +19,7 @@ import time
 from contextlib import contextmanager, suppress
 
 from packager.base import durable_files
+from packager.base.byte_output import write_all
 from packager.base.durable_files import opened
 from packager.base.errors import DataError, NotFound, from_os_error
 from packager.generations import link_tree
@@ -314,9 +315,7 @@ def _write(name: str, parent: int, content: bytes, mode: int) -> None:
     fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode, dir_fd=parent)
     try:
         os.fchmod(fd, mode)  # whatever the umask is
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(fd, rest) :]
+        write_all(fd, content)
         os.fsync(fd)
     finally:
         os.close(fd)

@@ -331,11 +331,13 @@ def test_a_units_directory_that_is_not_writable_stops_it_before_anything(host: H
 
 
 def hostapply_facts(host: Host, package_id: str) -> dict[str, object]:
-    from packager.package.host_declarations import facts
+    from packager.package.declarations import read_declarations
 
     from tests.support.recording_host import record
 
-    return facts(package_id, str(host.root / "packages" / package_id), record(package_id, None))
+    return read_declarations(
+        package_id, str(host.root / "packages" / package_id), record(package_id, None)
+    )
 
 
 def test_what_was_done_without_systemd_systemd_is_told_later(host: Host, tools: Tools) -> None:
