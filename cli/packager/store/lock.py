@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 NAME = "lock"
 ACTIVATION = "activation.lock"
 DEFAULT_WAIT = 30.0  # seconds
-FIRST_PAUSE = 0.001  # seconds; doubles up to the longest
-LONGEST_PAUSE = 0.05
+FIRST_PAUSE_SECONDS = 0.001  # doubles up to the longest
+MAX_PAUSE_SECONDS = 0.05
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def _acquire(fd: int, path: str, wait: float) -> None:
     import time
 
     deadline = time.monotonic() + wait
-    pause = FIRST_PAUSE
+    pause = FIRST_PAUSE_SECONDS
     while True:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -56,6 +56,23 @@ def _acquire(fd: int, path: str, wait: float) -> None:
                     "or look for a packager that hangs"
                 ) from None
             time.sleep(min(pause, left))
-            pause = min(pause * 2, LONGEST_PAUSE)
+            pause = min(pause * 2, MAX_PAUSE_SECONDS)
         else:
             return
+
+
+def is_locked(path: str) -> bool:
+    """Whether somebody holds the lock at `path` now; nobody waits for this look. Raises OSError."""
+    import fcntl
+
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
