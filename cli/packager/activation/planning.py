@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from packager.base.debug_log import debug
 from packager.base.errors import Conflict, NotFound, UsageError
 from packager.dependencies import relations
 from packager.generations import build_info, path_conflicts
@@ -164,6 +165,7 @@ def make_plan(root: str, request: Request, packages: Packages) -> Plan:
         else:
             wanted = _next(root, current, request.action, ids, roles, packages)
     leaving, entering = _difference(current, wanted, packages)
+    debug(lambda: _decision(request, current, wanted, leaving, entering))
     _refuse_conflicts(root, current, wanted, leaving, entering)
     context = request.context(root, wanted, current)
     state = applied_state.load(root)
@@ -171,6 +173,22 @@ def make_plan(root: str, request: Request, packages: Packages) -> Plan:
     come = {each.name: each.id for each in entering}
     files = generation_files(root, wanted, current, come)
     return Plan(current, wanted, leaving, entering, host, files, context, state)
+
+
+def _decision(
+    request: Request,
+    current: Generation | None,
+    wanted: Generation,
+    leaving: list[Published],
+    entering: list[Published],
+) -> str:
+    before = "nothing" if current is None else f"generation {current.number}"
+    return (
+        f"{request.action} {' '.join(request.words)}: from {before} to {wanted.number}; "
+        f"entering: {', '.join(each.id for each in entering) or 'none'}; "
+        f"leaving: {', '.join(each.id for each in leaving) or 'none'}; "
+        f"roles: {', '.join(wanted.roles) or 'none'}"
+    )
 
 
 def generation_files(
@@ -247,7 +265,7 @@ def _chosen(root: str, words: Sequence[str], active: Iterable[str], *, keep: boo
 
 def _earlier(root: str, current: Generation | None, words: Sequence[str]) -> Generation:
     if current is None:
-        raise NotFound("nothing is active, so there is nothing to go back from")
+        raise NotFound("nothing is active, so there is no generation to go back to")
     number = int(words[0]) if words else current.previous
     if number is None:
         raise NotFound(f"generation {current.number} was the first; there is none before it")

@@ -31,7 +31,7 @@ def path(word: str) -> str:
 def count(word: str) -> int:
     """A whole number from 0 to 10^15, in ASCII digits and without a sign."""
     if not (word.isascii() and word.isdigit()) or len(word) > 15:
-        raise Malformed(f"{word!r} is not a whole number")
+        raise Malformed(f"{word!r} is not a non-negative integer")
     return int(word)
 
 
@@ -90,7 +90,7 @@ def number(word: str) -> int:
     """A whole number from 1 on."""
     found = count(word)
     if found < 1:
-        raise Malformed(f"{word!r} is not a whole number from 1 on")
+        raise Malformed(f"{word!r} is not a positive integer")
     return found
 
 

@@ -24,6 +24,7 @@ import time
 from contextlib import suppress
 
 from packager.base import durable_files
+from packager.base.debug_log import debug
 from packager.base.durable_files import opened
 from packager.base.errors import DataError, PackagerError
 from packager.generations import link_tree
@@ -188,6 +189,8 @@ class Trees:
     ) -> None:
         touched = self._edited(generations, wanted, load, garbage)
         spare = touched is None and not self._names()
+        how = "built anew" if touched is None else "made of an older tree"
+        debug(lambda: f"the tree of generation {wanted.number} is {how}")
         if touched is None:
             self._build(generations, wanted, files, load, spare=spare)
         else:

@@ -1,6 +1,6 @@
-"""The checks of the active packages: programs in `check/` of a package that say whether it is well.
+"""The checks of the active packages: programs in `check/` of a package that say whether it works.
 
-pkgpanda's convention: every executable file there is a check, run without arguments; it is well if
+pkgpanda's convention: every executable file there is a check, run without arguments; it passes if
 it exits with 0. Here they run side by side, each in a process group of its own with a time-out, and
 what they say is kept apart. One thread watches them all.
 """

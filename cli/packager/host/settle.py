@@ -30,7 +30,7 @@ class UnitsFailed(PackagerError):
         for failure in failures:
             log = "".join(f"\n    {line}" for line in failure.log.splitlines())
             words.append(f"{failure.unit}: {failure.state}{log}")
-        super().__init__("not all services are as they should be: " + "\n".join(words))
+        super().__init__("some units failed: " + "\n".join(words))
         self.failures = tuple(failures)
 
 

@@ -167,7 +167,7 @@ def own_tree(path: str, user: str, emit: Emit) -> int:
 def _own(fd: int, path: str, uid: int, device: int, emit: Emit, depth: int) -> int:
     changed = 0
     if depth == 0:
-        emit("warning", message=f"{path}: what lies deeper than this is left alone")
+        emit("warning", message=f"{path}: what is deeper than this is not changed")
         return 0
     with os.scandir(fd) as entries:
         names = [entry.name for entry in entries]
@@ -180,10 +180,10 @@ def _own(fd: int, path: str, uid: int, device: int, emit: Emit, depth: int) -> i
             status = os.fstat(each)
             is_directory = stat.S_ISDIR(status.st_mode)
             if status.st_dev != device:
-                emit("warning", message=f"{path}/{name} is another file system; it is left alone")
+                emit("warning", message=f"{path}/{name} is another file system; it is not changed")
                 continue
             if status.st_uid != uid and not is_directory and status.st_nlink > 1:
-                emit("warning", message=f"{path}/{name} has another name too; it is left alone")
+                emit("warning", message=f"{path}/{name} has another hard link; it is not changed")
                 continue
             if status.st_uid != uid:
                 # Through the descriptor: what was judged is what is changed, whatever its name is

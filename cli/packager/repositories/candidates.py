@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from packager.base.debug_log import debug
 from packager.base.errors import ConfigError, Conflict, DataError, NotFound, PackagerError
 from packager.base.events import Emit, Field
 from packager.dependencies.resolver import wanted
@@ -142,6 +143,7 @@ class Repositories:
             except PackagerError as error:
                 raise type(error)(f"repository {repository.name}: {error}") from None
             self._opened[repository.name] = opened
+            debug(lambda: f"repository {opened.name}: verified: {opened.verified}")
             self._emit(
                 "index",
                 repository=opened.name,

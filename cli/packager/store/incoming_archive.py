@@ -97,9 +97,9 @@ def _unpack(
 def check_archive(archive: ArchiveReader, sha256: str | None, size: int | None) -> None:
     """Compare the archive that was read with what was promised. Raises DataError."""
     if size is not None and size != archive.archive_size:
-        raise DataError(f"the archive has {archive.archive_size} bytes, {size} were promised")
+        raise DataError(f"the archive has {archive.archive_size} bytes, expected {size}")
     if sha256 is not None and sha256.lower() != archive.sha256:
-        raise DataError(f"the archive's SHA-256 is {archive.sha256}, {sha256} was promised")
+        raise DataError(f"the archive's SHA-256 is {archive.sha256}, expected {sha256}")
 
 
 def make_record(wanted: str | None, unpacked: Unpacked, archive: ArchiveReader) -> Record:

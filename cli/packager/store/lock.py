@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
+from packager.base.debug_log import debug
 from packager.base.errors import Temporary
 
 TYPE_CHECKING = False
@@ -44,6 +45,7 @@ def _acquire(fd: int, path: str, wait: float) -> None:
     import time
 
     deadline = time.monotonic() + wait
+    begun = time.monotonic()
     pause = FIRST_PAUSE_SECONDS
     while True:
         try:
@@ -52,12 +54,13 @@ def _acquire(fd: int, path: str, wait: float) -> None:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise Temporary(
-                    f"{path}: another command has held it for {wait:g} s; try again, "
-                    "or look for a packager that hangs"
+                    f"{path}: another command has held this lock for {wait:g} s; try again, "
+                    "or look for a hanging packager"
                 ) from None
             time.sleep(min(pause, left))
             pause = min(pause * 2, MAX_PAUSE_SECONDS)
         else:
+            debug(lambda: f"locked {path} after {time.monotonic() - begun:.3f} s")
             return
 
 

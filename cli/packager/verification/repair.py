@@ -147,7 +147,7 @@ def _linked(root: str, number: int) -> list[str]:
         tree = os.open(f"{root}/generations/{number}", ENTER)
     except FileNotFoundError:
         raise NotFound(
-            f"nothing is left of generation {number} that tells what was active; "
+            f"nothing is left of generation {number} that says what was active; "
             "make ROOT/active a link to another one of 'packager history'"
         ) from None
     try:
