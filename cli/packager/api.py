@@ -52,8 +52,7 @@ if TYPE_CHECKING:
     from packager.archive.tar_writer import header as tar_header
     from packager.archive.tar_writer import padding as tar_padding
     from packager.dependencies.relations import Declared
-    from packager.dependencies.resolver import resolve
-    from packager.dependencies.resolver import wanted as requested_package
+    from packager.dependencies.resolver import requested_package, resolve
     from packager.generations.document import Generation, active_generation, is_number
     from packager.generations.environment_files import variables as package_environment
     from packager.generations.link_tree import place_link
@@ -270,7 +269,7 @@ _HOMES = {
     "remaining_host_work": ("packager.verification.host_check", "remaining_host_work"),
     "renew_active_generation": ("packager.verification.repair", "renew_active"),
     "repair_packages": ("packager.verification.repair", "packages"),
-    "requested_package": ("packager.dependencies.resolver", "wanted"),
+    "requested_package": ("packager.dependencies.resolver", "requested_package"),
     "required_units": ("packager.verification.host_check", "required_units"),
     "resolve": ("packager.dependencies.resolver", "resolve"),
     "run_checks": ("packager.host.package_checks", "run"),

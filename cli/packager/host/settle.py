@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from packager.base.errors import PackagerError
-from packager.base.stop_signals import held
+from packager.base.stop_signals import signals_deferred
 from packager.host import applied_state, host_plan, systemd_units, users
 
 TYPE_CHECKING = False
@@ -149,7 +149,7 @@ class HostWork:
 
         words = [f"{name}={value}" for name, value in settings.items()]
         try:
-            with held():
+            with signals_deferred():
                 done = subprocess.run(
                     ["sysctl", "-q", "-w", *words],
                     stdin=subprocess.DEVNULL,

@@ -16,7 +16,7 @@ import stat
 
 from packager.base import durable_files
 from packager.base.errors import Denied, InputOutputError, PackagerError, from_os_error
-from packager.base.stop_signals import held
+from packager.base.stop_signals import signals_deferred
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ def _run(words: list[str], failed: str) -> None:
     if os.geteuid() != 0:
         raise Denied(f"{failed}: only root can; run as root, or make it and give --no-users")
     try:
-        with held():  # ended half way it would leave half a user
+        with signals_deferred():  # interrupted it would leave an incomplete user
             done = subprocess.run(
                 words, capture_output=True, stdin=subprocess.DEVNULL, text=True, check=False
             )

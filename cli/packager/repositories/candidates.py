@@ -16,7 +16,7 @@ from dataclasses import replace
 from packager.base.debug_log import debug
 from packager.base.errors import ConfigError, Conflict, DataError, NotFound, PackagerError
 from packager.base.events import Emit, Field
-from packager.dependencies.resolver import wanted
+from packager.dependencies.resolver import requested_package
 from packager.package.package_id import flaw, split_id
 from packager.package.versions import key
 from packager.repositories import index_format
@@ -169,7 +169,7 @@ class Repositories:
         )
 
     def _find_name(self, word: str) -> Candidate:
-        relation = wanted(word)
+        relation = requested_package(word)
         for opened in self.indexes():
             versions = [each for each in opened.packages.values() if each.name == relation.name]
             if not versions:

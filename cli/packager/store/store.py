@@ -110,10 +110,10 @@ class Store:
         Raises UsageError for an id that is missing or wrong, DataError for the archive, Conflict
         if the id is taken by other content, Temporary if the lock stays held.
         """
-        wanted = id_of(package_id, name_hint)
+        expected_id = id_of(package_id, name_hint)
         with self._writing() as session:
             incoming = receive(
-                *(source, session.mine.fd, self._limits, wanted),
+                *(source, session.mine.fd, self._limits, expected_id),
                 sha256=sha256,
                 size=size,
                 emit=emit,

@@ -7,7 +7,7 @@ have by now, until somebody asks for an upgrade. Only where that does not do are
 from __future__ import annotations
 
 from packager.base.errors import Conflict, DataError, NotFound
-from packager.dependencies.resolver import resolve, wanted
+from packager.dependencies.resolver import requested_package, resolve
 from packager.package.package_id import flaw, split_id
 from packager.store.installed import installed_ids
 from packager.store.manifest_records import read_record
@@ -117,7 +117,7 @@ def _pin(word: str, active: Collection[str]) -> str:
     """The active package that `word` admits, else `word`."""
     if not flaw(word):
         return word
-    relation = wanted(word)
+    relation = requested_package(word)
     for each in active:
         name, version = split_id(each)
         if name == relation.name and relation.admits(version):
