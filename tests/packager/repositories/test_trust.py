@@ -423,7 +423,7 @@ def test_old_versions_are_cleared_away(world: World) -> None:
     names = sorted(each.name for each in world.metadata.iterdir() if len(each.name) < 40)
     versions = [f"{number}.{role}.json" for number in (5, 6, 7) for role in ("snapshot", "targets")]
     assert names == ["1.root.json", *versions, "timestamp.json"]
-    assert len(list(world.metadata.glob("*.index.json"))) == tuf_signing.KEPT
+    assert len(list(world.metadata.glob("*.index.json"))) == tuf_signing.KEPT_VERSIONS
 
 
 def test_a_root_that_can_be_is_renewed_in_time(world: World) -> None:
