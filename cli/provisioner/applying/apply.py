@@ -40,11 +40,12 @@ from packager.store.store import Store
 from packager.store.write_session import translated
 
 from provisioner.applying.unit_restarts import Restarter
-from provisioner.desired import configuration_package, planning
+from provisioner.desired import configuration_package
 from provisioner.desired.desired_state import Finder
-from provisioner.profile.document import KEEP
-from provisioner.runs import run_records
-from provisioner.status.plan_document import entries_of, restarts
+from provisioner.planning import activation_plan
+from provisioner.planning.plan_document import entries_of, restarts
+from provisioner.profile.model import KEEP
+from provisioner.runs import records
 from provisioner.status.up_to_date import Applied, inputs
 
 TYPE_CHECKING = False
@@ -56,10 +57,10 @@ if TYPE_CHECKING:
     from packager.generations.document import Generation
     from packager.package.manifest import Entry
 
-    from provisioner.base.options import Settings
+    from provisioner.base.command_options import Settings
     from provisioner.desired.desired_state import Intent
-    from provisioner.profile.document import Document, Profile
-    from provisioner.runs.run_records import Run, Writer
+    from provisioner.profile.model import Document, Profile
+    from provisioner.runs.records import Run, Writer
 
 MOST_ROUNDS = 8  # of finding out what fetched packages require, where no index tells it
 
@@ -97,7 +98,7 @@ def apply(root: str, wish: Wish, writer: Writer, settings: Settings, emit: Emit)
     Raises PackagerError: what is refused before anything has changed; NotMet; UnitsFailed.
     """
     store = Store(root)
-    held = run_records.applied(root)
+    held = records.applied(root)
     lost = held is not None and not all(has_tree(root, each) for each in held.packages)
     with store.staging() as scratch:
         key = writer.key()
@@ -106,8 +107,10 @@ def apply(root: str, wish: Wish, writer: Writer, settings: Settings, emit: Emit)
         with translated(root):
             before = entries_of(root, intent)
         damaged = _put(store, intent, emit)
-        planning.planned(root, intent, settings)  # what is refused is refused before the run begins
-        pending = run_records.pending(root)
+        activation_plan.planned(
+            root, intent, settings
+        )
+        pending = records.pending(root)
         run = writer.begin(wish.profile, _record(root, wish, intent, pending, before, damaged, key))
         emit("run", run=run.number)
         change = _Change(
@@ -153,7 +156,7 @@ class _Change:
             if self._switched() and self._run.before != _number(root):
                 raise self._failed(error) from error
             if pending is None:
-                self._writer.finish(self._run, run_records.FAILED, str(error), held=False)
+                self._writer.finish(self._run, records.FAILED, str(error), held=False)
             raise
         active = _active(root)
         packages = active.packages if active is not None else {}
@@ -169,7 +172,7 @@ class _Change:
         )
         if left:
             raise self._failed(NotMet(f"the host is not well: {health_conditions.words(left)}"))
-        self._writer.finish(self._run, run_records.DONE, None, held=True)
+        self._writer.finish(self._run, records.DONE, None, held=True)
         return Applied(self._run, changed)
 
     def _change(self) -> bool:
@@ -180,7 +183,7 @@ class _Change:
         repaired = repair.repair(
             root, intent.all_ids, self._obtain, self._emit, quick=settings.quick
         )
-        plan = activate(root, planning.request(intent, settings), self._emit)
+        plan = activate(root, activation_plan.request(intent, settings), self._emit)
         known = self._run.record["generation"]
         self._writer.update(self._run, generation={**known, "after": plan.wanted.number})
         restart = self._run.record["restart"]
@@ -194,12 +197,12 @@ class _Change:
         """The set is active and not well: go back or not; the error that says which."""
         profile = self._intent.profile
         if profile.on_failure == KEEP:
-            self._writer.finish(self._run, run_records.UNHEALTHY, str(error), held=True)
+            self._writer.finish(self._run, records.UNHEALTHY, str(error), held=True)
             return type_of(error, f"{error}\nthe host stays as it is now, as the profile says")
         back = self._run.before
         if back is not None and back == _number(self._root):
-            held = _same(run_records.applied(self._root), self._run)
-            self._writer.finish(self._run, run_records.UNHEALTHY, str(error), held=held)
+            held = _same(records.applied(self._root), self._run)
+            self._writer.finish(self._run, records.UNHEALTHY, str(error), held=held)
             return type_of(error, f"{error}\nthere is nothing to go back to: this set was active")
         self._emit("rolling-back", generation=back, reason=str(error))
         try:
@@ -209,7 +212,7 @@ class _Change:
             reason = f"{error}\ngoing back failed too: {worse}"
             self._writer.update(self._run, reason=reason)
             return type_of(worse, f"{reason}\nrun 'provisioner apply' again when it is mended")
-        self._writer.finish(self._run, run_records.ROLLED_BACK, str(error), held=False)
+        self._writer.finish(self._run, records.ROLLED_BACK, str(error), held=False)
         where = "nothing is active" if back is None else f"generation {back} is active"
         return type_of(error, f"{error}\nthe host is as it was before: {where}")
 
@@ -305,7 +308,7 @@ def _record(
     key: bytes,
 ) -> Document:
     """What the run is to be remembered by (see `Writer.begin`)."""
-    made, applied = intent.configuration, run_records.applied(root)
+    made, applied = intent.configuration, records.applied(root)
     restart = set(configuration_package.restarted(before, made, restarts(applied)))
     for each in made.files:
         place = f"{root}/active/{each.path}"
@@ -323,7 +326,7 @@ def _record(
     return {
         "command": wish.command,
         "profile": {"name": wish.profile.name, "digest": wish.digest},
-        "time": run_records.now(),
+        "time": records.now(),
         "who": variable("ABI_PRINCIPAL") or user(),
         "request_id": variable("ABI_REQUEST_ID"),
         "previous": wish.previous if wish.command != "apply" else _previous(applied, wish),

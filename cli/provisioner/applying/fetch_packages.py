@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from packager.repositories.candidates import Candidate
     from packager.store.store import Store
 
-    from provisioner.base.options import Settings
+    from provisioner.base.command_options import Settings
 
 MOST_REASONS = 20
 

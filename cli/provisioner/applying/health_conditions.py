@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from packager.host.package_checks import Check
     from packager.package.declarations import Declarations
 
-    from provisioner.profile.document import Document
+    from provisioner.profile.model import Document
 
 JOBS = 8  # checks at once
 MOST_WORDS = 400  # characters of what a check said that are told

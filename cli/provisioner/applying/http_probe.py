@@ -17,7 +17,7 @@ from packager.repositories.network_errors import NETWORK_ERRORS, broken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from provisioner.profile.document import Document
+    from provisioner.profile.model import Document
 
 MOST_READ = 64 << 10  # bytes of an answer
 PIECE = 4096

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from packager.base.events import Emit, Field
 
-    from provisioner.base.options import Settings
+    from provisioner.base.command_options import Settings
 
 BEGUN = frozenset({"started", "restarted"})
 REASON = "its configuration has changed"

@@ -7,17 +7,17 @@ import os
 from packager.cli import output
 from packager.cli.progress import Quiet, listening
 
-from provisioner.base.options import Settings
+from provisioner.base.command_options import Settings
 from provisioner.cli.progress import listener
-from provisioner.profile.loading import Given, given
-from provisioner.runs import run_records
+from provisioner.desired.requested_profile import Given, given
+from provisioner.runs import records
 from provisioner.status.up_to_date import Applied, is_held
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from provisioner.runs.run_records import Writer
+    from provisioner.runs.records import Writer
 
 
 def run(
@@ -50,7 +50,7 @@ def run(
 
     def work(emit: Quiet) -> Applied:
         wanted = given(root, sources, sha256, settings, emit)
-        with run_records.writing(root) as writer:
+        with records.writing(root) as writer:
             if not sources:  # the one that holds now: another apply may have ended meanwhile
                 wanted = given(root, sources, sha256, settings, emit)
             return _applied(root, wanted, writer, settings, emit)
@@ -68,12 +68,12 @@ def carry_out(work: Callable[[Quiet], Applied], output_format: str) -> int:
 
 def _applied(root: str, wanted: Given, writer: Writer, settings: Settings, emit: Quiet) -> Applied:
     key = writer.key()
-    held = run_records.applied(root)
+    held = records.applied(root)
     if (
         held is not None
         and held.record["profile"]["digest"] == wanted.digest(key)
         and not settings.upgrade
-        and run_records.pending(root) is None
+        and records.pending(root) is None
         and is_held(root, held, key, settings, emit)
     ):
         return Applied(held, changed=False)

@@ -10,7 +10,7 @@ from provisioner.facts import host_facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from provisioner.facts.system_information import Value
+    from provisioner.facts.system import Value
 
 
 def run(*, root: str, output_format: str, **options: object) -> int:

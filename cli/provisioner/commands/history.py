@@ -7,22 +7,22 @@ import os
 from packager.base.errors import NotFound
 from packager.cli import output
 
-from provisioner.runs import run_records
+from provisioner.runs import records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from provisioner.profile.document import Document
-    from provisioner.runs.run_records import Run
+    from provisioner.profile.model import Document
+    from provisioner.runs.records import Run
 
 
 def run(*, root: str, output_format: str) -> int:
     """List the runs; raises PackagerError, OutputFailed."""
     root = os.path.abspath(root)  # noqa: PTH100
-    applied, pending = run_records.applied(root), run_records.pending(root)
+    applied, pending = records.applied(root), records.pending(root)
     found = []
-    for number in run_records.numbers(root):
+    for number in records.numbers(root):
         try:
-            found.append(run_records.read(root, number))
+            found.append(records.read(root, number))
         except NotFound:
             continue  # forgotten since the listing
     documents = [_document(each, applied, pending) for each in found]

@@ -12,7 +12,7 @@ from packager.cli import output
 from packager.host import apply
 from packager.store.write_session import translated
 
-from provisioner.profile import pkgpanda_export
+from provisioner.pkgpanda import profile_export
 from provisioner.profile.validation import validate
 
 
@@ -29,23 +29,23 @@ def run(
     """Write the profile; raises PackagerError, OutputFailed."""
     source = os.path.abspath(source)  # noqa: PTH100
     with translated(source):
-        pkgpanda_export.refuse_unfinished(source)
+        profile_export.refuse_unfinished(source)
         found = host.look(source, repository)
         roles = apply.roles(options)
     if not found.active:
         raise NotFound(f"{source}: no package is active, so there is nothing to describe")
-    flags = pkgpanda_export.read_flags(apply.config_dirs(options))
+    flags = profile_export.read_flags(apply.config_dirs(options))
     hidden = [each for each in (secrets or "").split(",") if each]
-    late = pkgpanda_export.template(late_package) if late_package is not None else None
+    late = profile_export.template(late_package) if late_package is not None else None
     if late is not None and flags.late_id not in found.active:
         raise NotFound("--late-package: no late-bound package is active on this host")
-    document = pkgpanda_export.document(
-        *(name or pkgpanda_export.profile_name(os.uname().nodename), found.active, roles, flags),
+    document = profile_export.document(
+        *(name or profile_export.profile_name(os.uname().nodename), found.active, roles, flags),
         secrets=hidden,
         late=late,
     )
     validate(document, "the profile of this host")
-    for words in pkgpanda_export.warnings(flags, found.active, hidden):
+    for words in profile_export.warnings(flags, found.active, hidden):
         output.complain(f"warning: {words}")
     output.write(encode(json.dumps(document, indent=2, ensure_ascii=False) + "\n"))
     return 0

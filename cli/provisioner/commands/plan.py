@@ -6,20 +6,20 @@ import os
 
 from packager.cli import output
 
-from provisioner.base.options import Settings
+from provisioner.base.command_options import Settings
 from provisioner.cli.progress import listener
-from provisioner.desired import planning
 from provisioner.desired.desired_state import Finder
-from provisioner.profile.loading import given
-from provisioner.runs import run_records
+from provisioner.desired.requested_profile import given
+from provisioner.planning import activation_plan
+from provisioner.planning.plan_document import document
+from provisioner.runs import records
 from provisioner.status import drift
-from provisioner.status.plan_document import document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from provisioner.profile.document import Document
+    from provisioner.profile.model import Document
 
 
 def run(
@@ -50,11 +50,11 @@ def run(
     with listener("table") as emit:
         profile = given(root, sources, sha256, settings, emit).profile
         # A key of the moment will do where there is none yet: nothing has a digest to compare.
-        key = (run_records.key(root) if profile.secrets else None) or os.urandom(32)
+        key = (records.key(root) if profile.secrets else None) or os.urandom(32)
         intent = Finder(root, profile, settings, key=key, emit=emit).find()
     complete = not intent.missing and not intent.configuration.unknown
-    plan = planning.planned(root, intent, settings) if complete else None
-    applied, pending = run_records.applied(root), run_records.pending(root)
+    plan = activation_plan.planned(root, intent, settings) if complete else None
+    applied, pending = records.applied(root), records.pending(root)
     differences = []
     if applied is not None:
         wanted = set(intent.all_ids)

@@ -7,9 +7,9 @@ import os
 from packager.base.errors import NotFound, UsageError
 
 from provisioner.applying.apply import Wish, apply
-from provisioner.base.options import Settings
+from provisioner.base.command_options import Settings
 from provisioner.commands.apply import carry_out
-from provisioner.runs import run_records
+from provisioner.runs import records
 from provisioner.status.up_to_date import Applied
 
 TYPE_CHECKING = False
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from packager.cli.progress import Quiet
 
-    from provisioner.runs.run_records import Run
+    from provisioner.runs.records import Run
 
 
 def run(
@@ -50,7 +50,7 @@ def run(
 
     def work(emit: Quiet) -> Applied:
         _target(root, numbers)  # before the lock: what is wrong makes nothing
-        with run_records.writing(root) as writer:
+        with records.writing(root) as writer:
             target = _target(root, numbers)  # another one may have ended meanwhile
             wish = Wish(
                 target.profile(),
@@ -66,10 +66,10 @@ def run(
 
 def _target(root: str, numbers: Sequence[int]) -> Run:
     if numbers:
-        return run_records.read(root, numbers[0])
-    applied = run_records.applied(root)
+        return records.read(root, numbers[0])
+    applied = records.applied(root)
     if applied is None:
         raise NotFound(f"no profile was applied to {root} yet, so there is nothing to go back from")
     if applied.record["previous"] is None:
         raise NotFound(f"run {applied.number} has no other profile before it")
-    return run_records.read(root, int(applied.record["previous"]))
+    return records.read(root, int(applied.record["previous"]))

@@ -8,7 +8,7 @@ from packager.base.errors import Denied, NotFound
 from packager.cli import output
 from packager.cli.progress import listener
 
-from provisioner.runs import run_records
+from provisioner.runs import records
 from provisioner.status import drift, up_to_date
 from provisioner.status.drift import Difference
 
@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from packager.base.events import Emit
 
-    from provisioner.runs.run_records import Run
+    from provisioner.runs.records import Run
 
 DIFFERENT = 65
 INPUT = "input"  # of the configuration: a fact or a secret file that it was rendered with
@@ -27,12 +27,12 @@ def run(*, root: str, quick: bool, exit_zero: bool, output_format: str, **option
     yet, PackagerError, OutputFailed."""
     root = os.path.abspath(root)  # noqa: PTH100
     with listener(output_format) as emit:
-        applied, pending = run_records.applied(root), run_records.pending(root)
+        applied, pending = records.applied(root), records.pending(root)
         if applied is None and pending is None:
             raise NotFound(f"no profile was applied to {root} yet; 'provisioner apply' does it")
         found = []
         if pending is not None:
-            how = "is under way" if run_records.is_busy(root) else "was interrupted"
+            how = "is under way" if records.is_busy(root) else "was interrupted"
             found.append(Difference("run", str(pending.number), "ended", f"its apply {how}"))
         if applied is not None:
             found += _profile(root, applied, options, emit)
@@ -48,11 +48,11 @@ def _profile(root: str, applied: Run, options: dict[str, object], emit: Emit) ->
     """What of the run itself is not as it should be, and what went into it that has changed."""
     found = []
     name = str(applied.record["profile"]["name"])
-    if applied.outcome != run_records.DONE:
+    if applied.outcome != records.DONE:
         reason = str(applied.record["reason"] or "its apply has not ended")
         found.append(Difference(drift.PROFILE, name, "well", reason))
     try:
-        profile, key = applied.profile(), run_records.key(root)
+        profile, key = applied.profile(), records.key(root)
     except Denied:
         words = "the profile can't be read, so roles, facts and secrets are not compared"
         emit("warning", message=f"{words}: run as its owner")

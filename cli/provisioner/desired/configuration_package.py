@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
-    from provisioner.profile.document import Document, Profile
+    from provisioner.profile.model import Document, Profile
 
 LARGEST_TEMPLATE = 1 << 20  # bytes of a template in a package
 PUBLIC, PRIVATE = 0o644, 0o600
@@ -106,8 +106,8 @@ def make(
     results: dict[str, tuple[str, bool]] = {}
     used: dict[str, Any] = {}
     if texts:
-        from provisioner.desired.template_renderer import render
-        from provisioner.desired.templates import Names, Template
+        from provisioner.desired.template_process import render
+        from provisioner.desired.template_rendering import Names, Template
 
         known = facts() if any("facts" in text for text in texts.values()) else {}
         names = Names(

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from packager.repositories.candidates import Candidate, Repositories
     from packager.repositories.configuration_file import Repository
 
-    from provisioner.base.options import Settings
+    from provisioner.base.command_options import Settings
     from provisioner.desired.configuration_package import Configuration
-    from provisioner.profile.document import Profile
+    from provisioner.profile.model import Profile
 
 
 class Intent:

@@ -13,7 +13,7 @@ from packager.store.installed import installed_ids
 from packager.store.manifest_records import read_record
 from packager.store.write_session import translated
 
-from provisioner.profile.document import CONFIG_SUFFIX
+from provisioner.profile.model import CONFIG_SUFFIX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

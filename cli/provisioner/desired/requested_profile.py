@@ -8,7 +8,7 @@ from __future__ import annotations
 from packager.base.errors import NotFound, UsageError
 
 from provisioner.profile import secret_values, source
-from provisioner.runs import run_records
+from provisioner.runs import records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from packager.base.events import Emit
 
-    from provisioner.base.options import Settings
-    from provisioner.profile.document import Profile
-    from provisioner.runs.run_records import Run
+    from provisioner.base.command_options import Settings
+    from provisioner.profile.model import Profile
+    from provisioner.runs.records import Run
 
 
 class Given:
@@ -47,12 +47,12 @@ def given(
     if len(sources) > 1:
         raise UsageError("one profile at a time; give one PROFILE")
     if not sources:
-        run = run_records.pending(root) or run_records.applied(root)
+        run = records.pending(root) or records.applied(root)
         if run is None:
             raise NotFound(f"no profile was applied to {root} yet; name one: a path, a URL, or -")
         return Given(run.profile(), None, run)
     content = source.read(sources[0], sha256=sha256, settings=settings, emit=emit)
-    key, applied = run_records.key(root), run_records.applied(root)
+    key, applied = records.key(root), records.applied(root)
     if key is not None and applied is not None:
         known = applied.record["profile"]["digest"]
         if known == secret_values.keyed(key, content):

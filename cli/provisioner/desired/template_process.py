@@ -19,7 +19,13 @@ from packager.base.byte_output import write_all
 from packager.base.errors import DataError
 from packager.base.stop_signals import held
 
-from provisioner.desired.templates import MEMORY, Names, Template, make_environment, render_one
+from provisioner.desired.template_rendering import (
+    MEMORY,
+    Names,
+    Template,
+    make_environment,
+    render_one,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 from functools import partial
 
-from provisioner.facts import system_information
-from provisioner.facts.system_information import Host
+from provisioner.facts import system
+from provisioner.facts.system import Host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from provisioner.facts.system_information import Value
+    from provisioner.facts.system import Value
 
     Find = Callable[[Host], Value]
 
@@ -39,11 +39,11 @@ class Fact:
 
 
 def _release(key: str) -> Find:
-    return lambda host: system_information.os_release(host)[key]
+    return lambda host: system.os_release(host)[key]
 
 
 def _memory(key: str) -> Find:
-    return lambda host: system_information.memory(host, key)
+    return lambda host: system.memory(host, key)
 
 
 FACTS: tuple[Fact, ...] = (
@@ -76,7 +76,7 @@ FACTS: tuple[Fact, ...] = (
         "boot.time",
         "UTC, RFC 3339",
         "`btime` in `/proc/stat`",
-        system_information.boot_time,
+        system.boot_time,
         steady=False,
     ),
     Fact(
@@ -95,7 +95,7 @@ FACTS: tuple[Fact, ...] = (
         "cpus.model",
         "the first one's name; missing where the kernel tells none (ARM)",
         "`model name` in `/proc/cpuinfo`",
-        lambda host: system_information.cpuinfo(host)["model name"],
+        lambda host: system.cpuinfo(host)["model name"],
     ),
     Fact("memory.total", "bytes", "`MemTotal` in `/proc/meminfo`", _memory("MemTotal")),
     Fact(
@@ -111,27 +111,27 @@ FACTS: tuple[Fact, ...] = (
         "a list: `name`, `bytes`, `model`, `rotational`, `read_only`; no partitions, loops, "
         "volumes",
         "`/sys/block`, those with a `device`",
-        system_information.disks,
+        system.disks,
     ),
     Fact(
         "mounts",
         "a list: `path`, `device`, `type`, `read_only`, `bytes` and `available` (null for file "
         "systems of other machines, which are not asked)",
         "`/proc/self/mountinfo`, `statvfs(3)`",
-        system_information.mounts,
+        system.mounts,
         steady=False,
     ),
     Fact(
         "address.ipv4",
         "the address that packets for elsewhere leave with; null without a way there",
         "`connect(2)` of a datagram socket, which sends nothing",
-        lambda _: system_information.source_address("ipv4"),
+        lambda _: system.source_address("ipv4"),
     ),
     Fact(
         "address.ipv6",
         "the same",
         "the same",
-        lambda _: system_information.source_address("ipv6"),
+        lambda _: system.source_address("ipv6"),
     ),
     Fact(
         "interfaces",
@@ -139,26 +139,26 @@ FACTS: tuple[Fact, ...] = (
         "`ipv6`), `address`, `prefix`, `scope` (`global`, `link`, `host`)",
         "`/sys/class/net`, `SIOCGIFCONF` and `SIOCGIFNETMASK` of `netdevice(7)`, "
         "`/proc/net/if_inet6`",
-        system_information.interfaces,
+        system.interfaces,
         steady=False,
     ),
     Fact(
         "time_zone",
         "its name in the tz database, such as `Europe/Berlin`",
         "the link `/etc/localtime`, else `/etc/timezone`",
-        system_information.zone,
+        system.zone,
     ),
     Fact(
         "virtual.container",
         "such as `docker`; null if nothing says that this is a container",
         "`/run/systemd/container`, `/run/.containerenv`, `/.dockerenv`",
-        system_information.container,
+        system.container,
     ),
     Fact(
         "virtual.hypervisor",
         "whether this is a virtual machine; missing on other processors than x86",
         "`flags` in `/proc/cpuinfo`",
-        system_information.hypervisor,
+        system.hypervisor,
     ),
     Fact(
         "virtual.vendor",
@@ -248,9 +248,9 @@ def _active(root: str) -> Value:
 
 
 def _profile(root: str) -> Value:
-    from provisioner.runs import run_records
+    from provisioner.runs import records
 
-    run = run_records.applied(root)
+    run = records.applied(root)
     if run is None:
         return None
     return {"name": run.record["profile"]["name"], "run": run.number, "time": run.record["time"]}

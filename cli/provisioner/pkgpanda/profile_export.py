@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from typing import Any
 
-    from provisioner.profile.document import Document
+    from provisioner.profile.model import Document
 
 FLAGS = "setup-flags"
 LATE_CONFIG = "late-config.yaml"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from packager.activation.planning import Plan
     from packager.package.declarations import Declarations
 
-    from provisioner.base.options import Settings
+    from provisioner.base.command_options import Settings
     from provisioner.desired.desired_state import Intent
 
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from provisioner.desired.configuration_package import File
     from provisioner.desired.desired_state import Intent
-    from provisioner.profile.document import Document
-    from provisioner.runs.run_records import Run
+    from provisioner.profile.model import Document
+    from provisioner.runs.records import Run
     from provisioner.status.drift import Difference
 
 LARGEST_SHOWN = 256 << 10  # bytes of a file of which a diff is made

@@ -14,7 +14,7 @@ from packager.base.errors import DataError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from provisioner.profile.document import Document
+    from provisioner.profile.model import Document
 
 DEEPEST = 64  # levels
 
@@ -36,9 +36,9 @@ def parse(content: bytes, place: str) -> Document:
         if text.lstrip(" \t\r\n").startswith("{"):
             document = _json(text)
         else:
-            from provisioner.profile import yaml12
+            from provisioner.profile import yaml12_parser
 
-            document = yaml12.parse(text)
+            document = yaml12_parser.parse(text)
         _check(document, 1)
     except Refused as reason:
         raise DataError(f"{place}: {reason}") from None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from packager.base.events import Emit
     from packager.repositories.http_policy import Policy
 
-    from provisioner.base.options import Settings
+    from provisioner.base.command_options import Settings
 
 STDIN = "-"
 LARGEST = 4 << 20  # bytes of a profile

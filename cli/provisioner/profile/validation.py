@@ -17,14 +17,14 @@ from packager.package.package_id import LONGEST, flaw
 from packager.repositories import configuration_file
 
 from provisioner.base.optional_libraries import needed
-from provisioner.profile.document import Profile
+from provisioner.profile.model import Profile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-    from provisioner.profile.document import Document
+    from provisioner.profile.model import Document
 
 SCHEMA = os.path.join(os.path.dirname(__file__), "profile.schema.json")  # noqa: PTH118, PTH120
 MOST_REASONS = 20  # told at once

@@ -27,13 +27,13 @@ from packager.generations.document import is_number
 from packager.host import applied_state
 from packager.store import lock
 
-from provisioner.profile.document import Profile
+from provisioner.profile.model import Profile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from provisioner.profile.document import Document
+    from provisioner.profile.model import Document
 
 FORMAT = 1
 DIRECTORY = "provisioner"

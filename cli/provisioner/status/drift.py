@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from packager.base.events import Field
 
-    from provisioner.runs.run_records import Run
+    from provisioner.runs.records import Run
 
 # Kinds of differences, each with what its subject is.
 PROFILE = "profile"  # the profile's name: its last apply did not end well

@@ -9,7 +9,7 @@ from packager.store.write_session import translated
 from packager.verification.generation_check import is_activating
 
 from provisioner.profile import secret_values
-from provisioner.runs import run_records
+from provisioner.runs import records
 from provisioner.status import drift
 
 TYPE_CHECKING = False
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from packager.base.events import Emit
 
-    from provisioner.base.options import Settings
-    from provisioner.profile.document import Profile
-    from provisioner.runs.run_records import Run
+    from provisioner.base.command_options import Settings
+    from provisioner.profile.model import Profile
+    from provisioner.runs.records import Run
 
 
 class Applied:
@@ -40,7 +40,7 @@ class Applied:
 def is_held(root: str, run: Run, key: bytes, settings: Settings, emit: Emit) -> bool:
     """Whether the host is as `run`, the applied one, has left it, and what went into it is the same
     still. Raises PackagerError."""
-    if run.outcome != run_records.DONE or is_activating(root):
+    if run.outcome != records.DONE or is_activating(root):
         return False
     profile = run.profile()
     if not same_inputs(run, profile, key, emit):

@@ -16,8 +16,8 @@ from typing import Any
 
 import psutil
 import pytest
-from provisioner.facts import host_facts, system_information
-from provisioner.facts.system_information import Host
+from provisioner.facts import host_facts, system
+from provisioner.facts.system import Host
 
 from tests.support.kill_points import why_no_strace
 from tests.support.provisioner_machine import PROVISIONER, Machine
@@ -208,7 +208,7 @@ def test_no_program_is_run(machine: Machine, tmp_path: Path) -> None:
 def test_os_release(content: str, expected: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/os-release").write_text(content)
-    assert system_information.os_release(Host(str(tmp_path))) == expected
+    assert system.os_release(Host(str(tmp_path))) == expected
 
 
 @pytest.mark.parametrize(
@@ -230,9 +230,9 @@ def test_time_zone(files: dict[str, str], expected: str | None, tmp_path: Path) 
             (tmp_path / "etc" / name).write_text(content)
     if expected is None:
         with pytest.raises(LookupError):
-            system_information.zone(Host(str(tmp_path)))
+            system.zone(Host(str(tmp_path)))
     else:
-        assert system_information.zone(Host(str(tmp_path))) == expected
+        assert system.zone(Host(str(tmp_path))) == expected
 
 
 def test_mounts(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_mounts(tmp_path: Path) -> None:
         (tmp_path / each).mkdir(parents=True)
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/hosts").touch()
-    found = {each["path"]: each for each in system_information.mounts(Host(str(tmp_path)))}
+    found = {each["path"]: each for each in system.mounts(Host(str(tmp_path)))}
     assert list(found) == ["/", "/gone", "/home", "/with space\\040"]
     assert found["/gone"]["bytes"] is None
     assert found["/with space\\040"]["read_only"] is True
@@ -266,8 +266,8 @@ def test_nonsense_is_missing(content: str, tmp_path: Path) -> None:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(content.encode("latin-1"))
     host = Host(str(tmp_path))
-    for find in (system_information.boot_time, system_information.hypervisor):
+    for find in (system.boot_time, system.hypervisor):
         with pytest.raises((LookupError, ValueError)):
             find(host)
     with pytest.raises((LookupError, ValueError)):
-        system_information.memory(host, "MemTotal")
+        system.memory(host, "MemTotal")

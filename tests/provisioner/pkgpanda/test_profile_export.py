@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from provisioner.profile import pkgpanda_export
+from provisioner.pkgpanda import profile_export
 
 from tests.support.provisioner_machine import Machine
 from tests.support.tar_archives import snapshot
@@ -232,4 +232,4 @@ def test_no_pkgpanda(machine: Machine) -> None:
     ],
 )
 def test_names(host: str, name: str) -> None:
-    assert pkgpanda_export.profile_name(host) == name
+    assert profile_export.profile_name(host) == name
