@@ -71,31 +71,27 @@ def _activate(session: Session, request: Request, emit: Emit) -> Plan:
             entering=len(plan.entering),
             leaving=len(plan.leaving),
         )
-        context = request.context(session.root, plan.wanted, plan.current)
         try:
-            apply.before(plan.host, context, emit)
+            apply.prepare(plan.host, plan.context, plan.host_state, emit)
             if plan.switches:
                 _switch(session, plan, packages)
         except BaseException:
             if not plan.switches or active_number(session.root) != plan.wanted.number:
-                apply.undo(context, emit)
+                apply.undo(plan.context, emit)
             raise
     if plan.switches:
         emit("switched", generation=plan.wanted.number)
     try:
-        apply.after(plan.host, context, emit)
+        apply.settle(plan.host, plan.context, plan.host_state, emit)
     except PackagerError as error:
-        if request.options.get("rollback_on_failure") and plan.switches and plan.current:
-            back = Request("rollback", [str(plan.current.number)], options=_no_further(request))
+        if request.options.rollback_on_failure and plan.switches and plan.current:
+            no_further = request.options.replace(rollback_on_failure=False)
+            back = Request("rollback", [str(plan.current.number)], options=no_further)
             emit("warning", message=f"{error}; going back to generation {plan.current.number}")
             _activate(session, back, emit)
-            apply.withdraw(plan.host, context, emit)
+            apply.withdraw(plan.host, plan.context, emit)
         raise
     return plan
-
-
-def _no_further(request: Request) -> dict[str, object]:
-    return {**request.options, "rollback_on_failure": False}
 
 
 def _switch(session: Session, plan: Plan, packages: Packages) -> None:

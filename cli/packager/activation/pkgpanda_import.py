@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from packager.base.events import Emit
-    from packager.host.apply import Context
-    from packager.host.host_plan import State
+    from packager.host.context import Context
+    from packager.host.documents import AdoptedState, UnitSource, UnitState
     from packager.package.declarations import Declarations
 
 TEMPORARY = "_tmp"  # behind the id of a tree that pkgpanda has not unpacked to its end
@@ -116,31 +116,32 @@ def copy(store: Store, package_id: str, directory: str, emit: Emit) -> bool:
 
 def done_on_host(
     store: Store, active: Sequence[str], roles: Sequence[str], context: Context, emit: Emit
-) -> State:
+) -> AdoptedState:
     """What pkgpanda has done on the host for these packages, as parts of a state (`applied_state`).
 
     Events: `warning` for what is not as it should be. Raises PackagerError, OSError.
     """
-    told: dict[str, Declarations] = {}
+    declared: dict[str, Declarations] = {}
     for package_id in active:
         tree = f"{store.root}/packages/{package_id}"
-        told[package_id] = declarations.read_declarations(package_id, tree, store.show(package_id))
-    wanted = host_plan.wanted(told, roles, context.state_root)
+        declared[package_id] = declarations.read_declarations(
+            package_id, tree, store.show(package_id)
+        )
+    required = host_plan.requirements(declared, roles, context.state_root)
     return {
-        "units": {context.units_dir: _units(wanted, context.units_dir, emit)},
-        "sysctl": wanted["sysctl"],
+        "units": {context.units_dir: _units(required["units"], context.units_dir, emit)},
+        "sysctl": required["sysctl"],
         "boot": applied_state.boot_id(),
         "directories": {
             path: asked
-            for path, asked in wanted["directories"].items()
+            for path, asked in required["directories"].items()
             if os.path.isdir(path)  # noqa: PTH112
         },
     }
 
 
-def _units(wanted: State, units_dir: str, emit: Emit) -> dict[str, State]:
-    known: Mapping[str, Mapping[str, str]] = wanted["units"]
-    found: dict[str, State] = {}
+def _units(known: Mapping[str, UnitSource], units_dir: str, emit: Emit) -> dict[str, UnitState]:
+    found: dict[str, UnitState] = {}
     for name, unit in known.items():
         try:
             with open(f"{units_dir}/{name}", "rb") as file:  # noqa: PTH123

@@ -20,7 +20,9 @@ from packager.generations.document import (
 from packager.generations.environment_files import environment_files
 from packager.generations.link_tree import ENTER, DiskIndex
 from packager.generations.published_links import Published, publish
-from packager.host import apply, host_plan
+from packager.host import applied_state, apply, host_plan
+from packager.host.context import Context
+from packager.host.options import HostOptions
 from packager.package import declarations
 from packager.package.package_id import flaw, parse_id, split_id
 from packager.store.installed import installed_ids
@@ -30,8 +32,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from packager.host.apply import Context
-    from packager.host.host_plan import HostPlan, State
+    from packager.host.documents import AdoptedState, AppliedState, HostPlan
     from packager.package.declarations import Declarations
 
 ACTIONS = ("activate", "deactivate", "swap", "rollback")
@@ -44,7 +45,7 @@ class Request:
     action: one of ACTIONS. words: ids, names, or names with a range of versions; of deactivate ids
     and names; of rollback the number, or none. add: activate keeps what is active, but for other
     versions of these packages and what they replace. roles: None: those of the host. adopting: what
-    is done already on the host for this set, see `hostapply.Context`.
+    is done already on the host for this set, see `Context`.
     """
 
     __slots__ = ("action", "add", "adopting", "options", "roles", "words")
@@ -56,26 +57,29 @@ class Request:
         *,
         add: bool = False,
         roles: tuple[str, ...] | None = None,
-        options: dict[str, object] | None = None,
-        adopting: State | None = None,
+        options: HostOptions | None = None,
+        adopting: AdoptedState | None = None,
     ) -> None:
         self.action = action
         self.words = words
         self.add = add
         self.roles = roles
-        self.options = options or {}  # of the host's side, see `hostapply.Context`
+        self.options = options or HostOptions()
         self.adopting = adopting
 
     def context(self, root: str, wanted: Generation, current: Generation | None) -> Context:
         """Of the host's side of an activation of `wanted`, `current` being active."""
         before = current.number if current is not None else None
-        return apply.Context(root, wanted.number, before, self.options, self.adopting)
+        return Context(root, wanted.number, before, self.options, self.adopting)
 
 
 class Plan:
     """The generation that is wanted, and what makes it of the active one."""
 
-    __slots__ = ("current", "entering", "files", "host", "leaving", "wanted")
+    __slots__ = (
+        *("context", "current", "entering", "files"),
+        *("host", "host_state", "leaving", "wanted"),
+    )
 
     def __init__(
         self,
@@ -85,6 +89,8 @@ class Plan:
         entering: list[Published],
         host: HostPlan,
         files: dict[str, bytes],
+        context: Context,
+        host_state: AppliedState,
     ) -> None:
         self.current = current
         self.wanted = wanted
@@ -92,6 +98,8 @@ class Plan:
         self.entering = entering
         self.host = host
         self.files = files  # what stands at the top of the generation, beside the links
+        self.context = context
+        self.host_state = host_state  # what `host` was decided from; its steps keep it up to date
 
     @property
     def switches(self) -> bool:
@@ -145,7 +153,7 @@ def make_plan(root: str, request: Request, packages: Packages) -> Plan:
     if request.action == "rollback":
         wanted = _earlier(root, current, request.words)
     else:
-        roles = apply.roles(request.options) if request.roles is None else request.roles
+        roles = request.options.roles() if request.roles is None else request.roles
         ids = _wanted_ids(current, request, packages, roles)
         known = current.packages if current is not None else {}  # active ones are never removed
         for each in ids:
@@ -158,10 +166,11 @@ def make_plan(root: str, request: Request, packages: Packages) -> Plan:
     leaving, entering = _difference(current, wanted, packages)
     _refuse_conflicts(root, current, wanted, leaving, entering)
     context = request.context(root, wanted, current)
-    host = apply.plan(wanted.packages, wanted.roles, context)
+    state = applied_state.load(root)
+    host = apply.plan(wanted.packages, wanted.roles, context, state)
     come = {each.name: each.id for each in entering}
     files = generation_files(root, wanted, current, come)
-    return Plan(current, wanted, leaving, entering, host, files)
+    return Plan(current, wanted, leaving, entering, host, files, context, state)
 
 
 def generation_files(

@@ -10,15 +10,19 @@ from packager.activation.planning import Request
 from packager.base.errors import Conflict
 from packager.cli import output
 from packager.cli.progress import Quiet, listener, listening
-from packager.commands.activate import given_roles
+from packager.commands.set_requests import parse_roles
 from packager.generations.document import active_generation
-from packager.host import apply
+from packager.host.context import Context
+from packager.host.options import HostOptions
 from packager.store.store import Store
 from packager.store.write_session import translated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from packager.activation.pkgpanda_import import Found
+    from packager.host.options import HostOptionValues
 
 
 def run(
@@ -30,13 +34,14 @@ def run(
     dry_run: bool,
     roles: str | None,
     output_format: str,
-    **options: object,
+    **host: Unpack[HostOptionValues],
 ) -> int:
     """Import; raises PackagerError, OutputFailed, Stopped."""
+    options = HostOptions(**host)
     source = os.path.abspath(source)  # noqa: PTH100
     with translated(source):
         found = pkgpanda_import.look(source, repository)
-        known = apply.roles(options) if roles is None else given_roles(roles) or ()
+        known = options.roles() if roles is None else parse_roles(roles) or ()
     with translated(root):
         if active_generation(root) is not None:
             raise Conflict(f"something is active in {root} already: give another --root")
@@ -53,7 +58,7 @@ def _carry_out(
     found: Found,
     roles: tuple[str, ...],
     only_active: bool,
-    options: dict[str, object],
+    options: HostOptions,
     output_format: str,
     emit: Quiet,
 ) -> None:
@@ -61,8 +66,8 @@ def _carry_out(
         emit("warning", message=f"{name} is left out: {reason}")
     store = Store(root)
     added, refused = pkgpanda_import.import_all(store, found, emit, only_active=only_active)
-    options = {**options, "no_systemd": True}  # what runs goes on running
-    context = apply.Context(store.root, 1, None, options)
+    options = options.replace(no_systemd=True)  # what runs goes on running
+    context = Context(store.root, 1, None, options)
     with translated(store.root):
         done = pkgpanda_import.done_on_host(store, found.active, roles, context, emit)
     plan = None

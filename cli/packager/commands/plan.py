@@ -8,11 +8,15 @@ from packager.activation.planning import ACTIONS, Plan, Request
 from packager.base.errors import UsageError
 from packager.cli import output
 from packager.cli.converters import CONVERTERS, Malformed
-from packager.commands.activate import given_roles, rollback_request
+from packager.commands.set_requests import parse_roles, rollback_request
+from packager.host.options import HostOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Unpack
+
+    from packager.host.options import HostOptionValues
 
 KINDS = {"activate": "wanted", "swap": "wanted", "deactivate": "package", "rollback": "number"}
 
@@ -24,9 +28,10 @@ def run(
     add: bool,
     roles: str | None,
     output_format: str,
-    **options: object,
+    **host: Unpack[HostOptionValues],
 ) -> int:
     """Show a plan; raises PackagerError, OutputFailed."""
+    options = HostOptions(**host)
     action = words[0] if words and words[0] in ACTIONS else "activate"
     rest = words[1:] if words and words[0] == action else words
     try:
@@ -39,7 +44,7 @@ def run(
         raise UsageError("swap takes one package id")
     else:
         ids = [str(value) for value in values]
-        request = Request(action, ids, add=add, roles=given_roles(roles), options=options)
+        request = Request(action, ids, add=add, roles=parse_roles(roles), options=options)
     show(planned(root, request), output_format)
     return 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from packager.activation import activate
 from packager.activation.planning import Request
@@ -15,7 +15,7 @@ from packager.cli import output
 from packager.cli.progress import listener, listening
 from packager.commands.add import name_of, opened
 from packager.generations.document import active_generation
-from packager.host import apply
+from packager.host.options import HostOptions
 from packager.repositories import configuration_file
 from packager.store.installed import has_tree, installed_ids
 from packager.store.manifest_records import missing
@@ -24,6 +24,11 @@ from packager.store.tree_comparison import Difference
 from packager.store.write_session import translated
 from packager.verification import repair
 from packager.verification.verify import verify
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from packager.host.options import HostOptionValues
 
 Patience = tuple[float, float, int, int]  # the arguments of Policy
 
@@ -58,7 +63,7 @@ def run(
     read_timeout: float,
     retries: int,
     output_format: str,
-    **options: object,
+    **host: Unpack[HostOptionValues],
 ) -> int:
     """Repair; the exit status is that of the first package that could not be. Raises PackagerError,
     OutputFailed, Stopped."""
@@ -67,6 +72,7 @@ def run(
     if sha256 is not None and source is None:
         raise UsageError("--sha256 is that of the archive --from: give both")
     store = Store(root)
+    options = HostOptions(**host)
     patience = (connect_timeout, read_timeout, retries, max_size)
     done = Repaired()
     with listening(listener(output_format)) as emit:
@@ -83,7 +89,7 @@ def run(
         elif damaged:
             _from_repositories(store, damaged, config_path, patience, emit, done)
         if active:
-            done.generation = repair.renew_active(store.root, apply.roles(options))
+            done.generation = repair.renew_active(store.root, options.roles())
             if done.generation is not None:
                 emit("renewed", generation=done.generation)
         if not package_ids:
@@ -160,7 +166,7 @@ def _from_repositories(
 def _host(
     root: str,
     differences: list[Difference],
-    options: dict[str, object],
+    options: HostOptions,
     emit: Emit,
     done: Repaired,
 ) -> None:
@@ -173,7 +179,7 @@ def _host(
     if active is None:
         return
     for directory in lacking:
-        there = {**options, "units_dir": directory, "rooted_systemd": False}
+        there = options.replace(units_dir=directory, rooted_systemd=False)
         request = Request("activate", list(active.packages), roles=active.roles, options=there)
         activate.activate(root, request, emit)
 

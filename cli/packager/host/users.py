@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from packager.base.events import Emit
-    from packager.host.host_plan import State
+    from packager.host.documents import Accounts, ObservedUser
 
 COMMENT = "DCOS System User"
 DIRECTORY_MODE = 0o755
 MOST_DEPTH = 200  # directories below a state directory; each level holds two descriptors
 
 
-def observe(names: Iterable[str], groups: Iterable[str]) -> State:
+def observe(names: Iterable[str], groups: Iterable[str]) -> Accounts:
     """{"users": {name: {"uid", "gid", "groups"} or None}, "groups": {name: gid or None}}; the
     groups of a user are only those of `groups` and its own first one."""
     import grp
@@ -46,7 +46,7 @@ def observe(names: Iterable[str], groups: Iterable[str]) -> State:
         else:
             found_groups[name] = group.gr_gid
             members[name] = group.gr_mem
-    users: dict[str, dict[str, object] | None] = {}
+    users: dict[str, ObservedUser | None] = {}
     for name in names:
         try:
             user = pwd.getpwnam(name)
@@ -62,8 +62,9 @@ def observe(names: Iterable[str], groups: Iterable[str]) -> State:
     return {"users": users, "groups": found_groups}
 
 
-def owner_of(path: str) -> dict[str, str | None] | None:
-    """{"user": name} of the directory at `path`, its number if it has no name; None: not there.
+def owner_of(path: str) -> str | None:
+    """The name of the user that the directory at `path` belongs to, or the number of one that has
+    no name; None: it is not there.
 
     Raises InputOutputError if something else is there.
     """
@@ -76,9 +77,9 @@ def owner_of(path: str) -> dict[str, str | None] | None:
     if not stat.S_ISDIR(status.st_mode):
         raise InputOutputError(f"{path}: a state directory is needed, and something else is there")
     try:
-        return {"user": pwd.getpwuid(status.st_uid).pw_name}
+        return pwd.getpwuid(status.st_uid).pw_name
     except KeyError:
-        return {"user": str(status.st_uid)}
+        return str(status.st_uid)
 
 
 def make_user(name: str, group: str | None, home: str) -> None:

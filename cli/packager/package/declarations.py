@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import stat
 
+from packager.base.cast import cast
 from packager.base.digest import sha256
 from packager.base.errors import DataError
 from packager.package.package_id import LETTERS_AND_DIGITS
@@ -25,7 +26,7 @@ from packager.package.package_id import LETTERS_AND_DIGITS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import TypedDict, cast
+    from typing import TypedDict
 
     from packager.package.manifest import Record
 
@@ -53,12 +54,6 @@ if TYPE_CHECKING:
         units: list[DeclaredUnit]
         services: list[str]
         empty_directories: list[str]
-
-else:
-
-    def cast(_type: object, value: object) -> object:
-        """Nothing: importing typing takes longer than most of what is done here."""
-        return value
 
 
 # pkgpanda's: made in a generation for what starts a service at boot, which sets what it needs.

@@ -183,12 +183,16 @@ def forget_units(
         ):
             state = applied_state.load(root)
             for (directory, name), changed in found.items():
-                told = state["units"].get(directory, {}).get(name)
-                if told is None:
+                placed_unit = state["units"].get(directory, {}).get(name)
+                if placed_unit is None:
                     continue  # a difference of something else
-                told["sha256"] = ""
-                if changed and told.get("started"):
-                    told["started"][1] = ""  # with another file than the package's
+                placed_unit["sha256"] = ""
+                started = placed_unit.get("started")
+                if changed and started:
+                    placed_unit["started"] = [
+                        started[0],
+                        "",
+                    ]  # with another file than the package's
             applied_state.save(root, state)
     with translated(root):
         placed = applied_state.load(root)["units"]
@@ -197,3 +201,17 @@ def forget_units(
         for directory, entries in placed.items()
     }
     return {directory: names for directory, names in lacking.items() if names}
+
+
+def forget_started(
+    root: str, units_dir: str, names: Iterable[str], *, lock_wait: float = lock.DEFAULT_WAIT
+) -> None:
+    """Write down that these units of the active set, placed in `units_dir`, do not run. The next
+    activation, also one of the same set, starts them. Raises PackagerError."""
+    with writing(root, lock_wait=lock_wait, make=False) as session, session.locked(lock.ACTIVATION):
+        state = applied_state.load(root)
+        placed = state["units"].get(units_dir, {})
+        for name in names:
+            if name in placed:
+                placed[name]["started"] = None
+        applied_state.save(root, state)

@@ -6,6 +6,7 @@ import os
 
 from packager.cli import output
 from packager.cli.progress import Quiet, listening
+from packager.host.options import HostOptions
 
 from provisioner.base.command_options import Settings
 from provisioner.cli.progress import listener
@@ -16,6 +17,9 @@ from provisioner.status.up_to_date import Applied, is_held
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Unpack
+
+    from packager.host.options import HostOptionValues
 
     from provisioner.runs.records import Writer
 
@@ -33,7 +37,7 @@ def run(
     retries: int,
     at_once: int,
     output_format: str,
-    **host: object,
+    **host: Unpack[HostOptionValues],
 ) -> int:
     """Apply a profile; raises PackagerError, OutputFailed, Stopped."""
     root = os.path.abspath(root)  # noqa: PTH100
@@ -45,7 +49,7 @@ def run(
         read_timeout=read_timeout,
         retries=retries,
         at_once=at_once,
-        host=host,
+        host=HostOptions(**host),
     )
 
     def work(emit: Quiet) -> Applied:
