@@ -1,4 +1,4 @@
-"""How a command is to go about it: the values of its options."""
+"""How a command is to do its work: the values of its options."""
 
 from __future__ import annotations
 
@@ -7,47 +7,43 @@ if TYPE_CHECKING:
     from packager.host.options import HostOptions
     from packager.repositories.http_policy import Policy
 
+DEFAULT_PARALLEL_DOWNLOADS = 4
 
-class Settings:
-    """upgrade: take the highest versions that there are. quick: believe sizes and times of files.
-    host: packager's options of the host. Times are in seconds."""
+
+class CommandOptions:
+    """quick: believe sizes and times of files. upgrade: take the highest versions that there are.
+    config_path: of packager's configuration, None: the default one. host: packager's options of the
+    host. Timeouts are in seconds."""
 
     __slots__ = (
-        "_patience",
-        "at_once",
-        "config_path",
-        "host",
-        "quick",
-        "upgrade",
+        *("_connect_timeout", "_read_timeout", "_retries"),
+        *("config_path", "host", "parallel_downloads", "quick", "upgrade"),
     )
 
     def __init__(
         self,
         *,
         quick: bool,
+        host: HostOptions,
         config_path: str | None,
         connect_timeout: float,
         read_timeout: float,
         retries: int,
-        host: HostOptions,
         upgrade: bool = False,
-        at_once: int = 4,
+        parallel_downloads: int = DEFAULT_PARALLEL_DOWNLOADS,
     ) -> None:
         self.quick = quick
-        self.upgrade = upgrade
-        self.config_path = config_path
-        self.at_once = at_once  # packages fetched
         self.host = host
-        self._patience = (connect_timeout, read_timeout, retries)
+        self.config_path = config_path
+        self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
+        self._retries = retries
+        self.upgrade = upgrade
+        self.parallel_downloads = parallel_downloads
 
     @property
-    def policy(self) -> Policy:
-        """How patient downloads are."""
+    def download_policy(self) -> Policy:
+        """How long downloads may take, and how often they are tried."""
         from packager.repositories.http_policy import Policy
 
-        return Policy(*self._patience)
-
-    @property
-    def systemd(self) -> bool:
-        """Whether units may be started and asked about."""
-        return self.host.systemd
+        return Policy(self._connect_timeout, self._read_timeout, self._retries)

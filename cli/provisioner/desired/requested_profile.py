@@ -1,14 +1,15 @@
-"""The profile that a command is given: bytes from somewhere, or one that is known already.
+"""The profile that a command is to work with: read from a source, or known from an earlier run.
 
-The profile that is applied, byte for byte, needs no reading: its document is in its run.
+The profile that is applied, byte for byte, need not be parsed again: its document is in its run.
 """
 
 from __future__ import annotations
 
 from packager.base.errors import NotFound, UsageError
 
-from provisioner.profile import secret_values, source
-from provisioner.runs import records
+from provisioner.base import keyed_digest
+from provisioner.profile import source
+from provisioner.runs import reader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
 
     from packager.base.events import Emit
 
-    from provisioner.base.command_options import Settings
+    from provisioner.base.command_options import CommandOptions
     from provisioner.profile.model import Profile
-    from provisioner.runs.records import Run
+    from provisioner.runs.run import Run
 
 
-class Given:
-    """A profile, and its bytes; None: it is that of `run`, one that was interrupted or applied."""
+class RequestedProfile:
+    """A profile, and its bytes; None: it is that of `run`, which was interrupted or is applied."""
 
     __slots__ = ("content", "profile", "run")
 
@@ -34,31 +35,30 @@ class Given:
     def digest(self, key: bytes) -> str:
         """The keyed digest of the profile's bytes."""
         if self.content is not None:
-            return secret_values.keyed(key, self.content)
+            return keyed_digest.of_bytes(key, self.content)
         assert self.run is not None
-        return str(self.run.record["profile"]["digest"])
+        return self.run.profile_digest
 
 
-def given(
-    root: str, sources: Sequence[str], sha256: str | None, settings: Settings, emit: Emit
-) -> Given:
+def load_requested_profile(
+    root: str, sources: Sequence[str], sha256: str | None, options: CommandOptions, emit: Emit
+) -> RequestedProfile:
     """The profile of the command line: PROFILE, else that of an interrupted run, else the applied
     one. Raises UsageError, NotFound, DataError for a profile that is wrong, what reading raises."""
     if len(sources) > 1:
         raise UsageError("one profile at a time; give one PROFILE")
     if not sources:
-        run = records.pending(root) or records.applied(root)
+        run = reader.pending_run(root) or reader.applied_run(root)
         if run is None:
             raise NotFound(f"no profile was applied to {root} yet; name one: a path, a URL, or -")
-        return Given(run.profile(), None, run)
-    content = source.read(sources[0], sha256=sha256, settings=settings, emit=emit)
-    key, applied = records.key(root), records.applied(root)
-    if key is not None and applied is not None:
-        known = applied.record["profile"]["digest"]
-        if known == secret_values.keyed(key, content):
-            return Given(applied.profile(), content, applied)
+        return RequestedProfile(run.profile(), None, run)
+    content = source.read_source(sources[0], sha256=sha256, options=options, emit=emit)
+    key, applied = reader.digest_key(root), reader.applied_run(root)
+    digest = keyed_digest.of_bytes(key, content) if key is not None else None
+    if applied is not None and applied.profile_digest == digest:
+        return RequestedProfile(applied.profile(), content, applied)
     from provisioner.profile.parser import parse
     from provisioner.profile.validation import validate
 
-    place = source.place(sources[0])
-    return Given(validate(parse(content, place), place), content, None)
+    place = source.display_name(sources[0])
+    return RequestedProfile(validate(parse(content, place), place), content, None)

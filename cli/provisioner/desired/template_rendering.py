@@ -1,32 +1,32 @@
-"""What a template sees, how it is rendered, and what is said of one that is wrong.
+"""Renders one template: which variables it has, and the message for one that is wrong.
 
-Templates see `values`, `secrets`, `facts`, `roles` and `profile.name`. Whether a file holds a
-secret is known by the access to it, not by looking for it in the text; so what was only compared
-counts, too. No message has anything of the document in it but what the template's own text has.
+Templates see `values`, `secrets`, `facts`, `roles` and `profile.name`. Whether a file contains a
+secret is known by the access to it, not by looking for it in the text; so one that was only
+compared counts, too. No message contains a value, only what the template's own text contains.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
-from provisioner.base.optional_libraries import needed
+from provisioner.base.optional_libraries import required_library
 
-with needed("templates"):
+with required_library("templates"):
     import jinja2
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MEMORY = 256 << 20  # bytes, beyond what the process has before
-LARGEST = 4 << 20  # bytes of one rendered file
-WITHHELD = "…"
-# Errors whose messages have no values in them but between quotes.
-HARMLESS = (jinja2.TemplateError, TypeError, ArithmeticError, RecursionError)
-KINDS = {"str": "a text", "int": "a number", "float": "a number", "bool": "a boolean"}
-KINDS |= {"list": "a list", "dict": "an object", "tuple": "a list", "NoneType": "null"}
+MAX_MEMORY_BYTES = 256 << 20  # beyond what the process has before
+MAX_RENDERED_BYTES = 4 << 20  # of one file
+REDACTED = "…"
+# Errors whose messages contain values only between quotes.
+SAFE_ERRORS = (jinja2.TemplateError, TypeError, ArithmeticError, RecursionError)
+TYPE_NAMES = {"str": "a text", "int": "a number", "float": "a number", "bool": "a boolean"}
+TYPE_NAMES |= {"list": "a list", "dict": "an object", "tuple": "a list", "NoneType": "null"}
 QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
 
 
@@ -40,75 +40,88 @@ class Template:
         self.text = text
 
 
-class Names:
-    """What templates see. `facts` is only asked for the ones that are used."""
+class TemplateVariables:
+    """What templates see."""
 
-    __slots__ = ("facts", "profile", "roles", "secrets", "values")
+    __slots__ = ("facts", "profile_name", "roles", "secrets", "values")
 
     def __init__(
         self,
         *,
-        profile: str,
+        profile_name: str,
         roles: Sequence[str],
-        values: Mapping[str, Any],
+        values: Mapping[str, object],
         secrets: Mapping[str, str],
-        facts: Mapping[str, Any],
+        facts: Mapping[str, object],
     ) -> None:
-        self.profile = profile  # its name
+        self.profile_name = profile_name
         self.roles = tuple(roles)
         self.values = values
         self.secrets = secrets
         self.facts = facts
 
 
-def render_one(
-    environment: jinja2.Environment, template: Template, names: Names
-) -> dict[str, object]:
-    secrets = _Watched("secrets", names.secrets)
-    facts = _Watched("facts", names.facts)
+class Rendering(TypedDict, total=False):
+    """text, secret (whether it has read a secret) and facts (names of those that it has read); or
+    error, a message."""
+
+    text: str
+    secret: bool
+    facts: list[str]
+    error: str
+
+
+def render_template(
+    environment: jinja2.Environment, template: Template, variables: TemplateVariables
+) -> Rendering:
+    """Render it. A template that is wrong is an `error`."""
+    secrets = _RecordingMapping("secrets", variables.secrets)
+    facts = _RecordingMapping("facts", variables.facts)
     try:
         code = environment.compile(template.text, template.place, template.place)
         made = environment.template_class.from_code(
             environment, code, environment.make_globals(None)
         )
-        pieces = []
+        pieces: list[str] = []
         size = 0
         for piece in made.generate(
-            values=_Named("values", names.values),
+            values=_LabelledDict("values", variables.values),
             secrets=secrets,
             facts=facts,
-            roles=names.roles,
-            profile=_Named("profile", {"name": names.profile}),
+            roles=variables.roles,
+            profile=_LabelledDict("profile", {"name": variables.profile_name}),
         ):
             pieces.append(piece)
             size += len(piece)
-            if size > LARGEST:
-                return {"error": f"{template.place}: it becomes larger than {LARGEST} bytes"}
+            if size > MAX_RENDERED_BYTES:
+                return {
+                    "error": f"{template.place}: its result has more than {MAX_RENDERED_BYTES} bytes"
+                }
         text = "".join(pieces)
         text.encode()
     except Exception as error:
-        return {"error": _words(error, template)}
+        return {"error": _explanation(error, template)}
     return {"text": text, "secret": bool(secrets._used), "facts": sorted(facts._used)}
 
 
-class _Named(dict[str, Any]):
-    """One of the names that templates begin with; it knows what it is called."""
+class _LabelledDict(dict[str, object]):
+    """A variable that knows what it is called."""
 
-    def __init__(self, label: str, content: Mapping[str, Any]) -> None:
+    def __init__(self, label: str, content: Mapping[str, object]) -> None:
         super().__init__(content)
         self._label = label  # the sandbox keeps templates from names with _
 
 
-class _Watched(Mapping[str, Any]):
-    """The same, and `_used` has the keys that were looked at. It is no dict, which the library's
-    own code would look into behind our back."""
+class _RecordingMapping(Mapping[str, object]):
+    """A variable that records in `_used` which keys were read. It is no dict: the library reads
+    those without calling their methods."""
 
-    def __init__(self, label: str, content: Mapping[str, Any]) -> None:
+    def __init__(self, label: str, content: Mapping[str, object]) -> None:
         self._label = label
         self._content = content
         self._used: set[str] = set()
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: str) -> object:
         self._used.add(str(key))
         return self._content[key]
 
@@ -132,13 +145,14 @@ class _Undefined(jinja2.StrictUndefined):
         name, owner = self._undefined_name, self._undefined_obj
         if self._undefined_hint:
             return self._undefined_hint
-        if isinstance(owner, _Named | _Watched):
+        if isinstance(owner, _LabelledDict | _RecordingMapping):
             return f"'{owner._label}.{name}' is undefined"
         kind = "" if owner is jinja2.utils.missing else f", in {_kind(owner)} that is there"
         return f"'{name}' is undefined{kind}"
 
 
 def make_environment() -> jinja2.Environment:
+    """The sandboxed environment that templates are compiled in."""
     made = ImmutableSandboxedEnvironment(
         undefined=_Undefined,
         keep_trailing_newline=True,
@@ -146,37 +160,37 @@ def make_environment() -> jinja2.Environment:
         lstrip_blocks=True,
         cache_size=0,
     )
-    # The same profile gives the same files: nothing that is left to chance.
+    # The same profile gives the same files: nothing random.
     del made.globals["lipsum"]
     del made.filters["random"]
     return made
 
 
-def _words(error: Exception, template: Template) -> str:
-    """What a person is told: the template, the line, the reason; no value."""
+def _explanation(error: Exception, template: Template) -> str:
+    """The message: the template, the line, the reason; no value."""
     if isinstance(error, jinja2.TemplateSyntaxError):
         return f"{template.place}, line {error.lineno}: {error.message}"
     line = _line(error, template.place)
     here = f"{template.place}, line {line}" if line else template.place
     if isinstance(error, MemoryError):
-        return f"{here}: it needs more than {MEMORY >> 20} MiB of memory"
+        return f"{here}: it needs more than {MAX_MEMORY_BYTES >> 20} MiB of memory"
     if isinstance(error, UnicodeEncodeError):
-        return f"{here}: what it becomes is not Unicode"
-    said = QUOTED.sub(lambda match: _literal(match, template.text), str(error))
-    if isinstance(error, HARMLESS):
-        return f"{here}: {said}"
-    return f"{here}: {type(error).__name__}: {said if said != str(error) else WITHHELD}"
+        return f"{here}: its result is not Unicode"
+    message = QUOTED.sub(lambda match: _literal(match, template.text), str(error))
+    if isinstance(error, SAFE_ERRORS):
+        return f"{here}: {message}"
+    return f"{here}: {type(error).__name__}: {message if message != str(error) else REDACTED}"
 
 
 def _literal(match: re.Match[str], text: str) -> str:
     """What stands between quotes in a message, if the template itself has it."""
     inner = match[1] if match[1] is not None else match[2]
-    known = inner in KINDS or all(part in text for part in inner.split("."))
-    return match[0] if known else f"'{WITHHELD}'"
+    known = inner in TYPE_NAMES or all(part in text for part in inner.split("."))
+    return match[0] if known else f"'{REDACTED}'"
 
 
 def _kind(value: object) -> str:
-    return KINDS.get(type(value).__name__, "something")
+    return TYPE_NAMES.get(type(value).__name__, "something")
 
 
 def _line(error: Exception, place: str) -> int | None:

@@ -1,4 +1,5 @@
-"""What packager would do about an intent, before the configuration's package is in the store."""
+"""What packager would do for a desired state, before the package of the configuration is in the
+store."""
 
 from __future__ import annotations
 
@@ -6,49 +7,51 @@ from packager.activation.planning import Packages, Request, make_plan
 from packager.generations.published_links import Published, publish
 from packager.store.write_session import translated
 
-from provisioner.desired import configuration_package
+from provisioner.desired.configuration_package import configuration_manifest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from packager.activation.planning import Plan
+    from packager.host.options import HostOptions
     from packager.package.declarations import Declarations
 
-    from provisioner.base.command_options import Settings
-    from provisioner.desired.desired_state import Intent
+    from provisioner.desired.desired_state import DesiredState
 
 
-def request(intent: Intent, settings: Settings) -> Request:
-    """What packager is asked for."""
-    return Request("activate", intent.all_ids, roles=intent.roles, options=settings.host)
+def activation_request(desired: DesiredState, options: HostOptions) -> Request:
+    """The request to packager that makes the desired state active."""
+    return Request("activate", desired.all_packages, roles=desired.roles, options=options)
 
 
-def planned(root: str, intent: Intent, settings: Settings) -> Plan:
-    """What an activation would do; nothing of the intent may be missing. Nothing is changed.
+def plan_activation(root: str, desired: DesiredState, options: HostOptions) -> Plan:
+    """What the activation would do; no package may be missing. Nothing is changed.
 
     Raises Conflict for what would be refused, PackagerError.
     """
     with translated(root):
-        return make_plan(root, request(intent, settings), _WithConfiguration(root, intent))
+        packages = _WithConfiguration(root, desired)
+        return make_plan(root, activation_request(desired, options), packages)
 
 
 class _WithConfiguration(Packages):
     """The store's packages, and the one of the configuration, from memory."""
 
-    def __init__(self, root: str, intent: Intent) -> None:
+    def __init__(self, root: str, desired: DesiredState) -> None:
         super().__init__(root)
-        self._made = intent.configuration
-        self._entries = b"[]"
-        if self._made.id is not None:
-            self._entries = configuration_package.manifest(self._made, intent.profile).text
+        self._own_id = desired.configuration.package_id
+        self._own_entries = b"[]"
+        if self._own_id is not None:
+            manifest = configuration_manifest(desired.configuration, desired.profile)
+            self._own_entries = manifest.text
 
     def has(self, package_id: str) -> bool:
-        return package_id == self._made.id or super().has(package_id)
+        return package_id == self._own_id or super().has(package_id)
 
     def published(self, package_id: str, roles: tuple[str, ...]) -> Published:
-        if package_id != self._made.id:
+        if package_id != self._own_id:
             return super().published(package_id, roles)
-        return publish(package_id, self._entries, roles)
+        return publish(package_id, self._own_entries, roles)
 
     def declarations(self, package_id: str, roles: tuple[str, ...]) -> Declarations:
-        # It says nothing of itself but a description, and has no empty directory.
-        return {} if package_id == self._made.id else super().declarations(package_id, roles)
+        # It declares nothing but a description, and has no empty directory.
+        return {} if package_id == self._own_id else super().declarations(package_id, roles)

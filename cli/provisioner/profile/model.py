@@ -1,33 +1,67 @@
-"""A profile: what one host is to be like. This is the document once it was found well-formed.
+"""A profile: the state that one host is to be in. This is its document once it was validated.
 
-What it may say is in profile.schema.json; `validation` holds documents against it.
+What a profile may say is in profile.schema.json; `validation` checks documents against it.
 """
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Sequence
 
-    Document = dict[str, Any]  # JSON-able
+    from provisioner.profile.documents import (
+        ConfigurationDocument,
+        FileDocument,
+        HttpProbeDocument,
+        ProfileDocument,
+        Secret,
+    )
 
-ROLLBACK, KEEP = "rollback", "keep"
-CHECK_DEFAULTS: Document = {"checks": True, "units": [], "http": [], "timeout": 30, "retries": 3}
-CHECK_DEFAULTS["interval"] = 2
+ROLLBACK, KEEP = "rollback", "keep"  # on_failure
 CONFIG_SUFFIX = "-config"  # ends the name of the package that is made of a profile's configuration
+DEFAULT_TIMEOUT_SECONDS = 30
+DEFAULT_RETRIES = 3
+DEFAULT_INTERVAL_SECONDS = 2
+
+
+class HealthConditions:
+    """What has to be true of the host before an apply counts, the defaults filled in.
+
+    checks: whether the packages' own checks must succeed. units: those that must be active.
+    timeout_seconds: for one attempt at each condition. retries: further attempts.
+    """
+
+    __slots__ = ("checks", "http", "interval_seconds", "retries", "timeout_seconds", "units")
+
+    def __init__(
+        self,
+        *,
+        checks: bool = True,
+        units: Sequence[str] = (),
+        http: Sequence[HttpProbeDocument] = (),
+        timeout: float = DEFAULT_TIMEOUT_SECONDS,
+        retries: int = DEFAULT_RETRIES,
+        interval: float = DEFAULT_INTERVAL_SECONDS,
+    ) -> None:
+        self.checks = checks
+        self.units = list(units)
+        self.http = list(http)
+        self.timeout_seconds = timeout
+        self.retries = int(retries)  # 3.0 is an integer in JSON
+        self.interval_seconds = interval
 
 
 class Profile:
-    """A profile that is known to be well-formed. `document` is the whole of it, as JSON."""
+    """A profile that is known to be valid."""
 
     __slots__ = ("document",)
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: ProfileDocument) -> None:
         self.document = document
 
     @property
     def name(self) -> str:
-        return str(self.document["name"])
+        return self.document["name"]
 
     @property
     def roles(self) -> tuple[str, ...] | None:
@@ -36,7 +70,7 @@ class Profile:
         return None if roles is None else tuple(sorted(roles))
 
     @property
-    def repositories(self) -> list[Document] | None:
+    def repositories(self) -> list[dict[str, object]] | None:
         """The repositories as packager's configuration has them; None: packager's own."""
         return self.document.get("repositories")
 
@@ -46,28 +80,26 @@ class Profile:
         return tuple(self.document.get("packages", ()))
 
     @property
-    def values(self) -> Document:
+    def values(self) -> dict[str, object]:
         return dict(self._configuration.get("values", {}))
 
     @property
-    def secrets(self) -> dict[str, str | dict[str, str]]:
+    def secrets(self) -> dict[str, Secret]:
         """Names to texts, or to {"file": PATH}."""
         return dict(self._configuration.get("secrets", {}))
 
     @property
-    def files(self) -> list[Document]:
+    def files(self) -> list[FileDocument]:
         return list(self._configuration.get("files", ()))
 
     @property
-    def health(self) -> Document:
-        """The conditions, with the defaults filled in."""
-        found = {**CHECK_DEFAULTS, **self.document.get("health", {})}
-        return {**found, "retries": int(found["retries"])}  # 3.0 is a whole number in JSON
+    def health(self) -> HealthConditions:
+        return HealthConditions(**self.document.get("health", {}))
 
     @property
     def on_failure(self) -> str:
         """ROLLBACK or KEEP."""
-        return str(self.document.get("on_failure", ROLLBACK))
+        return self.document.get("on_failure", ROLLBACK)
 
     @property
     def config_name(self) -> str:
@@ -75,6 +107,5 @@ class Profile:
         return self.name + CONFIG_SUFFIX
 
     @property
-    def _configuration(self) -> Document:
-        found: Document = self.document.get("configuration", {})
-        return found
+    def _configuration(self) -> ConfigurationDocument:
+        return self.document.get("configuration", {})

@@ -143,7 +143,7 @@ def test_a_plan_tells_that_a_file_changes_and_not_how(host: Host) -> None:
     assert files["etc/password"]["secret"] and files["etc/password"]["diff"] is None
     assert "-open\n+opened" in files["etc/open"]["diff"]
     said = host.run("plan", "-", stdin=content).stdout.decode()
-    assert "holds a secret" in said and "another" not in said
+    assert "contains a secret" in said and "another" not in said
 
 
 def test_a_file_with_a_secret_may_not_be_read_by_others(host: Host) -> None:
@@ -151,7 +151,7 @@ def test_a_file_with_a_secret_may_not_be_read_by_others(host: Host) -> None:
     made = configuration(open_to_all, secrets={"password": CANARY})
     done = host.apply(profile(packages=["web"], configuration=made))
     assert done.returncode == 65
-    assert b"etc/p holds a secret" in done.stderr and CANARY.encode() not in done.stderr
+    assert b"etc/p contains a secret" in done.stderr and CANARY.encode() not in done.stderr
 
 
 def test_a_secret_that_changes_in_its_file_is_rendered_anew(host: Host) -> None:
