@@ -63,11 +63,11 @@ def _activate(session: Session, request: Request, emit: Emit) -> Plan:
         if not plan.changed:
             return plan
         if plan.switches:
-            sign(plan.wanted, plan.files)
+            sign(plan.target, plan.files)
         emit(
             "planned",
-            generation=plan.wanted.number,
-            packages=len(plan.wanted.packages),
+            generation=plan.target.number,
+            packages=len(plan.target.packages),
             entering=len(plan.entering),
             leaving=len(plan.leaving),
         )
@@ -76,11 +76,11 @@ def _activate(session: Session, request: Request, emit: Emit) -> Plan:
             if plan.switches:
                 _switch(session, plan, packages)
         except BaseException:
-            if not plan.switches or active_number(session.root) != plan.wanted.number:
+            if not plan.switches or active_number(session.root) != plan.target.number:
                 apply.undo(plan.context, emit)
             raise
     if plan.switches:
-        emit("switched", generation=plan.wanted.number)
+        emit("switched", generation=plan.target.number)
     try:
         apply.settle(plan.host, plan.context, plan.host_state, emit)
     except PackagerError as error:
@@ -95,12 +95,12 @@ def _activate(session: Session, request: Request, emit: Emit) -> Plan:
 
 
 def _switch(session: Session, plan: Plan, packages: Packages) -> None:
-    trees, wanted = session.trees, plan.wanted
-    if not trees.has(wanted.number):
-        trees.prepare(wanted, plan.files, packages.published, session.mine.fd)
-    trees.switch(wanted.number)
+    trees, target = session.trees, plan.target
+    if not trees.has(target.number):
+        trees.prepare(target, plan.files, packages.published, session.mine.fd)
+    trees.switch(target.number)
     with suppress(OSError):  # it is active: if history can't be written now, recovery writes it
-        trees.remember(wanted.number)
+        trees.remember(target.number)
     _make_front(session)
 
 
@@ -119,14 +119,14 @@ def _make_front(session: Session) -> None:
             os.fsync(session.root_fd)
 
 
-def sign(wanted: Generation, files: Mapping[str, bytes]) -> None:
+def sign(target: Generation, files: Mapping[str, bytes]) -> None:
     """Write into the document of a new generation who made it, when, and with which files."""
-    if wanted.time:
+    if target.time:
         return  # an earlier generation, whose tree is made again
-    wanted.files = {name: sha256(content) for name, content in sorted(files.items())}
-    wanted.time = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    wanted.who = variable("ABI_PRINCIPAL") or user()
-    wanted.request_id = variable("ABI_REQUEST_ID")
+    target.files = {name: sha256(content) for name, content in sorted(files.items())}
+    target.time = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    target.who = variable("ABI_PRINCIPAL") or user()
+    target.request_id = variable("ABI_REQUEST_ID")
 
 
 def variable(name: str) -> str | None:

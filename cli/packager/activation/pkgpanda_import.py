@@ -69,7 +69,7 @@ def look(root: str, repository: str | None = None) -> Found:
         names = sorted(os.listdir(repository))  # noqa: PTH208
         links = sorted(os.listdir(active_directory))  # noqa: PTH208
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotFound(f"{error.filename}: no pkgpanda manages this: {error.strerror}") from None
+        raise NotFound(f"{error.filename}: not managed by pkgpanda: {error.strerror}") from None
     packages: dict[str, str] = {}
     left_out: dict[str, str] = {}
     active = []
@@ -160,7 +160,7 @@ def _units(known: Mapping[str, UnitSource], units_dir: str, emit: Emit) -> dict[
     except FileNotFoundError:
         links = []
     for name in sorted(set(links) - known.keys()):
-        emit("warning", message=f"the unit {name} is of no active package; it stays as it is")
+        emit("warning", message=f"the unit {name} belongs to no active package; it is not changed")
     return found
 
 

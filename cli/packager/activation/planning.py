@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from packager.base.debug_log import debug
 from packager.base.errors import Conflict, NotFound, UsageError
 from packager.dependencies import relations
 from packager.generations import build_info, path_conflicts
@@ -67,10 +68,10 @@ class Request:
         self.options = options or HostOptions()
         self.adopting = adopting
 
-    def context(self, root: str, wanted: Generation, current: Generation | None) -> Context:
-        """Of the host's side of an activation of `wanted`, `current` being active."""
+    def context(self, root: str, target: Generation, current: Generation | None) -> Context:
+        """Of the host's side of an activation of `target`, `current` being active."""
         before = current.number if current is not None else None
-        return Context(root, wanted.number, before, self.options, self.adopting)
+        return Context(root, target.number, before, self.options, self.adopting)
 
 
 class Plan:
@@ -78,13 +79,13 @@ class Plan:
 
     __slots__ = (
         *("context", "current", "entering", "files"),
-        *("host", "host_state", "leaving", "wanted"),
+        *("host", "host_state", "leaving", "target"),
     )
 
     def __init__(
         self,
         current: Generation | None,
-        wanted: Generation,
+        target: Generation,
         leaving: list[Published],
         entering: list[Published],
         host: HostPlan,
@@ -93,7 +94,7 @@ class Plan:
         host_state: AppliedState,
     ) -> None:
         self.current = current
-        self.wanted = wanted
+        self.target = target
         self.leaving = leaving
         self.entering = entering
         self.host = host
@@ -104,7 +105,7 @@ class Plan:
     @property
     def switches(self) -> bool:
         """Whether another generation becomes active."""
-        return self.current is None or self.current.number != self.wanted.number
+        return self.current is None or self.current.number != self.target.number
 
     @property
     def changed(self) -> bool:
@@ -151,43 +152,60 @@ def make_plan(root: str, request: Request, packages: Packages) -> Plan:
     DataError, OSError. Only if the caller holds ROOT/lock it stays true."""
     current = active_generation(root)
     if request.action == "rollback":
-        wanted = _earlier(root, current, request.words)
+        target = _earlier(root, current, request.words)
     else:
         roles = request.options.roles() if request.roles is None else request.roles
-        ids = _wanted_ids(current, request, packages, roles)
+        ids = _requested_ids(current, request, packages, roles)
         known = current.packages if current is not None else {}  # active ones are never removed
         for each in ids:
             if each not in known and not packages.has(each):
                 raise missing(root, each)
         if current is not None and ids == list(current.packages) and roles == current.roles:
-            wanted = current
+            target = current
         else:
-            wanted = _next(root, current, request.action, ids, roles, packages)
-    leaving, entering = _difference(current, wanted, packages)
-    _refuse_conflicts(root, current, wanted, leaving, entering)
-    context = request.context(root, wanted, current)
+            target = _next(root, current, request.action, ids, roles, packages)
+    leaving, entering = _difference(current, target, packages)
+    debug(lambda: _decision(request, current, target, leaving, entering))
+    _refuse_conflicts(root, current, target, leaving, entering)
+    context = request.context(root, target, current)
     state = applied_state.load(root)
-    host = apply.plan(wanted.packages, wanted.roles, context, state)
+    host = apply.plan(target.packages, target.roles, context, state)
     come = {each.name: each.id for each in entering}
-    files = generation_files(root, wanted, current, come)
-    return Plan(current, wanted, leaving, entering, host, files, context, state)
+    files = generation_files(root, target, current, come)
+    return Plan(current, target, leaving, entering, host, files, context, state)
+
+
+def _decision(
+    request: Request,
+    current: Generation | None,
+    target: Generation,
+    leaving: list[Published],
+    entering: list[Published],
+) -> str:
+    before = "nothing" if current is None else f"generation {current.number}"
+    return (
+        f"{request.action} {' '.join(request.words)}: from {before} to {target.number}; "
+        f"entering: {', '.join(each.id for each in entering) or 'none'}; "
+        f"leaving: {', '.join(each.id for each in leaving) or 'none'}; "
+        f"roles: {', '.join(target.roles) or 'none'}"
+    )
 
 
 def generation_files(
-    root: str, wanted: Generation, current: Generation | None, entering: Mapping[str, str]
+    root: str, target: Generation, current: Generation | None, entering: Mapping[str, str]
 ) -> dict[str, bytes]:
     """What stands at the top of a generation, beside the links: names to contents. Packages that
     are not `entering` (names to ids) are taken to be in `current`. Raises DataError, OSError."""
     number = current.number if current is not None else None
-    staying = wanted.names.keys() - entering.keys()
+    staying = target.names.keys() - entering.keys()
     return {
-        **environment_files(root, wanted.packages),
-        declarations.SERVICES_FILE: host_plan.service_configuration(wanted.packages),
+        **environment_files(root, target.packages),
+        declarations.SERVICES_FILE: host_plan.service_configuration(target.packages),
         **build_info.files(root, number, staying, entering),
     }
 
 
-def _wanted_ids(
+def _requested_ids(
     current: Generation | None, request: Request, packages: Packages, roles: tuple[str, ...]
 ) -> list[str]:
     active = current.names if current is not None else {}
@@ -203,13 +221,13 @@ def _wanted_ids(
     keep = request.action == "swap" or request.add
     if any(flaw(word) for word in request.words):
         chosen = _chosen(packages.root, request.words, active.values(), keep=keep)
-        given = {split_id(each)[0]: each for each in chosen}
+        requested = {split_id(each)[0]: each for each in chosen}
     else:
-        given = _given(request.words)
+        requested = _ids_by_name(request.words)
     if not keep:
-        return sorted(given.values())
+        return sorted(requested.values())
     gone: set[str] = set()
-    for new in sorted(set(given.values()) - set(active.values())):
+    for new in sorted(set(requested.values()) - set(active.values())):
         gone |= relations.replaced(packages.declarations(new, roles), active.values())
     name = _name(request.words[0])
     if request.action == "swap" and name not in active and not gone:
@@ -218,7 +236,7 @@ def _wanted_ids(
             f"'packager activate --add {request.words[0]}' adds it"
         )
     staying = {name: each for name, each in active.items() if each not in gone}
-    return sorted({**staying, **given}.values())
+    return sorted({**staying, **requested}.values())
 
 
 def _name(word: str) -> str:
@@ -227,27 +245,27 @@ def _name(word: str) -> str:
     return split_id(word[:end].rstrip())[0]
 
 
-def _given(words: Sequence[str]) -> dict[str, str]:
+def _ids_by_name(words: Sequence[str]) -> dict[str, str]:
     """Ids by their names. Raises UsageError."""
-    given: dict[str, str] = {}
+    requested: dict[str, str] = {}
     for word in words:
         name = parse_id(word).name
-        if given.setdefault(name, word) != word:
-            raise UsageError(f"{given[name]} and {word} are versions of one package; give one")
-    return given
+        if requested.setdefault(name, word) != word:
+            raise UsageError(f"{requested[name]} and {word} are versions of one package; give one")
+    return requested
 
 
 def _chosen(root: str, words: Sequence[str], active: Iterable[str], *, keep: bool) -> list[str]:
     """The ids that names and ranges stand for, with all that they require: of what is installed."""
     from packager.dependencies.resolver import resolve
 
-    told = {each: read_record(root, each)[0].pkginfo or {} for each in installed_ids(root)}
-    return resolve(words, told, active, keep=keep)
+    pkginfos = {each: read_record(root, each)[0].pkginfo or {} for each in installed_ids(root)}
+    return resolve(words, pkginfos, active, keep=keep)
 
 
 def _earlier(root: str, current: Generation | None, words: Sequence[str]) -> Generation:
     if current is None:
-        raise NotFound("nothing is active, so there is nothing to go back from")
+        raise NotFound("nothing is active, so there is no generation to go back to")
     number = int(words[0]) if words else current.previous
     if number is None:
         raise NotFound(f"generation {current.number} was the first; there is none before it")
@@ -277,23 +295,23 @@ def _next(
 
 
 def _difference(
-    current: Generation | None, wanted: Generation, packages: Packages
+    current: Generation | None, target: Generation, packages: Packages
 ) -> tuple[list[Published], list[Published]]:
     """What is published by the packages that go, and by those that come."""
     before = current.packages if current is not None else {}
-    same = before.keys() & wanted.packages.keys()
-    if current is not None and current.roles != wanted.roles:
+    same = before.keys() & target.packages.keys()
+    if current is not None and current.roles != target.roles:
         same = set()
     return (
         [packages.published(e, current.roles) for e in before if e not in same] if current else [],
-        [packages.published(e, wanted.roles) for e in wanted.packages if e not in same],
+        [packages.published(e, target.roles) for e in target.packages if e not in same],
     )
 
 
 def _refuse_conflicts(
     root: str,
     current: Generation | None,
-    wanted: Generation,
+    target: Generation,
     leaving: list[Published],
     entering: list[Published],
 ) -> None:
@@ -301,7 +319,7 @@ def _refuse_conflicts(
     gone = {each.id for each in entering}
     staying = {
         each: declared.get("empty_directories", ())
-        for each, declared in wanted.packages.items()
+        for each, declared in target.packages.items()
         if each not in gone
     }
     if current is None:
@@ -312,8 +330,8 @@ def _refuse_conflicts(
             reasons += path_conflicts.clashes(leaving, entering, DiskIndex(tree), staying)
         finally:
             os.close(tree)
-    reasons += host_plan.conflicts(wanted.packages, wanted.roles)
-    reasons += relations.check(wanted.packages)
+    reasons += host_plan.conflicts(target.packages, target.roles)
+    reasons += relations.check(target.packages)
     if reasons:
         shown = reasons[:MOST_REASONS]
         if len(reasons) > len(shown):

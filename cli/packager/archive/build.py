@@ -120,7 +120,7 @@ def survey(top: int, place: str, limits: Limits) -> Manifest:
     except OSError as error:
         raise from_os_error(error, place) from error
     if not entries:
-        raise DataError(f"{place}: the directory holds nothing")
+        raise DataError(f"{place}: the directory is empty")
     manifest = Manifest(entries)
     if manifest.size > limits.total:
         raise DataError(f"{place}: more than {limits.total} bytes")

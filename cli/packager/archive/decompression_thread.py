@@ -37,12 +37,12 @@ def decompressed(
     worker = _Worker(make, see)
     worker.start()
     try:
-        worker.given.put(head)
+        worker.input_pieces.put(head)
         in_flight, ended = 1, False
         while True:
             while in_flight < IN_FLIGHT and not ended:
                 piece = read()
-                worker.given.put(piece)
+                worker.input_pieces.put(piece)
                 in_flight += 1
                 ended = not piece
             output = worker.made.get()
@@ -64,14 +64,14 @@ class _Worker(threading.Thread):
         super().__init__(daemon=True)
         self._make = make
         self._see = see
-        self.given: SimpleQueue[bytes] = SimpleQueue()  # b"" is the end of the input
+        self.input_pieces: SimpleQueue[bytes] = SimpleQueue()  # b"" is the end of the input
         self.made: SimpleQueue[bytes | Exception | None] = SimpleQueue()  # None: a piece used up
         self.ahead = threading.Semaphore(OUT_FLIGHT)
         self.stopped = False
 
     def stop(self) -> None:
         self.stopped = True
-        self.given.put(b"")
+        self.input_pieces.put(b"")
         self.ahead.release()
         self.join()
 
@@ -84,7 +84,7 @@ class _Worker(threading.Thread):
     def _decompress(self) -> None:
         decompressor = self._make()
         while not self.stopped:
-            piece = self.given.get()
+            piece = self.input_pieces.get()
             if not piece:
                 if not decompressor.eof:
                     raise Refused("the archive is cut short")

@@ -45,7 +45,7 @@ class Tree:
         known = self.kinds.get(path)
         if known is not None:
             if known != DIRECTORY or kind != DIRECTORY or path not in self._implied:
-                raise Refused("the archive has this path twice")
+                raise Refused("the archive contains this path twice")
             self._implied.discard(path)
             return path
         self._admit_parents(path)

@@ -76,7 +76,7 @@ def unpack(
     finally:
         work.close()
     if not work.entries:
-        raise Refused("the archive holds nothing")
+        raise Refused("the archive contains no file")
     manifest = Manifest(work.all_entries())
     pkginfo: dict[str, object] | None = None
     warnings: list[str] = []

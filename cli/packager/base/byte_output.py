@@ -24,3 +24,10 @@ def encode(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError:
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").encode()
+
+
+def printable(text: str) -> str:
+    """`text` without anything a terminal would act on: control characters become escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)

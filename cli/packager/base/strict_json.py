@@ -44,7 +44,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise ValueError(f"the key {key[:LONGEST_SHOWN]!r} stands there twice")
+                raise ValueError(f"the key {key[:LONGEST_SHOWN]!r} is given twice")
             seen.add(key)
     return found
 

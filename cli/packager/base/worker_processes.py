@@ -24,7 +24,7 @@ from packager.base.byte_output import encode, write_all
 from packager.base.errors import PackagerError, from_os_error
 from packager.base.event_pacing import PacedEvents
 from packager.base.events import Emit, Field
-from packager.base.stop_signals import held
+from packager.base.stop_signals import signals_deferred
 
 PATIENCE = 10.0  # seconds that workers have to clean up when they are told to stop
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -153,7 +153,9 @@ def _read(worker: _Worker) -> list[dict[str, Field]]:
     lines = (worker.unread + piece).split(b"\n")
     worker.unread = lines.pop()
     if not piece:
-        with held():  # or it would be waited for again, or another process of its number told
+        with (
+            signals_deferred()
+        ):  # or it would be waited for again, or another process of its number told
             worker.status = os.waitstatus_to_exitcode(os.waitpid(worker.pid, 0)[1])
     return [json.loads(line) for line in lines]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from packager.base import byte_output
 from packager.base.byte_output import encode, write_all
 
 TYPE_CHECKING = False
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 STDOUT = 1
 STDERR = 2
+printable = byte_output.printable
 speaker = "packager"  # the program at work: begins what is said to people
 
 
@@ -45,7 +47,7 @@ def line(text: str) -> None:
 
 
 def complain(text: str) -> None:
-    """Say something to the person, on standard error; a failure to do so is nobody's concern."""
+    """Say something to the person, on standard error; a failure to do so is ignored."""
     try:
         write_all(STDERR, encode(f"{speaker}: {printable(text)}\n"))
     except OSError:
@@ -57,13 +59,6 @@ def json_line(document: Mapping[str, object]) -> None:
     import json
 
     line(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
-
-
-def printable(text: str) -> str:
-    """`text` without anything a terminal would act on: control characters become escapes."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def is_terminal(descriptor: int) -> bool:

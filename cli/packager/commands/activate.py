@@ -88,12 +88,12 @@ def _run(root: str, request: Request, dry_run: bool, output_format: str) -> int:
 
 
 def _report(plan: Plan, action: str, output_format: str, emit: Quiet) -> None:
-    number, count = plan.wanted.number, len(plan.wanted.packages)
+    number, count = plan.target.number, len(plan.target.packages)
     if output_format == "ndjson":
         emit("activated", generation=number, changed=plan.changed, packages=count)
     elif output_format == "json":
         document = {"generation": number, "changed": plan.changed}
-        output.json_line({**document, "packages": list(plan.wanted.packages)})
+        output.json_line({**document, "packages": list(plan.target.packages)})
     elif plan.switches:
         did = "went back to" if action == "rollback" else "activated"
         output.line(f"{did} generation {number} ({output.plural(count, 'package')})")

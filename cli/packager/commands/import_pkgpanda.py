@@ -74,7 +74,7 @@ def _carry_out(
     if found.active:
         request = Request("activate", found.active, roles=roles, options=options, adopting=done)
         plan = activate(store.root, request, emit)
-    number = plan.wanted.number if plan is not None else None
+    number = plan.target.number if plan is not None else None
     if output_format == "ndjson":
         emit("activated", generation=number, changed=True, packages=len(found.active))
     else:

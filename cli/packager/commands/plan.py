@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
     from packager.host.options import HostOptionValues
 
-KINDS = {"activate": "wanted", "swap": "wanted", "deactivate": "package", "rollback": "number"}
+KINDS = {
+    "activate": "package_or_range",
+    "swap": "package_or_range",
+    "deactivate": "package",
+    "rollback": "number",
+}
 
 
 def run(
@@ -51,24 +56,24 @@ def run(
 
 def show(plan: Plan, output_format: str) -> None:
     """Write the plan to standard output; raises OutputFailed."""
-    told = document(plan)
+    described = document(plan)
     if output_format != "table":
-        output.json_line(told)
+        output.json_line(described)
         return
     if not plan.changed:
-        output.line(f"generation {plan.wanted.number} is active already; nothing would be changed")
+        output.line(f"generation {plan.target.number} is active already; nothing would be changed")
         return
-    output.table(("what", "change", "subject", "detail"), rows(told))
+    output.table(("what", "change", "subject", "detail"), rows(described))
 
 
-def rows(told: dict[str, object]) -> list[tuple[str, str, str, str]]:
+def rows(described: dict[str, object]) -> list[tuple[str, str, str, str]]:
     """The document as the rows of a table."""
     found: list[tuple[str, str, str, str]] = []
-    generations = told["generation"]
+    generations = described["generation"]
     assert isinstance(generations, dict)
     found.append(("generation", "switch", str(generations["to"]), f"from {generations['from']}"))
     for section in ("packages", "links", "environment", "host"):
-        part = told[section]
+        part = described[section]
         assert isinstance(part, dict)
         for change, subjects in part.items():
             for subject, detail in _subjects(subjects):

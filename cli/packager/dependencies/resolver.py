@@ -52,7 +52,7 @@ class Candidate(NamedTuple):
     id: str | None
 
 
-def wanted(word: str) -> Relation:
+def requested_package(word: str) -> Relation:
     """What a person asks for: an id, a name, or a name with a range (`db>=1,<2`).
 
     Raises UsageError.
@@ -84,7 +84,7 @@ def resolve(
     what is active stays, in another version if need be, but for what the asked packages replace.
     Raises UsageError, NotFound for what nothing is called, Conflict for what can't be had together.
     """
-    asked = [wanted(word) for word in words]
+    asked = [requested_package(word) for word in words]
     provider = _Provider(available, frozenset(active), {each.name for each in asked})
     roots = provider.kept(asked) if keep else []
     for word, relation in zip(words, asked, strict=True):

@@ -111,7 +111,7 @@ def decode(content: bytes, place: str) -> Generation:
                 raise ValueError(f"{each!r} is not a package")
         links = document.get("links")
         if links is not None and not isinstance(links, int):
-            raise ValueError(f"{links!r} is not how many links it has")
+            raise ValueError(f"{links!r} is not a number of links")
         return Generation(
             number=int(document["generation"]),
             packages=packages,

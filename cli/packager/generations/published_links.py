@@ -61,7 +61,7 @@ def publish(package_id: str, entries: bytes, roles: Sequence[str]) -> Published:
         raise DataError(f"the record of {package_id} is damaged: {error}") from error
     if SERVICES_FILE in published.links:
         published.problems.append(
-            f"{package_id} has {SERVICES_FILE!r}, which every generation has of its own"
+            f"{package_id} has {SERVICES_FILE!r}, which is reserved for a file of every generation"
         )
     if published.name in RESERVED:
         published.problems.append(

@@ -57,8 +57,8 @@ def load(root: str) -> AppliedState:
                 raise ValueError(f"{key} is not an object")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{path}: not what packager wrote there: {error}; remove it, and the next activation "
-            "places and starts all units again"
+            f"{path}: it was changed by something other than packager: {error}; remove it, and "
+            "the next activation places and starts all units again"
         ) from error
     return cast("AppliedState", state)
 

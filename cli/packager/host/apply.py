@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 
+from packager.base.debug_log import debug
 from packager.base.errors import ConfigError, Conflict, Denied, PackagerError, from_os_error
 from packager.host import applied_state, host_plan, systemd_units, users
 from packager.host.settle import HostWork, UnitsFailed
@@ -158,11 +159,20 @@ def _plan(
         found["withdraw"] = host_plan.withdrawn(_pending(state, context.previous), required)
     if context.adopting is not None or "adopting" in state:  # also to forget it
         found["adopt"] = True
+    debug(lambda: f"host: {_steps(found)}")
     for entry in found.get("place", ()):
         systemd_units.check_place(units_dir, entry, ours=entry["unit"] in applied["units"])
     if (found.keys() & {"stop", "restart", "start"}) and not _on_path("systemctl"):
         raise ConfigError("systemctl is not on the PATH: without systemd, give --no-systemd")
     return found
+
+
+def _steps(plan: HostPlan) -> str:
+    """The plan's steps and the reasons for its units, in one line."""
+    if not plan:
+        return "nothing is to be done"
+    reasons = (f"{unit} ({reason})" for unit, reason in plan.get("reasons", {}).items())
+    return f"{', '.join(plan)}; units: {', '.join(reasons) or 'none'}"
 
 
 def _applied(state: AppliedState, context: Context, *, settings_needed: bool) -> Applied:

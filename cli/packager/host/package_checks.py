@@ -1,6 +1,6 @@
-"""The checks of the active packages: programs in `check/` of a package that say whether it is well.
+"""The checks of the active packages: programs in `check/` of a package that say whether it works.
 
-pkgpanda's convention: every executable file there is a check, run without arguments; it is well if
+pkgpanda's convention: every executable file there is a check, run without arguments; it passes if
 it exits with 0. Here they run side by side, each in a process group of its own with a time-out, and
 what they say is kept apart. One thread watches them all.
 """
@@ -18,7 +18,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from packager.base.errors import NotFound
-from packager.base.stop_signals import held
+from packager.base.stop_signals import signals_deferred
 from packager.package.package_id import split_id
 
 DIRECTORY = "check"
@@ -88,10 +88,10 @@ def find(root: str, ids: Iterable[str], names: Sequence[str] = ()) -> tuple[list
     unused = set(names)
     for package_id in sorted(ids):
         directory = f"{root}/packages/{package_id}/{DIRECTORY}"
-        wanted = {package_id, split_id(package_id)[0]} & set(names)
-        unused -= wanted
+        matching = {package_id, split_id(package_id)[0]} & set(names)
+        unused -= matching
         for name in _entries(directory):
-            if names and not wanted and name not in names:
+            if names and not matching and name not in names:
                 continue
             unused.discard(name)
             if _is_program(f"{directory}/{name}"):
@@ -116,7 +116,7 @@ def run(
         try:
             while waiting or running:
                 while waiting and len(running) < jobs:
-                    with held():
+                    with signals_deferred():
                         begun = _begin(waiting.popleft(), timeout, environment, selector)
                         if isinstance(begun, _Running):
                             running[begun.process.pid] = begun
@@ -240,7 +240,7 @@ def _finished(running: dict[int, _Running], selector: selectors.BaseSelector) ->
     for each in list(running.values()):
         each.press(now)
         if each.exited:
-            with held():
+            with signals_deferred():
                 del running[each.process.pid]
                 result = each.end(selector)
             yield result

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from packager.base.errors import PackagerError
-from packager.base.stop_signals import held
+from packager.base.stop_signals import signals_deferred
 from packager.host import applied_state, host_plan, systemd_units, users
 
 TYPE_CHECKING = False
@@ -30,7 +30,7 @@ class UnitsFailed(PackagerError):
         for failure in failures:
             log = "".join(f"\n    {line}" for line in failure.log.splitlines())
             words.append(f"{failure.unit}: {failure.state}{log}")
-        super().__init__("not all services are as they should be: " + "\n".join(words))
+        super().__init__("some units failed: " + "\n".join(words))
         self.failures = tuple(failures)
 
 
@@ -149,7 +149,7 @@ class HostWork:
 
         words = [f"{name}={value}" for name, value in settings.items()]
         try:
-            with held():
+            with signals_deferred():
                 done = subprocess.run(
                     ["sysctl", "-q", "-w", *words],
                     stdin=subprocess.DEVNULL,

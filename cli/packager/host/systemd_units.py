@@ -18,7 +18,7 @@ from contextlib import suppress
 from packager.base.digest import sha256
 from packager.base.durable_files import replace_file_in
 from packager.base.errors import Conflict, InputOutputError, from_os_error
-from packager.base.stop_signals import held
+from packager.base.stop_signals import signals_deferred
 from packager.host.host_plan import TARGET
 from packager.package.declarations import read_unit
 
@@ -239,7 +239,7 @@ def _run(*words: str, complaints: bool = True, timeout: float | None = None) -> 
 
     process = None
     try:
-        with held():
+        with signals_deferred():
             process = subprocess.Popen(
                 words,
                 stdin=subprocess.DEVNULL,

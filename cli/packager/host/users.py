@@ -16,7 +16,7 @@ import stat
 
 from packager.base import durable_files
 from packager.base.errors import Denied, InputOutputError, PackagerError, from_os_error
-from packager.base.stop_signals import held
+from packager.base.stop_signals import signals_deferred
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def own_tree(path: str, user: str, emit: Emit) -> int:
 def _own(fd: int, path: str, uid: int, device: int, emit: Emit, depth: int) -> int:
     changed = 0
     if depth == 0:
-        emit("warning", message=f"{path}: what lies deeper than this is left alone")
+        emit("warning", message=f"{path}: what is deeper than this is not changed")
         return 0
     with os.scandir(fd) as entries:
         names = [entry.name for entry in entries]
@@ -180,10 +180,10 @@ def _own(fd: int, path: str, uid: int, device: int, emit: Emit, depth: int) -> i
             status = os.fstat(each)
             is_directory = stat.S_ISDIR(status.st_mode)
             if status.st_dev != device:
-                emit("warning", message=f"{path}/{name} is another file system; it is left alone")
+                emit("warning", message=f"{path}/{name} is another file system; it is not changed")
                 continue
             if status.st_uid != uid and not is_directory and status.st_nlink > 1:
-                emit("warning", message=f"{path}/{name} has another name too; it is left alone")
+                emit("warning", message=f"{path}/{name} has another hard link; it is not changed")
                 continue
             if status.st_uid != uid:
                 # Through the descriptor: what was judged is what is changed, whatever its name is
@@ -217,7 +217,7 @@ def _run(words: list[str], failed: str) -> None:
     if os.geteuid() != 0:
         raise Denied(f"{failed}: only root can; run as root, or make it and give --no-users")
     try:
-        with held():  # ended half way it would leave half a user
+        with signals_deferred():  # interrupted it would leave an incomplete user
             done = subprocess.run(
                 words, capture_output=True, stdin=subprocess.DEVNULL, text=True, check=False
             )

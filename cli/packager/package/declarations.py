@@ -82,7 +82,7 @@ def read_declarations(package_id: str, tree_path: str, record: Record) -> Declar
     units that can't be meant, OSError.
     """
     if os.path.lexists(f"{tree_path}/{SERVICES_FILE}"):
-        raise DataError(f"{package_id}: {SERVICES_FILE} is made for all packages; none may have it")
+        raise DataError(f"{package_id}: {SERVICES_FILE} is reserved; a package must not contain it")
     info = record.pkginfo or {}
     found = _from_pkginfo(info)
     units = sorted(_units(package_id, tree_path), key=lambda unit: unit["path"])
@@ -108,7 +108,7 @@ def _units(package_id: str, tree_path: str) -> Iterator[DeclaredUnit]:
         if base is None:
             continue
         if not is_directory:
-            raise DataError(f"{package_id}: {top} is not a directory; units need one")
+            raise DataError(f"{package_id}: {top} is not a directory; unit files have to be in one")
         for name in os.listdir(f"{tree_path}/{top}"):  # noqa: PTH208
             if name.startswith("."):  # what keeps an empty directory in version control
                 continue
@@ -137,7 +137,7 @@ def read_unit(package_id: str, tree_path: str, path: str) -> bytes:
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
-            raise DataError(f"{package_id}: {path} is not a file; a unit is one")
+            raise DataError(f"{package_id}: {path} is not a regular file")
         if status.st_size > LARGEST_UNIT:
             raise DataError(f"{package_id}: {path} has more than {LARGEST_UNIT} bytes")
         content = b""

@@ -13,9 +13,10 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from packager.base.debug_log import debug
 from packager.base.errors import ConfigError, Conflict, DataError, NotFound, PackagerError
 from packager.base.events import Emit, Field
-from packager.dependencies.resolver import wanted
+from packager.dependencies.resolver import requested_package
 from packager.package.package_id import flaw, split_id
 from packager.package.versions import key
 from packager.repositories import index_format
@@ -142,6 +143,7 @@ class Repositories:
             except PackagerError as error:
                 raise type(error)(f"repository {repository.name}: {error}") from None
             self._opened[repository.name] = opened
+            debug(lambda: f"repository {opened.name}: verified: {opened.verified}")
             self._emit(
                 "index",
                 repository=opened.name,
@@ -167,7 +169,7 @@ class Repositories:
         )
 
     def _find_name(self, word: str) -> Candidate:
-        relation = wanted(word)
+        relation = requested_package(word)
         for opened in self.indexes():
             versions = [each for each in opened.packages.values() if each.name == relation.name]
             if not versions:

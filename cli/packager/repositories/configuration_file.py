@@ -95,7 +95,7 @@ def repositories(value: object, place: str) -> tuple[Repository, ...]:
         names = [each.name for each in made]
         for at, name in enumerate(names):
             if name in names[:at]:
-                raise _Wrong(f"repositories[{at}].name", f"{name!r} is there twice")
+                raise _Wrong(f"repositories[{at}].name", f"{name!r} is given twice")
     except _Wrong as wrong:
         raise ConfigError(f"{place}: {wrong.place}: {wrong.reason}") from None
     return made
@@ -155,7 +155,7 @@ def _check_trust(repository: Repository, place: str) -> None:
 def _known(table: dict[str, object], keys: tuple[str, ...], prefix: str) -> None:
     for key in table:
         if key not in keys:
-            raise _Wrong(f"{prefix}{key}", f"it is not known; there are {', '.join(keys)}")
+            raise _Wrong(f"{prefix}{key}", f"unknown key; the known ones are {', '.join(keys)}")
 
 
 def _list(value: object, place: str, most: int) -> list[object]:
@@ -210,14 +210,14 @@ def _keys(value: object, place: str) -> tuple[str, ...]:
         if not text.startswith(KEY_PREFIX) or len(digits) != 64 or digits.strip("0123456789abcdef"):
             raise _Wrong(f"{place}[{at}]", f"{KEY_PREFIX} and 64 hexadecimal digits are needed")
         if digits in keys:
-            raise _Wrong(f"{place}[{at}]", "this key is there twice")
+            raise _Wrong(f"{place}[{at}]", "this key is given twice")
         keys.append(digits)
     return tuple(keys)
 
 
 def _threshold(value: object, place: str) -> int:
     if type(value) is not int or value < 1:
-        raise _Wrong(place, "a whole number from 1 on is needed")
+        raise _Wrong(place, "it must be a positive integer")
     return value
 
 

@@ -23,6 +23,7 @@ import requests
 from requests.utils import get_auth_from_url
 
 from packager import __version__
+from packager.base.debug_log import debug
 from packager.base.errors import (
     DataError,
     Denied,
@@ -160,6 +161,12 @@ class _Download:
                 resumption=resumption,
                 now=time.time(),
             )
+            debug(
+                lambda: (
+                    f"{self.shown}: status {response.status_code} at offset {offset}: "
+                    f"{type(verdict).__name__}"
+                )
+            )
             if not isinstance(verdict, http_policy.Body):
                 return verdict
             if verdict.start == 0:
@@ -227,7 +234,7 @@ class _Download:
     def _receive(self, response: requests.Response, body: http_policy.Body) -> None:
         if None not in (body.total, self._size) and body.total != self._size:
             raise DataError(
-                f"{self.shown}: the {self._what} has {body.total} bytes, {self._size} were promised"
+                f"{self.shown}: the {self._what} has {body.total} bytes, expected {self._size}"
             )
         total = self._size if body.total is None else body.total
         self._limit(total)
@@ -342,9 +349,9 @@ def _delay(failure: Broken, failures: int, policy: http_policy.Policy, shown: st
 def _check(file: BinaryIO, shown: str, sha256: str | None, size: int | None, what: str) -> None:
     length = file.seek(0, os.SEEK_END)
     if size is not None and length != size:
-        raise DataError(f"{shown}: the {what} has {length} bytes, {size} were promised")
+        raise DataError(f"{shown}: the {what} has {length} bytes, expected {size}")
     if sha256 is not None:
         file.seek(0)
         found = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
         if found != sha256:
-            raise DataError(f"{shown}: the {what}'s SHA-256 is {found}, {sha256} was promised")
+            raise DataError(f"{shown}: the {what}'s SHA-256 is {found}, expected {sha256}")

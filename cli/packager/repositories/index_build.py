@@ -157,8 +157,8 @@ def index(top: int, emit: Emit, limits: Limits | None = None) -> Indexed:
 
 
 def _archives(parent: int, prefix: str, reasons: list[str]) -> Iterator[str]:
-    """The paths of the archives below `parent`. Hidden files and directories are nobody's
-    business; links to directories are not followed, those to files are files."""
+    """The paths of the archives below `parent`. Hidden files and directories are
+    ignored; links to directories are not followed, those to files are files."""
     with os.scandir(parent) as entries:
         found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
     for name, is_directory in found:
@@ -177,7 +177,7 @@ def _archives(parent: int, prefix: str, reasons: list[str]) -> Iterator[str]:
                 yield path
             else:
                 shown = os.fsencode(path).decode(errors="backslashreplace")
-                reasons.append(f"{shown}: its name is not that of a package: {reason}")
+                reasons.append(f"{shown}: its name is not a package id: {reason}")
 
 
 def _id(path: str) -> str:

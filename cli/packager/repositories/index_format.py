@@ -108,7 +108,7 @@ def decode(content: bytes) -> dict[str, Package]:
         except ValueError as error:
             raise DataError(f"/packages/{at}{error}") from None
         if package.id in packages:
-            raise DataError(f"/packages/{at}/id: {package.id} is there twice")
+            raise DataError(f"/packages/{at}/id: {package.id} is given twice")
         packages[package.id] = package
     return packages
 

@@ -84,7 +84,7 @@ def decode(content: bytes, place: str) -> Seen:
     except (ValueError, LookupError, TypeError, RecursionError, exceptions.RepositoryError) as e:
         raise DataError(
             f"{place}: what was last seen of the repository can't be read ({e}); if you delete "
-            "the file, the repository is met as for the first time"
+            "the file, the repository is trusted as at first use"
         ) from None
     return seen
 
@@ -122,7 +122,7 @@ def refresh(
             updater.refresh()
             target = updater.get_targetinfo(FILE_NAME)
             if target is None:
-                raise DataError(f"the signed metadata knows no {FILE_NAME}")
+                raise DataError(f"the signed metadata does not list {FILE_NAME}")
             if target.length > LARGEST:
                 raise DataError(f"the signed index is larger than {LARGEST} bytes")
             path = str(Path(scratch, "index"))
@@ -202,21 +202,21 @@ def _explained(fetcher: _Fetcher) -> Iterator[None]:
     try:
         yield
     except exceptions.DownloadLengthMismatchError:
-        raise DataError("its metadata is larger than it may be") from None
+        raise DataError("its metadata exceeds the size limit") from None
     except exceptions.DownloadError:
         assert fetcher.failure is not None
         raise fetcher.failure from None
     except exceptions.ExpiredMetadataError as error:
         raise DataError(
-            f"its signatures have expired ({error}): it is not signed any more, or somebody shows "
-            "an old copy of it; if it is neither, look at this host's clock"
+            f"its signatures have expired ({error}): it is no longer signed, or an old copy of it "
+            "is served, or this host's clock is wrong"
         ) from None
     except exceptions.BadVersionNumberError as error:
-        raise DataError(f"it is older than what was seen of it before: {error}") from None
+        raise DataError(f"it is older than the version that was seen before: {error}") from None
     except exceptions.UnsignedMetadataError as error:
-        raise DataError(f"it is not signed by those who may: {error}") from None
+        raise DataError(f"it is not signed with the trusted keys: {error}") from None
     except exceptions.LengthOrHashMismatchError as error:
-        raise DataError(f"parts of it do not belong together: {error}") from None
+        raise DataError(f"its metadata is inconsistent: {error}") from None
     except exceptions.RepositoryError as error:
         raise DataError(f"its metadata is refused: {error}") from None
 

@@ -147,10 +147,10 @@ def _write_root(
         _assign(root, SIGNING_ROLES, signing_keys)
     if threshold is not None:
         root.roles[ROOT].threshold = threshold
-    wanted = root.roles[ROOT]
-    if wanted.threshold > len(wanted.keyids):
+    root_role = root.roles[ROOT]
+    if root_role.threshold > len(root_role.keyids):
         raise UsageError(
-            f"{wanted.threshold} signatures can't come from {len(wanted.keyids)} root keys"
+            f"{root_role.threshold} signatures can't come from {len(root_role.keyids)} root keys"
         )
     made: Metadata[Root] = Metadata(root)
     for signer in signers:
@@ -224,9 +224,9 @@ def _newest_root(metadata: int) -> Metadata[Root] | None:
 
 
 def _suffices(root: Root, role: str, public: Sequence[SSlibKey]) -> bool:
-    wanted = root.roles[role]
+    root_role = root.roles[role]
     words = {key_files.word(each) for each in public}
-    return len(words.intersection(_words(root, role))) >= wanted.threshold
+    return len(words.intersection(_words(root, role))) >= root_role.threshold
 
 
 def _words(root: Root, role: str) -> list[str]:

@@ -59,8 +59,8 @@ def is_package_untouched(entries_text: bytes, top: int, since: int) -> bool:
 
 def _mode(item: dict[str, Any]) -> int:
     """What st_mode is of an entry that is as it was made."""
-    told = item.get("mode", "0777")  # links have none
-    found = _modes.get((item["type"], told))
+    mode = item.get("mode", "0777")  # links have none
+    found = _modes.get((item["type"], mode))
     if found is None:
-        found = _modes[item["type"], told] = KINDS[item["type"]] | int(told, 8)
+        found = _modes[item["type"], mode] = KINDS[item["type"]] | int(mode, 8)
     return found

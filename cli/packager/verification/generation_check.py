@@ -6,7 +6,6 @@ unit files placed on the host, with the hashes that were written down when they 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 from contextlib import suppress
@@ -232,17 +231,7 @@ def _host(root: str) -> Iterator[Difference]:
 
 def is_activating(root: str) -> bool:
     """Whether somebody holds the lock of activations: nobody can tell how unit files are then."""
-    try:
-        fd = os.open(f"{root}/{lock.ACTIVATION}", os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
+    return lock.is_locked(f"{root}/{lock.ACTIVATION}")
 
 
 def _read(name: str, parent: int) -> bytes | None:

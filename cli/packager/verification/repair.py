@@ -56,13 +56,13 @@ def packages(
             with obtain(each) as (archive, sha256):
                 store.repair(each, archive, sha256=sha256, emit=emit)
         except PackagerError as error:
-            told: dict[str, Field] = {
+            known: dict[str, Field] = {
                 "id": each,
                 "error": str(error),
                 "exit_code": error.exit_code,
             }
-            emit("unrepaired", **told)
-            results.append({**told, "ok": False})
+            emit("unrepaired", **known)
+            results.append({**known, "ok": False})
         else:
             emit("repaired", id=each)
             results.append({"id": each, "ok": True})
@@ -101,15 +101,15 @@ def renew_active(
 
 def _renew(session: Session, number: int, roles: tuple[str, ...]) -> None:
     packages = Packages(session.root)
-    wanted, whole = _document(session.root, number, packages, roles)
-    files = generation_files(session.root, wanted, None, wanted.names)
+    generation, whole = _document(session.root, number, packages, roles)
+    files = generation_files(session.root, generation, None, generation.names)
     sums = {name: sha256(content) for name, content in sorted(files.items())}
-    if not whole or wanted.files != sums:
-        wanted.files = sums
-        sign(wanted, files)
+    if not whole or generation.files != sums:
+        generation.files = sums
+        sign(generation, files)
         with opened("history", session.root_fd) as history:
-            replace_file(f"{number}.json", history, wanted.encode())
-    session.trees.renew(wanted, files, packages.published, session.mine.fd)
+            replace_file(f"{number}.json", history, generation.encode())
+    session.trees.renew(generation, files, packages.published, session.mine.fd)
 
 
 def _document(
@@ -120,7 +120,7 @@ def _document(
     If neither that nor the tree's own document is, everything that follows from the packages is
     found out again; the rest (when, by whom) is believed.
     """
-    told: Generation | None = None
+    known: Generation | None = None
     for place in (f"{root}/history/{number}.json", f"{root}/generations/{number}/{DOCUMENT}"):
         try:
             with open(place, "rb") as file:  # noqa: PTH123
@@ -130,15 +130,15 @@ def _document(
             continue
         if found.number == number and is_whole(content):
             return found, place.startswith(f"{root}/history/")
-        told = told or found
-    if told is None:
+        known = known or found
+    if known is None:
         ids = _linked(root, number)
-        told = Generation(number=number, packages={}, roles=roles, command="repair")
+        known = Generation(number=number, packages={}, roles=roles, command="repair")
     else:
-        ids = list(told.packages)
-    told.number = number
-    told.packages = {each: packages.declarations(each, told.roles) for each in ids}
-    return told, False
+        ids = list(known.packages)
+    known.number = number
+    known.packages = {each: packages.declarations(each, known.roles) for each in ids}
+    return known, False
 
 
 def _linked(root: str, number: int) -> list[str]:
@@ -147,7 +147,7 @@ def _linked(root: str, number: int) -> list[str]:
         tree = os.open(f"{root}/generations/{number}", ENTER)
     except FileNotFoundError:
         raise NotFound(
-            f"nothing is left of generation {number} that tells what was active; "
+            f"nothing is left of generation {number} that says what was active; "
             "make ROOT/active a link to another one of 'packager history'"
         ) from None
     try:
@@ -197,7 +197,7 @@ def forget_units(
     with translated(root):
         placed = applied_state.load(root)["units"]
     lacking = {
-        directory: sorted(name for name, told in entries.items() if told.get("sha256") == "")
+        directory: sorted(name for name, known in entries.items() if known.get("sha256") == "")
         for directory, entries in placed.items()
     }
     return {directory: names for directory, names in lacking.items() if names}

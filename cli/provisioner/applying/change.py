@@ -47,12 +47,12 @@ def _change(context: ApplyContext, desired: DesiredState, run: Run) -> bool:
         context.emit,
         quick=options.quick,
     )
-    plan = activate(root, activation_request(desired, options.host), context.emit)
+    plan = activate(root, activation_request(desired, options.host), context.emit_observed)
     generations = run.record["generation"]
-    context.writer.set_generations(run, {**generations, "after": plan.wanted.number})
+    context.writer.set_generations(run, {**generations, "after": plan.target.number})
     required = {unit for each in desired.configuration.files for unit in each.restart}
     restarter.restart(run.record["restart"], required=required)
-    units_repaired = repair_units(root, options.host, context.emit)
+    units_repaired = repair_units(root, options.host, context.emit_observed)
     return plan.changed or repaired or units_repaired or restarter.has_restarted
 
 

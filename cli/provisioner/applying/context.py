@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 
 class ApplyContext:
-    """One apply. emit: also lets `restarter` know which units packager has started."""
+    """One apply. emit: tells the command's listener. emit_observed: the same, for what starts
+    units: `restarter` learns which."""
 
     __slots__ = (
-        *("emit", "options", "request", "resolver", "restarter"),
+        *("emit", "emit_observed", "options", "request", "resolver", "restarter"),
         *("root", "store", "writer"),
     )
 
@@ -41,7 +42,8 @@ class ApplyContext:
         self.options = options
         self.resolver = resolver
         self.restarter = UnitRestarter(options.host, emit)
-        self.emit: Emit = self.restarter.observe
+        self.emit = emit
+        self.emit_observed: Emit = self.restarter.observe
 
     def active_generation(self) -> Generation | None:
         """The generation that is active now. Raises PackagerError."""

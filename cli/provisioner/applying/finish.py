@@ -8,7 +8,8 @@ from packager.base.errors import PackagerError
 from provisioner.applying import outcome as endings
 from provisioner.applying.request import ApplyResult
 from provisioner.base.failures import failure
-from provisioner.runs import reader, run as runs
+from provisioner.runs import reader
+from provisioner.runs import run as runs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,11 +81,11 @@ def _roll_back(context: ApplyContext, run: Run, reason: str) -> str:
     context.restarter.forget_started()
     if before is not None:
         request = Request("rollback", [str(before)], options=options)
-        activate(context.root, request, context.emit)
+        activate(context.root, request, context.emit_observed)
         context.restarter.restart(run.record["restart"])
         return f"the host is as it was before: generation {before} is active"
     active = context.active_generation()
     if active is not None and active.names:
         request = Request("deactivate", list(active.names), options=options)
-        activate(context.root, request, context.emit)
+        activate(context.root, request, context.emit_observed)
     return "the host is as it was before: nothing is active"

@@ -37,7 +37,8 @@ class HealthCheckFailed(DataError):
 
 def gate(context: ApplyContext, desired: DesiredState, *, changed: bool) -> StepOutcome:
     """Wait until the conditions are met, or their attempts are used up: then HealthCheckFailed is
-    the outcome's error. changed: of the outcome. Raises PackagerError if they can't be found out."""
+    the outcome's error. changed: of the outcome. Raises PackagerError if they can't be determined.
+    """
     health, systemd = desired.profile.health, context.options.host.systemd
     active = context.active_generation()
     packages = active.packages if active is not None else {}

@@ -59,9 +59,7 @@ def probe_http(probe: HttpProbeDocument, timeout_seconds: float) -> str | None:
     return f"more than {MAX_REDIRECTS} redirects"
 
 
-def _evaluate(
-    probe: HttpProbeDocument, response: requests.Response, deadline: float
-) -> str | None:
+def _evaluate(probe: HttpProbeDocument, response: requests.Response, deadline: float) -> str | None:
     expected = probe.get("status", DEFAULT_STATUS)
     if response.status_code != expected:
         return f"the server answered {response.status_code}, not {expected}"

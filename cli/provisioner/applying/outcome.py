@@ -1,11 +1,11 @@
 """How the steps of an apply end, and what that means for the run: a pure decision.
 
-    both steps succeed                                    APPLIED
-    change fails, the set was never made active           FAILED; INTERRUPTED if the run before was
-                                                          interrupted: the next apply goes on
-    a step fails, and the profile says `keep`             KEPT
-    a step fails, and the set was active before the run   NOTHING_TO_RESTORE
-    a step fails otherwise                                ROLL_BACK
+both steps succeed                                    APPLIED
+change fails, the set was never made active           FAILED; INTERRUPTED if the run before was
+                                                      interrupted: the next apply goes on
+a step fails, and the profile says `keep`             KEPT
+a step fails, and the set was active before the run   NOTHING_TO_RESTORE
+a step fails otherwise                                ROLL_BACK
 """
 
 from __future__ import annotations

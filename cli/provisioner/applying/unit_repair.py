@@ -50,9 +50,7 @@ def _changed_unit_files(root: str, units_dir: str) -> list[Difference]:
     return [each for each in found if each.path.startswith(f"{units_dir}/")]
 
 
-def _mark_undone(
-    root: str, units_dir: str, changed: list[Difference], stopped: list[str]
-) -> None:
+def _mark_undone(root: str, units_dir: str, changed: list[Difference], stopped: list[str]) -> None:
     """Record that these files are not in place, and these units not started: the next activation
     does what is recorded as undone."""
     from packager.api import forget_started, forget_units

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from packager.host.options import HostOptions
-    from packager.repositories.http_policy import Policy
+    from packager.api import HostOptions, Policy
 
 DEFAULT_PARALLEL_DOWNLOADS = 4
 
@@ -44,6 +43,6 @@ class CommandOptions:
     @property
     def download_policy(self) -> Policy:
         """How long downloads may take, and how often they are tried."""
-        from packager.repositories.http_policy import Policy
+        from packager.api import Policy
 
         return Policy(self._connect_timeout, self._read_timeout, self._retries)

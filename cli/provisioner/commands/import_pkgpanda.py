@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 
-from packager.activation import pkgpanda_import
+from packager.api import HostOptions, look_at_pkgpanda, translated
 from packager.base.byte_output import encode
 from packager.base.errors import NotFound
 from packager.cli import output
-from packager.host.options import HostOptions
-from packager.store.write_session import translated
 
 from provisioner.pkgpanda.late_bound_template import read_template
 from provisioner.pkgpanda.profile_export import export_profile, export_warnings, profile_name
@@ -21,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from packager.host.options import HostOptionValues
+    from packager.api import HostOptionValues
 
 
 def run(
@@ -39,7 +37,7 @@ def run(
     source = os.path.abspath(source)  # noqa: PTH100
     with translated(source):
         refuse_unfinished_setup(source)
-        found = pkgpanda_import.look(source, repository)
+        found = look_at_pkgpanda(source, repository)
         roles = options.roles()
     if not found.active:
         raise NotFound(f"{source}: no package is active, so there is nothing to describe")

@@ -45,7 +45,7 @@ def run(
             raise NotFound(f"no profile was applied to {root} yet; 'provisioner apply' does it")
         found = []
         if pending is not None:
-            state = "is under way" if reader.is_locked(root) else "was interrupted"
+            state = "is under way" if reader.is_apply_running(root) else "was interrupted"
             found.append(Difference(RUN, str(pending.number), "ended", f"its apply {state}"))
         if applied is not None:
             found += _run_differences(root, applied, options, emit)
@@ -57,9 +57,7 @@ def run(
     return DIFFERENT_EXIT_CODE if found and not exit_zero else 0
 
 
-def _run_differences(
-    root: str, applied: Run, options: HostOptions, emit: Emit
-) -> list[Difference]:
+def _run_differences(root: str, applied: Run, options: HostOptions, emit: Emit) -> list[Difference]:
     """In the outcome of the applied run, and in what it was rendered with."""
     found = []
     if applied.outcome != APPLIED:

@@ -6,10 +6,17 @@ package, and the store keeps, verifies, activates and rolls it back like every o
 
 from __future__ import annotations
 
-from packager.archive import tar_writer
+from packager.api import (
+    END_OF_ARCHIVE,
+    FILE,
+    PKGINFO,
+    Entry,
+    Manifest,
+    compact_json,
+    tar_header,
+    tar_padding,
+)
 from packager.base.digest import sha256
-from packager.package.entry_kinds import FILE
-from packager.package.manifest import PKGINFO, Entry, Manifest, compact
 
 from provisioner.base import keyed_digest
 from provisioner.desired.configuration import Configuration
@@ -38,9 +45,9 @@ def pack_configuration(
         return Configuration(None, [], b"", unknown, facts)
     pieces = []
     for path, content, mode in _members(profile, files):
-        header = tar_writer.header(path, FILE, mode=mode, size=len(content), target="", mtime=0)
-        pieces += [header, content, tar_writer.padding(len(content))]
-    archive = b"".join([*pieces, tar_writer.END_OF_ARCHIVE])
+        header = tar_header(path, FILE, mode=mode, size=len(content), target="", mtime=0)
+        pieces += [header, content, tar_padding(len(content))]
+    archive = b"".join([*pieces, END_OF_ARCHIVE])
     secret = any(each.secret for each in files)
     digest = keyed_digest.of_bytes(key, archive) if secret else sha256(archive)
     package_id = f"{profile.config_name}--{digest[:ID_DIGEST_DIGITS]}"
@@ -67,6 +74,6 @@ def configuration_manifest(configuration: Configuration, profile: Profile) -> Ma
 def _members(profile: Profile, files: Iterable[ConfigurationFile]) -> list[tuple[str, bytes, int]]:
     """Path, content and mode of all files of the package."""
     description = f"The configuration of the profile {profile.name}, made by provisioner."
-    pkginfo = compact({"description": description}) + b"\n"
+    pkginfo = compact_json({"description": description}) + b"\n"
     own = [(each.path, each.content, each.mode) for each in files]
     return sorted([*own, (PKGINFO, pkginfo, PKGINFO_MODE)])

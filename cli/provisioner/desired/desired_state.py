@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from packager.generations.document import active_generation
-from packager.store.write_session import translated
+from packager.api import active_generation, translated
 
 from provisioner.desired import package_selection
 from provisioner.desired.render_configuration import render_configuration
@@ -16,10 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from packager.api import Candidate, Generation, Repositories, Repository
     from packager.base.events import Emit
-    from packager.generations.document import Generation
-    from packager.repositories.candidates import Candidate, Repositories
-    from packager.repositories.configuration_file import Repository
 
     from provisioner.base.command_options import CommandOptions
     from provisioner.desired.configuration import Configuration
@@ -129,7 +126,7 @@ class DesiredStateResolver:
         """The repositories, each read when it is first used. Raises ConfigError if there are
         none."""
         if self._repositories is None:
-            from packager.repositories.candidates import Repositories
+            from packager.api import Repositories
 
             self._repositories = Repositories(
                 self._configured_repositories(),
@@ -148,8 +145,8 @@ class DesiredStateResolver:
         return self._facts
 
     def _configured_repositories(self) -> tuple[Repository, ...]:
-        from packager.repositories import configuration_file
+        from packager.api import check_repositories, load_configuration
 
         if self._profile.repositories is not None:
-            return configuration_file.repositories(self._profile.repositories, "the profile")
-        return configuration_file.load(self._options.config_path)
+            return check_repositories(self._profile.repositories, "the profile")
+        return load_configuration(self._options.config_path)

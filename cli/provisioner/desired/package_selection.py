@@ -6,12 +6,16 @@ have by now, until an upgrade is requested. They are read only if that is not en
 
 from __future__ import annotations
 
+from packager.api import (
+    flaw_of_id,
+    installed_ids,
+    read_record,
+    requested_package,
+    resolve,
+    split_id,
+    translated,
+)
 from packager.base.errors import Conflict, DataError, NotFound
-from packager.dependencies.resolver import resolve, wanted
-from packager.package.package_id import flaw, split_id
-from packager.store.installed import installed_ids
-from packager.store.manifest_records import read_record
-from packager.store.write_session import translated
 
 from provisioner.profile.model import CONFIG_SUFFIX
 
@@ -19,8 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from packager.dependencies.relations import Declared
-    from packager.repositories.candidates import Candidate, Repositories
+    from packager.api import Candidate, Declared, Repositories
 
     OpenRepositories = Callable[[], Repositories]
 
@@ -62,7 +65,7 @@ def select_packages(
                 f"{error}: add it to the store ('packager add'), or name a repository that has "
                 "it (repositories in the profile, or packager's configuration)"
             ) from None
-    if not any(flaw(word) for word in pinned) and not upgrade:
+    if not any(flaw_of_id(word) for word in pinned) and not upgrade:
         try:
             return PackageSelection(resolve(pinned, installed, active), [])
         except (NotFound, Conflict):
@@ -88,14 +91,14 @@ def _select_with_repositories(
     installed: dict[str, Declared],
     active: Collection[str],
 ) -> PackageSelection:
-    from packager.repositories.install import pkginfo
+    from packager.api import candidate_pkginfo
 
     available = repositories.available()
-    metadata = {each: pkginfo(found) for each, found in available.items()} | installed
+    metadata = {each: candidate_pkginfo(found) for each, found in available.items()} | installed
     for word in pinned:
-        if not flaw(word) and word not in metadata:
+        if not flaw_of_id(word) and word not in metadata:
             available[word] = repositories.find(word)
-            metadata[word] = pkginfo(available[word])
+            metadata[word] = candidate_pkginfo(available[word])
     try:
         ids = _resolve(words, pinned, metadata, active)
     except NotFound as error:
@@ -120,9 +123,9 @@ def _resolve(
 
 def _pin(word: str, active: Collection[str]) -> str:
     """The active package that `word` admits, else `word`."""
-    if not flaw(word):
+    if not flaw_of_id(word):
         return word
-    relation = wanted(word)
+    relation = requested_package(word)
     for each in active:
         name, version = split_id(each)
         if name == relation.name and relation.admits(version):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import stat
 
+from packager.api import split_id
 from packager.base.errors import DataError, NotFound, from_os_error
-from packager.package.package_id import split_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

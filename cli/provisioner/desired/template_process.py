@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from packager.base.byte_output import write_all
 from packager.base.errors import DataError
-from packager.base.stop_signals import held
+from packager.base.stop_signals import signals_deferred
 
 from provisioner.desired.template_rendering import (
     MAX_MEMORY_BYTES,
@@ -69,7 +69,7 @@ def render_templates(
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         output, in_time = _read_results(reading)
     finally:
-        with held():
+        with signals_deferred():
             os.close(reading)
             if pid:
                 os.kill(pid, signal.SIGKILL)

@@ -94,9 +94,8 @@ def render_template(
             pieces.append(piece)
             size += len(piece)
             if size > MAX_RENDERED_BYTES:
-                return {
-                    "error": f"{template.place}: its result has more than {MAX_RENDERED_BYTES} bytes"
-                }
+                reason = f"its result has more than {MAX_RENDERED_BYTES} bytes"
+                return {"error": f"{template.place}: {reason}"}
         text = "".join(pieces)
         text.encode()
     except Exception as error:

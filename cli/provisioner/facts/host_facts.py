@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from packager.host.options import HostOptions
+    from packager.api import HostOptions
 
     Find = Callable[[SystemFiles], object]  # JSON-able
 
@@ -236,7 +236,7 @@ def _roles(options: HostOptions) -> object:
 
 
 def _active(root: str) -> object:
-    from packager.generations.document import active_generation
+    from packager.api import active_generation
 
     active = active_generation(root)
     if active is None:

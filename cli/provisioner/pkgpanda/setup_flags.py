@@ -79,7 +79,7 @@ def refuse_unfinished_setup(root: str) -> None:
 
 
 def _late_config(path: str) -> tuple[str | None, dict[str, object]]:
-    from packager.package.package_id import flaw
+    from packager.api import flaw_of_id
 
     content = read_optional_file(path)
     if content is None:
@@ -88,7 +88,7 @@ def _late_config(path: str) -> tuple[str | None, dict[str, object]]:
 
     document = parse(content, path)
     late_id, values = document.get("late_bound_package_id"), document.get("bound_values")
-    if not isinstance(late_id, str) or flaw(late_id):
+    if not isinstance(late_id, str) or flaw_of_id(late_id):
         raise DataError(f"{path}: late_bound_package_id: a package id is needed")
     if not isinstance(values, dict):
         raise DataError(f"{path}: bound_values: an object is needed")

@@ -3,17 +3,13 @@ store."""
 
 from __future__ import annotations
 
-from packager.activation.planning import Packages, Request, make_plan
-from packager.generations.published_links import Published, publish
-from packager.store.write_session import translated
+from packager.api import Packages, Published, Request, make_plan, publish, translated
 
 from provisioner.desired.configuration_package import configuration_manifest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from packager.activation.planning import Plan
-    from packager.host.options import HostOptions
-    from packager.package.declarations import Declarations
+    from packager.api import Declarations, HostOptions, Plan
 
     from provisioner.desired.desired_state import DesiredState
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from packager.api import FILE, PKGINFO, decode_entries, read_record, translated
 from packager.base.digest import sha256
 from packager.base.errors import DataError, NotFound
-from packager.package.entry_kinds import FILE
-from packager.package.manifest import PKGINFO, decode_entries
-from packager.store.manifest_records import read_record
-from packager.store.write_session import translated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from packager.package.manifest import Entry
+    from packager.api import Entry
 
     from provisioner.desired.configuration import Configuration, ConfigurationFile
     from provisioner.desired.desired_state import DesiredState

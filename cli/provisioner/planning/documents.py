@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from packager.host.documents import HostPlan
+from packager.api import HostPlan
 
 from provisioner.status.difference import DifferenceDocument
 

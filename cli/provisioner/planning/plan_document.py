@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import os
 
-from packager.activation import plan_document as packager_plan
-from packager.package.package_id import split_id
+from packager.api import plan_document as activation_document
+from packager.api import split_id
 
 from provisioner.planning.configuration_changes import (
     active_configuration_files,
@@ -19,9 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from packager.activation.planning import Plan
-    from packager.package.manifest import Entry
-    from packager.repositories.candidates import Candidate
+    from packager.api import Candidate, Entry, Plan
 
     from provisioner.desired.configuration import ConfigurationFile
     from provisioner.desired.desired_state import DesiredState
@@ -54,7 +52,7 @@ def plan_document(
     to be repaired. Raises PackagerError."""
     active, configuration = desired.active, desired.configuration
     active_files = active_configuration_files(root, desired)
-    activation = packager_plan.document(plan) if plan is not None else None
+    activation = activation_document(plan) if plan is not None else None
     files = list(_file_changes(root, desired, active_files))
     restart = units_to_restart(active_files, configuration, restarts_of_applied(applied))
     packages = _package_changes(desired)
@@ -192,7 +190,7 @@ def _fetch(candidate: Candidate) -> FetchDocument:
 
 
 def _health(profile: Profile) -> HealthSummary:
-    from packager.repositories.http_policy import redacted
+    from packager.api import redacted
 
     health = profile.health
     return {

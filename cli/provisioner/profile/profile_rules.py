@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from packager.cli.converters import Malformed, wanted
-from packager.package.declarations import SERVICES_FILE, UNIT_DIRECTORIES
-from packager.package.manifest import EMBEDDED, PKGINFO
-from packager.package.package_id import LONGEST, flaw
+from packager.api import (
+    EMBEDDED,
+    LONGEST_NAME,
+    PKGINFO,
+    SERVICES_FILE,
+    UNIT_DIRECTORIES,
+    flaw_of_id,
+)
+from packager.cli.converters import Malformed, package_or_range
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,12 +29,12 @@ def broken_rules(profile: Profile) -> Iterator[str]:
     """What is wrong with a profile that fits the schema, each with its place."""
     if not profile.packages and not profile.files:
         yield "the profile: it has neither packages nor files, so the host would have nothing"
-    reason = flaw(f"{profile.config_name}--{'0' * 16}")
-    if reason or len(profile.config_name) > LONGEST - 20:
+    reason = flaw_of_id(f"{profile.config_name}--{'0' * 16}")
+    if reason or len(profile.config_name) > LONGEST_NAME - 20:
         yield f"name: {reason}"
     for at, word in enumerate(profile.packages):
         try:
-            wanted(word)
+            package_or_range(word)
         except Malformed as malformed:
             yield f"packages[{at}]: {malformed}"
             continue

@@ -15,8 +15,8 @@ from provisioner.base.bounded_read import read_up_to
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from packager.api import Policy
     from packager.base.events import Emit
-    from packager.repositories.http_policy import Policy
 
     from provisioner.base.command_options import CommandOptions
 
@@ -46,7 +46,7 @@ def display_name(source: str) -> str:
         return "standard input"
     if "://" not in source:
         return source
-    from packager.repositories.http_policy import redacted
+    from packager.api import redacted
 
     return redacted(source)
 
@@ -80,18 +80,17 @@ def _read_file(path: str) -> bytes:
 def _download(url: str, sha256: str | None, policy: Policy, emit: Emit) -> bytes:
     from dataclasses import replace
 
-    from packager.repositories import http_policy
-    from packager.repositories.download import fetch
+    from packager.api import download, is_url, redacted
 
-    if not http_policy.is_url(url):
-        raise UsageError(f"{http_policy.redacted(url)}: only http and https URLs can be fetched")
+    if not is_url(url):
+        raise UsageError(f"{redacted(url)}: only http and https URLs can be fetched")
     if sha256 is None:
         raise UsageError(
-            f"{http_policy.redacted(url)}: who answers there could bring anything to this host: "
+            f"{redacted(url)}: who answers there could bring anything to this host: "
             "give the SHA-256 that the profile has (--sha256)"
         )
     limited = replace(policy, max_size=MAX_PROFILE_BYTES)
     with open(os.memfd_create("profile"), "w+b") as file:  # noqa: PTH123
-        fetch(url, file, policy=limited, emit=emit, sha256=sha256, what="profile")
+        download(url, file, policy=limited, emit=emit, sha256=sha256, what="profile")
         file.seek(0)
         return file.read()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from packager.api import check_repositories
 from packager.base.errors import ConfigError, DataError
-from packager.repositories import configuration_file
 
 from provisioner.profile.model import Profile
 from provisioner.profile.profile_rules import broken_rules
@@ -26,7 +26,7 @@ def validate(document: dict[str, object], place: str) -> Profile:
         raise _invalid(place, reasons)
     if profile.repositories is not None:
         try:
-            configuration_file.repositories(profile.repositories, place)
+            check_repositories(profile.repositories, place)
         except ConfigError as error:
             raise DataError(str(error)) from None
     return profile

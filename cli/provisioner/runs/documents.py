@@ -1,5 +1,5 @@
-"""The record of a run as JSON has it, as types. For type checkers alone: nothing imports this when a
-command runs.
+"""The record of a run as JSON has it, as types. For type checkers alone: nothing imports this when
+a command runs.
 """
 
 from __future__ import annotations

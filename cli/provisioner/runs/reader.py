@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import os
 
+from packager.api import LOCK_NAME, is_locked, is_number
 from packager.base.errors import DataError, NotFound, from_os_error
-from packager.generations.document import is_number
-from packager.store import lock
 
 from provisioner.runs.run import Run, read_record
 
@@ -75,23 +74,13 @@ def digest_key(root: str) -> bytes | None:
         raise from_os_error(error, path) from error
 
 
-def is_locked(root: str) -> bool:
+def is_apply_running(root: str) -> bool:
     """Whether a command that changes the host is at work now. Raises PackagerError for errno."""
-    import fcntl
-
+    top = top_directory(root)
     try:
-        fd = os.open(f"{top_directory(root)}/{lock.NAME}", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
+        return is_locked(f"{top}/{LOCK_NAME}")
     except OSError as error:
-        raise from_os_error(error, top_directory(root)) from error
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
+        raise from_os_error(error, top) from error
 
 
 def _linked_run(root: str, name: str) -> Run | None:

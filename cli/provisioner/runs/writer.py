@@ -13,11 +13,10 @@ import os
 import time
 from contextlib import contextmanager, suppress
 
+from packager.api import DEFAULT_WAIT_SECONDS, exclusive_lock, place_link
 from packager.base import durable_files
 from packager.base.durable_files import opened, replace_file_in, write_new_file
 from packager.base.errors import from_os_error
-from packager.generations import link_tree
-from packager.store import lock
 
 from provisioner.base.keyed_digest import KEY_BYTES
 from provisioner.runs import reader
@@ -113,7 +112,7 @@ class RunWriter:
 
     def _point(self, name: str, number: int) -> None:
         temporary = f".{name}.new"
-        link_tree.place_link(temporary, f"{reader.RUNS}/{number}", self._fd)
+        place_link(temporary, f"{reader.RUNS}/{number}", self._fd)
         os.rename(temporary, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
         os.fsync(self._fd)
 
@@ -130,7 +129,7 @@ class RunWriter:
 
 
 @contextmanager
-def locked_runs(root: str, *, lock_wait: float = lock.DEFAULT_WAIT) -> Iterator[RunWriter]:
+def locked_runs(root: str, *, lock_wait: float = DEFAULT_WAIT_SECONDS) -> Iterator[RunWriter]:
     """Hold provisioner's lock in the store at `root`, which is made if it is not there, inside the
     block. lock_wait: seconds.
 
@@ -141,7 +140,7 @@ def locked_runs(root: str, *, lock_wait: float = lock.DEFAULT_WAIT) -> Iterator[
     try:
         os.makedirs(root, 0o755, exist_ok=True)  # noqa: PTH103
         top_path = reader.top_directory(root)
-        with _opened_top(root) as top, lock.exclusive(top, top_path, lock_wait):
+        with _opened_top(root) as top, exclusive_lock(top, top_path, lock_wait):
             with opened(reader.RUNS, top) as runs:
                 _delete_leftovers(runs)
             _delete_leftovers(top)

@@ -7,11 +7,8 @@ taken, and the network is not used.
 
 from __future__ import annotations
 
+from packager.api import active_generation, has_tree, split_id, translated
 from packager.base.errors import DataError
-from packager.generations.document import active_generation
-from packager.package.package_id import split_id
-from packager.store.installed import has_tree
-from packager.store.write_session import translated
 
 from provisioner.status.difference import (
     AS_ADDED,
@@ -31,9 +28,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from packager.api import Generation, HostOptions
     from packager.base.events import Field
-    from packager.generations.document import Generation
-    from packager.host.options import HostOptions
 
     from provisioner.runs.run import Run
 
@@ -92,13 +88,13 @@ def _content_differences(root: str, run: Run, ids: list[str], *, quick: bool) ->
     """In the files of the packages, the active generation, the unit files on the host."""
     found: list[Difference] = []
     if not ids:  # without ids, verify would read all packages of the store
-        from packager.verification.generation_check import check
+        from packager.api import check_active_generation
 
-        checked = check(root)
+        checked = check_active_generation(root)
         for each in checked[1] if checked is not None else ():
             found.append(_from_verification(run, None, each.path, each.reason, each.kind))
         return found
-    from packager.verification.verify import verify
+    from packager.api import verify
 
     def collect(event: str, /, **fields: Field) -> None:
         if event == "difference":
@@ -117,7 +113,7 @@ def _from_verification(
 ) -> Difference:
     """A difference that packager has found: a path in a package, in the active generation (None),
     or on the host (None and absolute)."""
-    from packager.store.tree_comparison import FOREIGN, MISSING
+    from packager.api import FOREIGN, MISSING
 
     kind, subject, expected = LINK, path or "active", AS_MADE
     if package_id is not None:
@@ -138,9 +134,8 @@ def _attribute_links(
 ) -> None:
     """Links that lead to the configuration are configuration: many editors, asked to change what a
     link leads to, put a file in the place of the link."""
+    from packager.api import publish, read_record
     from packager.base.errors import PackagerError
-    from packager.generations.published_links import publish
-    from packager.store.manifest_records import read_record
 
     try:
         links = publish(configuration_id, read_record(root, configuration_id)[1], roles).links

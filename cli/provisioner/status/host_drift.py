@@ -5,9 +5,8 @@ It is what packager would still do for the active set, and units that do not run
 
 from __future__ import annotations
 
+from packager.api import not_running, remaining_host_work, required_units
 from packager.base.errors import Conflict
-from packager.host import systemd_units
-from packager.verification.host_check import remaining_host_work, required_units
 
 from provisioner.status.difference import (
     DIRECTORY,
@@ -24,9 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from packager.generations.document import Generation
-    from packager.host.documents import HostPlan
-    from packager.host.options import HostOptions
+    from packager.api import Generation, HostOptions, HostPlan
 
 EXPECTED_OF_UNIT = {"stop": "stopped", "restart": "restarted", "start": "started"}
 
@@ -92,6 +89,6 @@ def _stopped_units(
 ) -> Iterator[Difference]:
     required = required_units(active, options)
     to_be_started = {*plan.get("restart", ()), *plan.get("start", ())}
-    for unit in systemd_units.not_running(sorted(required.keys() - to_be_started)):
+    for unit in not_running(sorted(required.keys() - to_be_started)):
         package = required[unit.unit]["package"]
         yield Difference(UNIT, unit.unit, "active", str(unit), package)

@@ -6,8 +6,7 @@ Most applies find that so and end here: few modules are imported on the way.
 
 from __future__ import annotations
 
-from packager.store.write_session import translated
-from packager.verification.generation_check import is_activating
+from packager.api import is_activating, translated
 
 from provisioner.runs.run import APPLIED
 from provisioner.status.drift import find_differences

@@ -177,7 +177,7 @@ def test_only_what_belongs_to_others_gets_another_owner(host: Host, tmp_path: Pa
     assert (state / "wrong").stat().st_gid == 0
     assert secret.stat().st_uid == 0
     assert [e["message"] for e in host.events if e["event"] == "warning"] == [
-        f"{state}/hard has another name too; it is left alone"
+        f"{state}/hard has another hard link; it is not changed"
     ]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from packager.base.errors import PackagerError
 from packager.generations.document import active_generation
 from packager.store.store import Store
-from provisioner.runs import records
+from provisioner.runs import reader
 
 from tests.support.kill_points import Point, counting, doing, points
 from tests.support.package_sets import check, look, tidy
@@ -154,8 +154,8 @@ class Scene:
             yield "neither the old nor the new set"
         try:
             applied, pending = (
-                records.applied(str(self.root)),
-                records.pending(str(self.root)),
+                reader.applied_run(str(self.root)),
+                reader.pending_run(str(self.root)),
             )
             active = active_generation(str(self.root))
         except PackagerError as error:

@@ -426,11 +426,11 @@ def test_who_it_was_is_remembered_whatever_bytes_the_name_has(host: Host) -> Non
     assert host.history()[0]["who"] == "\ufffd"
 
 
-def test_what_systemd_was_not_told_is_a_difference(host: Host) -> None:
+def test_unit_files_that_systemd_has_not_reloaded_are_a_difference(host: Host) -> None:
     host.applied(WEB)
     place = host.root / "host.json"
     place.write_text(json.dumps({**json.loads(place.read_text()), "reloading": True}))
     done = host.run("status")
-    assert (done.returncode, b"not told" in done.stdout) == (65, True)
+    assert (done.returncode, b"not reloaded" in done.stdout) == (65, True)
     assert host.run("apply", "--settle=0.001").returncode == 0
     assert host.run("status").returncode == 0

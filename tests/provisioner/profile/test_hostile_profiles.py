@@ -224,4 +224,4 @@ def test_a_link_of_a_package_is_not_a_way_out(host: Refusing) -> None:
     place.symlink_to("/etc/passwd")
     source = {"path": "etc/x", "from": {"package": "linked", "path": "templates/y"}}
     made = profile(packages=["linked"], configuration={"files": [source]})
-    assert "templates/y is a link that leaves the package" in host.refused(made)
+    assert "templates/y is a link that leads out of the package" in host.refused(made)
