@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from packager.base.events import Emit
 
 # pkgpanda's paths at the top of its root; here they lead into the active generation.
-FRONT = ("bin", "lib", "etc", "include", "environment", "environment.export")
+ROOT_LINKS = ("bin", "lib", "etc", "include", "environment", "environment.export")
 
 
 def planned(root: str, request: Request) -> Plan:
@@ -56,29 +56,53 @@ def activate(
 
 
 def _activate(session: Session, request: Request, emit: Emit) -> Plan:
+    """Plan, switch, settle."""
     packages = Packages(session.root)
     with session.locked():
         applied_state.sweep(session.root)
         plan = make_plan(session.root, request, packages)
         if not plan.changed:
             return plan
+        _switch(session, plan, packages, emit)
+    _settle(session, request, plan, emit)
+    return plan
+
+
+def _switch(session: Session, plan: Plan, packages: Packages, emit: Emit) -> None:
+    """Prepare the host and make the target generation, if it is another one, the active one. What
+    was prepared is taken back if it does not become active."""
+    target = plan.target
+    if plan.switches:
+        record_origin(target, plan.files)
+    emit(
+        "planned",
+        generation=target.number,
+        packages=len(target.packages),
+        entering=len(plan.entering),
+        leaving=len(plan.leaving),
+    )
+    try:
+        apply.prepare(plan.host, plan.context, plan.host_state, emit)
         if plan.switches:
-            sign(plan.target, plan.files)
-        emit(
-            "planned",
-            generation=plan.target.number,
-            packages=len(plan.target.packages),
-            entering=len(plan.entering),
-            leaving=len(plan.leaving),
-        )
-        try:
-            apply.prepare(plan.host, plan.context, plan.host_state, emit)
-            if plan.switches:
-                _switch(session, plan, packages)
-        except BaseException:
-            if not plan.switches or active_number(session.root) != plan.target.number:
-                apply.undo(plan.context, emit)
-            raise
+            _switch_tree(session, plan, packages)
+    except BaseException:
+        if not plan.switches or active_number(session.root) != target.number:
+            apply.undo(plan.context, emit)
+        raise
+
+
+def _switch_tree(session: Session, plan: Plan, packages: Packages) -> None:
+    trees, target = session.trees, plan.target
+    if not trees.has(target.number):
+        trees.prepare(target, plan.files, packages.published, session.mine.fd)
+    trees.switch(target.number)
+    with suppress(OSError):  # it is active: if history can't be written now, recovery writes it
+        trees.remember(target.number)
+    _make_root_links(session)
+
+
+def _settle(session: Session, request: Request, plan: Plan, emit: Emit) -> None:
+    """Bring the host to the set that is active now; go back if that fails and is asked for."""
     if plan.switches:
         emit("switched", generation=plan.target.number)
     try:
@@ -91,27 +115,16 @@ def _activate(session: Session, request: Request, emit: Emit) -> Plan:
             _activate(session, back, emit)
             apply.withdraw(plan.host, plan.context, emit)
         raise
-    return plan
 
 
-def _switch(session: Session, plan: Plan, packages: Packages) -> None:
-    trees, target = session.trees, plan.target
-    if not trees.has(target.number):
-        trees.prepare(target, plan.files, packages.published, session.mine.fd)
-    trees.switch(target.number)
-    with suppress(OSError):  # it is active: if history can't be written now, recovery writes it
-        trees.remember(target.number)
-    _make_front(session)
-
-
-def _make_front(session: Session) -> None:
+def _make_root_links(session: Session) -> None:
     """Make ROOT/bin and its like lead into the active generation, where nothing has their names.
 
     They never change afterwards. Nothing depends on them: it is no failure if they can't be made.
     """
     made = False
     with suppress(OSError):
-        for name in FRONT:
+        for name in ROOT_LINKS:
             if not os.path.lexists(f"{session.root}/{name}"):
                 os.symlink(f"active/{name}", name, dir_fd=session.root_fd)
                 made = True
@@ -119,7 +132,7 @@ def _make_front(session: Session) -> None:
             os.fsync(session.root_fd)
 
 
-def sign(target: Generation, files: Mapping[str, bytes]) -> None:
+def record_origin(target: Generation, files: Mapping[str, bytes]) -> None:
     """Write into the document of a new generation who made it, when, and with which files."""
     if target.time:
         return  # an earlier generation, whose tree is made again

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from packager.package.declarations import Declarations
 
 ACTIONS = ("activate", "deactivate", "swap", "rollback")
-MOST_REASONS = 20  # conflicts told of at once
+MAX_SHOWN_REASONS = 20  # conflicts told of at once
 
 
 class Request:
@@ -333,7 +333,7 @@ def _refuse_conflicts(
     reasons += host_plan.conflicts(target.packages, target.roles)
     reasons += relations.check(target.packages)
     if reasons:
-        shown = reasons[:MOST_REASONS]
+        shown = reasons[:MAX_SHOWN_REASONS]
         if len(reasons) > len(shown):
             shown.append(f"and {len(reasons) - len(shown)} more")
         raise Conflict("nothing was changed: " + "\n".join(shown))

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from packager.archive.compression import Decompressor
 
-OUT_SIZE = 1 << 20  # bytes decompressed at once
-IN_FLIGHT = 3  # pieces of input given to the thread and not used up
-OUT_FLIGHT = 4  # pieces of output it may be ahead of the caller
+OUTPUT_PIECE_BYTES = 1 << 20  # bytes decompressed at once
+MAX_INPUT_PIECES = 3  # pieces of input given to the thread and not used up
+MAX_OUTPUT_PIECES = 4  # pieces of output it may be ahead of the caller
 
 
 def decompressed(
@@ -40,7 +40,7 @@ def decompressed(
         worker.input_pieces.put(head)
         in_flight, ended = 1, False
         while True:
-            while in_flight < IN_FLIGHT and not ended:
+            while in_flight < MAX_INPUT_PIECES and not ended:
                 piece = read()
                 worker.input_pieces.put(piece)
                 in_flight += 1
@@ -66,7 +66,7 @@ class _Worker(threading.Thread):
         self._see = see
         self.input_pieces: SimpleQueue[bytes] = SimpleQueue()  # b"" is the end of the input
         self.made: SimpleQueue[bytes | Exception | None] = SimpleQueue()  # None: a piece used up
-        self.ahead = threading.Semaphore(OUT_FLIGHT)
+        self.ahead = threading.Semaphore(MAX_OUTPUT_PIECES)
         self.stopped = False
 
     def stop(self) -> None:
@@ -105,7 +105,7 @@ class _Worker(threading.Thread):
 
     def _step(self, decompressor: Decompressor, piece: bytes) -> bytes:
         try:
-            return decompressor.decompress(piece, OUT_SIZE)
+            return decompressor.decompress(piece, OUTPUT_PIECE_BYTES)
         except MemoryError:
             raise
         except Exception as error:  # zlib.error, LZMAError, ZstdError: three modules, one meaning

@@ -33,9 +33,11 @@ if TYPE_CHECKING:
 
     from packager.archive.limits import Limits
 
-SMALL = 256 << 10  # bytes; a file up to here is read, hashed and written in one piece
-WRITE_BACK = 0.25  # seconds of writing before the kernel is asked to begin with the device
-OPEN_DIRECTORIES = 64  # descriptors kept
+MAX_SMALL_FILE_BYTES = (
+    256 << 10
+)  # bytes; a file up to here is read, hashed and written in one piece
+WRITE_BACK_SECONDS = 0.25  # seconds of writing before the kernel is asked to begin with the device
+MAX_OPEN_DIRECTORIES = 64  # descriptors kept
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 DOCUMENTS = (PKGINFO, EMBEDDED)
 
@@ -146,7 +148,7 @@ class _Unpacking:
         try:
             if not self._modes_hold:
                 self._set_mode(fd, mode)
-            if member.size <= SMALL or path in DOCUMENTS:
+            if member.size <= MAX_SMALL_FILE_BYTES or path in DOCUMENTS:
                 content = self._reader.whole()
                 write_all(fd, content)
                 sha256 = hashlib.sha256(content).hexdigest()
@@ -168,7 +170,7 @@ class _Unpacking:
             write_all(fd, piece)
             digest.update(piece)
             written += len(piece)
-            if time.monotonic() - asked >= WRITE_BACK:
+            if time.monotonic() - asked >= WRITE_BACK_SECONDS:
                 # Linux begins to write such pages at once, so that the final sync finds little
                 # left to do, even on a slow device.
                 os.posix_fadvise(fd, begun, written - begun, os.POSIX_FADV_DONTNEED)
@@ -222,7 +224,7 @@ class _Unpacking:
         if path not in self._made:
             self._make_directory(name, parent, path, DEFAULT_DIRECTORY_MODE)
         fd = os.open(name, ENTER, dir_fd=parent)
-        if len(self._directories) > OPEN_DIRECTORIES:
+        if len(self._directories) > MAX_OPEN_DIRECTORIES:
             oldest = next(known for known in self._directories if known)
             os.close(self._directories.pop(oldest))
         self._directories[path] = fd

@@ -26,7 +26,7 @@ from packager.base.event_pacing import PacedEvents
 from packager.base.events import Emit, Field
 from packager.base.stop_signals import signals_deferred
 
-PATIENCE = 10.0  # seconds that workers have to clean up when they are told to stop
+STOP_TIMEOUT_SECONDS = 10.0  # seconds that workers have to clean up when they are told to stop
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 Work = Callable[[int, Emit], dict[str, Field]]
@@ -172,7 +172,7 @@ def _stop(workers: Sequence[_Worker]) -> None:
     for each in left:
         with suppress(ProcessLookupError):
             os.kill(each.pid, signal.SIGTERM)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
     for each in left:
         os.close(each.pipe)
         with suppress(ProcessLookupError, ChildProcessError):  # it was waited for already

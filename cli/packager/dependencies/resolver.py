@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from packager.dependencies.relations import Declared
     from packager.package.versions import Key
 
-MOST_STEPS = 100_000
+MAX_STEPS = 100_000
 
 
 class Requirement(NamedTuple):
@@ -93,7 +93,7 @@ def resolve(
             raise NotFound(f"{word}: {provider.missing(relation)}")
         roots.append(requirement)
     try:
-        found = Resolver(provider, BaseReporter()).resolve(roots, max_rounds=MOST_STEPS)
+        found = Resolver(provider, BaseReporter()).resolve(roots, max_rounds=MAX_STEPS)
     except ResolutionImpossible as impossible:
         raise Conflict(_explanation(impossible.causes, provider)) from None
     except ResolutionTooDeep:

@@ -32,7 +32,7 @@ RESERVED = frozenset(
     (*SOURCES, "environment", "environment.export", "buildinfo.json", "generation.json")
 )
 PKGPANDA_PACKAGES = "/opt/mesosphere/packages/"
-MOST_LINKS = 40  # followed on the way to one target, as Linux does
+MAX_FOLLOWED_LINKS = 40  # followed on the way to one target, as Linux does
 
 
 class Published:
@@ -167,7 +167,7 @@ def _follow(path: str, entries: dict[str, dict[str, str]]) -> str | None:
         if item is None or item["type"] != "link":
             continue
         followed += 1
-        if followed > MOST_LINKS or item["target"].startswith("/"):
+        if followed > MAX_FOLLOWED_LINKS or item["target"].startswith("/"):
             return None
         at.pop()
         todo.extend(item["target"].split("/")[::-1])

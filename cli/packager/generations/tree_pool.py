@@ -45,9 +45,9 @@ SPARE = "spare"
 NEXT = "next"
 NEXT_SPARE = "next-spare"
 FEW = 64  # directories that are synced one by one: syncfs(2) may have to wait for others' writes
-AT_LEAST = 2.0  # seconds that a tree is out of use before it is changed
-ENOUGH = 2  # trees out of use: the oldest of so many is changed even sooner
-COPIED = 25e-6  # seconds that it takes to copy a link, about
+MIN_IDLE_SECONDS = 2.0  # seconds that a tree is out of use before it is changed
+MAX_IDLE_TREES = 2  # trees out of use: the oldest of so many is changed even sooner
+SECONDS_PER_COPIED_LINK = 25e-6  # seconds that it takes to copy a link, about
 NEW_LINK = "active.new"
 
 
@@ -286,11 +286,11 @@ class Trees:
         ages = {name: self._age(name) for name in others}
         if others:
             oldest = max(others, key=lambda name: ages[name])
-            young = AT_LEAST - ages[oldest]
-            if len(others) >= ENOUGH or young <= 0:
+            young = MIN_IDLE_SECONDS - ages[oldest]
+            if len(others) >= MAX_IDLE_TREES or young <= 0:
                 return oldest
             with suppress(FileNotFoundError, DataError):
-                if (self._read(oldest).links or 0) * COPIED > young:
+                if (self._read(oldest).links or 0) * SECONDS_PER_COPIED_LINK > young:
                     time.sleep(young)
                     return oldest
         return None if active is None else str(active)
@@ -299,7 +299,7 @@ class Trees:
         """Seconds since the tree went out of use; a clock that was set back makes none young."""
         left = os.stat(f"{self._root}/generations/{name}", follow_symlinks=False).st_mtime  # noqa: PTH116
         age = time.time() - left
-        return age if age >= 0 else AT_LEAST
+        return age if age >= 0 else MIN_IDLE_SECONDS
 
     def _write_files(self, tree: int, target: Generation, files: Mapping[str, bytes]) -> list[str]:
         """Write the document and the other files, if they are not there already with this content;

@@ -22,11 +22,11 @@ from packager.base.stop_signals import signals_deferred
 from packager.package.package_id import split_id
 
 DIRECTORY = "check"
-GRACE = 2.0  # seconds between SIGTERM and SIGKILL
-MOST_OUTPUT = 64 << 10  # bytes kept of each output, the last ones
-PIECE = 1 << 16
+TERM_TIMEOUT_SECONDS = 2.0  # seconds between SIGTERM and SIGKILL
+MAX_OUTPUT_BYTES = 64 << 10  # bytes kept of each output, the last ones
+PIECE_BYTES = 1 << 16
 LAST_READS = 16  # of PIECE: as much as the largest pipe holds
-WAKE = 0.5  # seconds; the longest wait for what no descriptor tells
+MAX_WAIT_SECONDS = 0.5  # seconds; the longest wait for what no descriptor tells
 
 
 class Check:
@@ -146,13 +146,13 @@ class _Running:
     def hear(self, fd: int) -> bool:
         """Read what is there; False at the end of it."""
         try:
-            piece = os.read(fd, PIECE)
+            piece = os.read(fd, PIECE_BYTES)
         except BlockingIOError:
             return True
         kept = self.outputs[fd]
         kept += piece
-        if len(kept) > MOST_OUTPUT:
-            del kept[:-MOST_OUTPUT]
+        if len(kept) > MAX_OUTPUT_BYTES:
+            del kept[:-MAX_OUTPUT_BYTES]
             self.truncated = True
         return bool(piece)
 
@@ -161,7 +161,7 @@ class _Running:
         if self.exited or now < self.deadline:
             return
         self.kill(signal.SIGKILL if self.timed_out else signal.SIGTERM)
-        self.timed_out, self.deadline = True, now + GRACE
+        self.timed_out, self.deadline = True, now + TERM_TIMEOUT_SECONDS
 
     def kill(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):
@@ -230,7 +230,7 @@ def _finished(running: dict[int, _Running], selector: selectors.BaseSelector) ->
     now = time.monotonic()
     if running:
         nearest = min(each.deadline for each in running.values())
-        for event, _ in selector.select(min(WAKE, max(0.0, nearest - now))):
+        for event, _ in selector.select(min(MAX_WAIT_SECONDS, max(0.0, nearest - now))):
             each: _Running = event.data
             if event.fd == each.pidfd:
                 each.exited = True

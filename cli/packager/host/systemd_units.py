@@ -35,7 +35,7 @@ TARGET_CONTENT = (
 TEMPORARY = ".packager.new"
 NOT_LOADED = 5  # systemctl stop: no such unit, so it is stopped (systemctl(1), EXIT STATUS)
 LOG_LINES = 10
-LONGEST_LOG = 4096  # characters of one unit's log that are reported
+MAX_LOG_CHARACTERS = 4096  # characters of one unit's log that are reported
 
 
 class Failure:
@@ -226,7 +226,7 @@ def last_log(unit: str) -> str:
 
     words = (f"--unit={unit}", f"--lines={LOG_LINES}", "--output=cat", "--no-pager", "--quiet")
     try:
-        return _run("journalctl", *words, complaints=False, timeout=10)[1][-LONGEST_LOG:]
+        return _run("journalctl", *words, complaints=False, timeout=10)[1][-MAX_LOG_CHARACTERS:]
     except (OSError, subprocess.TimeoutExpired):
         return ""
 

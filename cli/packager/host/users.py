@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 COMMENT = "DCOS System User"
 DIRECTORY_MODE = 0o755
-MOST_DEPTH = 200  # directories below a state directory; each level holds two descriptors
+MAX_DEPTH = 200  # directories below a state directory; each level holds two descriptors
 
 
 def observe(names: Iterable[str], groups: Iterable[str]) -> Accounts:
@@ -159,7 +159,7 @@ def own_tree(path: str, user: str, emit: Emit) -> int:
         if status.st_uid != uid:
             os.fchown(fd, uid, -1)
             changed = 1
-        return changed + _own(fd, path, uid, status.st_dev, emit, MOST_DEPTH)
+        return changed + _own(fd, path, uid, status.st_dev, emit, MAX_DEPTH)
     finally:
         os.close(fd)
 

@@ -64,8 +64,9 @@ UNIT_SUFFIXES = (
     *(".automount", ".swap", ".slice"),
 )
 UNIT_CHARACTERS = LETTERS_AND_DIGITS + ":_.\\-@"  # systemd.unit(5)
-LONGEST_UNIT_NAME = 200  # systemd takes 255; a name may get a suffix while it is put in place
-LARGEST_UNIT = 1 << 20  # bytes
+# Systemd takes 255; a name may get a suffix while it is put in place.
+MAX_UNIT_NAME_CHARACTERS = 200
+MAX_UNIT_BYTES = 1 << 20  # bytes
 # The host's own: the target that all units belong to, and what sets pkgpanda's hosts up.
 RESERVED_UNITS = ("dcos.target", "dcos-download.service", "dcos-setup.service")
 # Those that stand in pkginfo.json, which has been checked when the package was added.
@@ -138,10 +139,10 @@ def read_unit(package_id: str, tree_path: str, path: str) -> bytes:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise DataError(f"{package_id}: {path} is not a regular file")
-        if status.st_size > LARGEST_UNIT:
-            raise DataError(f"{package_id}: {path} has more than {LARGEST_UNIT} bytes")
+        if status.st_size > MAX_UNIT_BYTES:
+            raise DataError(f"{package_id}: {path} has more than {MAX_UNIT_BYTES} bytes")
         content = b""
-        while piece := os.read(fd, LARGEST_UNIT + 1):
+        while piece := os.read(fd, MAX_UNIT_BYTES + 1):
             content += piece
         return content
     finally:
@@ -155,8 +156,9 @@ def _flaw(name: str) -> str | None:
     stem, suffix = os.path.splitext(name)  # noqa: PTH122
     if suffix not in UNIT_SUFFIXES or not stem or name.strip(UNIT_CHARACTERS):
         return f"not the name of a unit, such as {stem or 'name'}.service"
-    if name[0] == "-" or len(name) > LONGEST_UNIT_NAME:
-        return f"a unit's name has at most {LONGEST_UNIT_NAME} characters and does not begin with -"
+    if name[0] == "-" or len(name) > MAX_UNIT_NAME_CHARACTERS:
+        most = MAX_UNIT_NAME_CHARACTERS
+        return f"a unit's name has at most {most} characters and does not begin with -"
     return None
 
 

@@ -29,7 +29,7 @@ from packager.repositories.configuration_file import (
 )
 from packager.repositories.download import fetch
 from packager.repositories.http_policy import Policy
-from packager.repositories.index_format import FILE_NAME, LARGEST, Package, location
+from packager.repositories.index_format import FILE_NAME, MAX_INDEX_BYTES, Package, location
 from packager.repositories.mirrors import in_order
 
 
@@ -199,7 +199,7 @@ class Repositories:
                 )
 
         def attempt(base: str, policy: Policy) -> dict[str, Package]:
-            return _decoded(self._download(base, FILE_NAME, LARGEST, policy))
+            return _decoded(self._download(base, FILE_NAME, MAX_INDEX_BYTES, policy))
 
         return self._from_mirrors(repository, attempt, verified=False)
 

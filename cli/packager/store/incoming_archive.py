@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from packager.package.manifest import Manifest
 
 TREE, RECORD = "tree", "record"  # the names in the writer's directory
-PROGRESS_INTERVAL = 0.1  # seconds between two "unpacking" events
+MIN_PROGRESS_INTERVAL_SECONDS = 0.1  # seconds between two "unpacking" events
 
 
 class Incoming:
@@ -130,7 +130,7 @@ def progress_to(emit: Emit | None, package_id: str | None) -> Callable[[int, int
     def progress(files: int, size: int) -> None:
         nonlocal last_reported
         now = time.monotonic()
-        if emit and now - last_reported >= PROGRESS_INTERVAL:
+        if emit and now - last_reported >= MIN_PROGRESS_INTERVAL_SECONDS:
             last_reported = now
             emit("unpacking", id=package_id, files=files, bytes=size)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 
-from packager.activation.activate import sign
+from packager.activation.activate import record_origin
 from packager.activation.planning import Packages, generation_files
 from packager.base.digest import sha256
 from packager.base.durable_files import ENTER, opened, replace_file
@@ -106,7 +106,7 @@ def _renew(session: Session, number: int, roles: tuple[str, ...]) -> None:
     sums = {name: sha256(content) for name, content in sorted(files.items())}
     if not whole or generation.files != sums:
         generation.files = sums
-        sign(generation, files)
+        record_origin(generation, files)
         with opened("history", session.root_fd) as history:
             replace_file(f"{number}.json", history, generation.encode())
     session.trees.renew(generation, files, packages.published, session.mine.fd)

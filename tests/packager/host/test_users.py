@@ -199,11 +199,11 @@ def test_a_state_directory_as_it_should_be_is_not_walked_again(host: Host) -> No
 @root_only
 def test_what_is_too_deep_is_left_alone_and_the_rest_is_done(host: Host, tmp_path: Path) -> None:
     deep = tmp_path / "state"
-    for _ in range(users.MOST_DEPTH + 50):
+    for _ in range(users.MAX_DEPTH + 50):
         deep = deep / "d"
         deep.mkdir(parents=True)
     (tmp_path / "state/file").touch()
     changed = users.own_tree(str(tmp_path / "state"), NOBODY, host.emit)
-    assert changed == users.MOST_DEPTH + 2
+    assert changed == users.MAX_DEPTH + 2
     assert [each["event"] for each in host.events] == ["warning"]
     assert (tmp_path / "state/file").owner() == NOBODY
