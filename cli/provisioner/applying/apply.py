@@ -36,7 +36,7 @@ from packager.base.errors import NotFound
 from provisioner.applying.change import change
 from provisioner.applying.configuration_install import install_configuration
 from provisioner.applying.context import ApplyContext
-from provisioner.applying.finish import finish
+from provisioner.applying.finish_or_roll_back import finish_or_roll_back
 from provisioner.applying.health_gate import gate
 from provisioner.applying.run_start import run_start
 from provisioner.desired.desired_state import DesiredStateResolver
@@ -87,7 +87,7 @@ def apply(
         if outcome.error is None:
             outcome = gate(context, desired, changed=outcome.changed)
         outcome.changed |= packages_were_lost or configuration_was_damaged
-        return finish(context, run, outcome, was_interrupted=pending is not None)
+        return finish_or_roll_back(context, run, outcome, was_interrupted=pending is not None)
 
 
 def _are_packages_lost(root: str) -> bool:

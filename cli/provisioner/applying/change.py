@@ -6,6 +6,7 @@ import io
 from contextlib import contextmanager
 
 from packager.api import activate
+from packager.base.debug_log import debug
 from packager.base.errors import PackagerError
 
 from provisioner.applying.outcome import CHANGE, StepOutcome
@@ -30,6 +31,8 @@ def change(context: ApplyContext, desired: DesiredState, run: Run) -> StepOutcom
     try:
         return StepOutcome(CHANGE, changed=_change(context, desired, run))
     except PackagerError as error:
+        code = error.exit_code
+        debug(lambda: f"change: failed with exit code {code}")
         return StepOutcome(CHANGE, changed=True, error=error)
 
 
@@ -53,6 +56,12 @@ def _change(context: ApplyContext, desired: DesiredState, run: Run) -> bool:
     required = {unit for each in desired.configuration.files for unit in each.restart}
     restarter.restart(run.record["restart"], required=required)
     units_repaired = repair_units(root, options.host, context.emit_observed)
+    debug(
+        lambda: (
+            f"change: activated {plan.changed}, packages or links repaired {repaired}, units "
+            f"repaired {units_repaired}, units restarted {restarter.has_restarted}"
+        )
+    )
     return plan.changed or repaired or units_repaired or restarter.has_restarted
 
 

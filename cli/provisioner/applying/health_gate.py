@@ -12,6 +12,7 @@ import os
 import time
 
 from packager.api import package_environment, translated
+from packager.base.debug_log import debug
 from packager.base.errors import DataError
 
 from provisioner.applying import health_conditions
@@ -48,6 +49,7 @@ def gate(context: ApplyContext, desired: DesiredState, *, changed: bool) -> Step
         conditions = health_conditions.conditions_of(
             context.root, health, packages, systemd=systemd
         )
+    debug(lambda: f"gate: {len(conditions)} conditions, {health.retries} retries")
     environment = {**os.environ, **package_environment(context.root, packages)}
     unmet = check_until_met(conditions, health, environment, context.emit)
     if not unmet:

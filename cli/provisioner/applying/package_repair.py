@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
+from packager.base.debug_log import debug
+
 from provisioner.base.failures import failure
 
 TYPE_CHECKING = False
@@ -29,6 +31,7 @@ def repair_packages_and_links(
     DataError if an archive has another tree than the package; PackagerError.
     """
     damaged, are_links_damaged = _find_damage(root, ids, quick=quick)
+    debug(lambda: f"repair: damaged packages {damaged}, damaged links {are_links_damaged}")
     if damaged:
         _repair_packages(root, damaged, open_archive, emit)
     renewed = None

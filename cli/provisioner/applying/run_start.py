@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from packager.api import acting_user, environment_variable
+from packager.base.debug_log import debug
 
 from provisioner.planning.configuration_changes import restarts_of_applied, units_to_restart
 from provisioner.runs import reader
@@ -44,6 +45,13 @@ def run_start(
     if pending is not None:
         restart.update(pending.record["restart"])
     active = context.active_generation()
+    before = _generation_to_restore(active, pending)
+    debug(
+        lambda: (
+            f"run: interrupted before: {pending.number if pending else None}; goes back to "
+            f"generation {before}; restarts {sorted(restart)}"
+        )
+    )
     return {
         "command": request.command,
         "profile": {"name": request.profile.name, "digest": request.digest},
@@ -55,7 +63,7 @@ def run_start(
         "configuration": configuration.package_id,
         "roles": list(desired.roles),
         "generation": {
-            "before": _generation_to_restore(active, pending),
+            "before": before,
             "found": active.number if active is not None else None,
             "after": None,
         },

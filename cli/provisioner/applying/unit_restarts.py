@@ -10,6 +10,7 @@ from packager.api import (
     systemctl_names,
     unknown_units,
 )
+from packager.base.debug_log import debug
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class UnitRestarter:
         if self._options.systemd:
             unknown = set(unknown_units([name for name in units if name not in required]))
             units = [name for name in units if name not in unknown]
+            debug(lambda: f"restart: {units}; started already {sorted(self._started)}")
         if not units:
             return
         if not self._options.systemd:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from packager.api import active_generation, translated
+from packager.base.debug_log import debug
 
 from provisioner.desired import package_selection
 from provisioner.desired.render_configuration import render_configuration
@@ -111,6 +112,13 @@ class DesiredStateResolver:
             secrets=self._secrets,
             key=self._key,
             facts=self._host_facts,
+        )
+        debug(
+            lambda: (
+                f"desired state: packages {selection.packages}, to be downloaded "
+                f"{[each.id for each in selection.missing]}, roles {list(roles)}, configuration "
+                f"{configuration.package_id}, rendered with facts {sorted(configuration.facts)}"
+            )
         )
         return DesiredState(
             self._profile,

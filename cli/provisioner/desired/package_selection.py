@@ -15,6 +15,7 @@ from packager.api import (
     split_id,
     translated,
 )
+from packager.base.debug_log import debug
 from packager.base.errors import Conflict, DataError, NotFound
 
 from provisioner.profile.model import CONFIG_SUFFIX
@@ -57,6 +58,7 @@ def select_packages(
     with translated(root):
         installed = dict(_installed(root))
     pinned = list(words) if upgrade else [_pin(word, active) for word in words]
+    debug(lambda: f"packages: requested {list(words)}, taken as {pinned}")
     if open_repositories is None:
         try:
             return PackageSelection(_resolve(words, pinned, installed, active), [])
@@ -70,6 +72,7 @@ def select_packages(
             return PackageSelection(resolve(pinned, installed, active), [])
         except (NotFound, Conflict):
             pass  # something has to be downloaded
+    debug(lambda: "packages: the store is not enough, or an upgrade: repositories are read")
     return _select_with_repositories(open_repositories(), words, pinned, installed, active)
 
 

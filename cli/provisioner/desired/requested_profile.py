@@ -5,6 +5,7 @@ The profile that is applied, byte for byte, need not be parsed again: its docume
 
 from __future__ import annotations
 
+from packager.base.debug_log import debug
 from packager.base.errors import NotFound, UsageError
 
 from provisioner.base import keyed_digest
@@ -51,14 +52,18 @@ def load_requested_profile(
         run = reader.pending_run(root) or reader.applied_run(root)
         if run is None:
             raise NotFound(f"no profile was applied to {root} yet; name one: a path, a URL, or -")
+        debug(lambda: f"profile: that of run {run.number}")
         return RequestedProfile(run.profile(), None, run)
     content = source.read_source(sources[0], sha256=sha256, options=options, emit=emit)
     key, applied = reader.digest_key(root), reader.applied_run(root)
     digest = keyed_digest.of_bytes(key, content) if key is not None else None
     if applied is not None and applied.profile_digest == digest:
+        number = applied.number
+        debug(lambda: f"profile: byte for byte that of run {number}, so it is not parsed")
         return RequestedProfile(applied.profile(), content, applied)
     from provisioner.profile.parser import parse
     from provisioner.profile.validation import validate
 
     place = source.display_name(sources[0])
+    debug(lambda: f"profile: {place} is parsed and validated")
     return RequestedProfile(validate(parse(content, place), place), content, None)

@@ -112,7 +112,7 @@ def test_the_document_has_what_the_list_has(machine: Machine) -> None:
     assert sorted(leaves(found)) == sorted([*names, "missing"])
     stable = host_facts.template_facts()
     assert sorted(leaves(stable)) == sorted(fact.name for fact in host_facts.FACTS if fact.stable)
-    assert "available" not in stable["memory"]
+    assert set(leaves({"memory": stable["memory"]})) == {"memory.total", "memory.swap"}
 
 
 def test_roles_and_active_set(machine: Machine) -> None:
@@ -257,7 +257,7 @@ def test_mounts(tmp_path: Path) -> None:
     assert list(found) == ["/", "/gone", "/home", "/with space\\040"]
     assert found["/gone"]["bytes"] is None
     assert found["/with space\\040"]["read_only"] is True
-    assert found["/"]["bytes"] > 0
+    assert (found["/"]["bytes"] or 0) > 0
 
 
 @pytest.mark.parametrize("content", ["", "MemTotal: much kB", "\0\xff", "MemTotal 3"])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.provisioner.debugged_host import DebuggedHost
 from tests.support.profile_host import UNIT, Host, configuration, profile, template
 from tests.support.repository_site import put, site
 
@@ -24,7 +25,7 @@ CHECK = "#!/bin/sh\nenv\ncat /proc/$$/cmdline /proc/$PPID/cmdline\nexit 1\n"
 
 @pytest.fixture
 def host(tmp_path: Path) -> Host:
-    host = Host(tmp_path)
+    host = DebuggedHost(tmp_path)
     host.add("web--1", {"units/web.service": UNIT, "check/tells": CHECK})
     (tmp_path / "filed").write_text(FILED + "\n")
     (tmp_path / "filed").chmod(0o600)

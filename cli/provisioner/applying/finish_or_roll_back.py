@@ -1,8 +1,9 @@
-"""The step `finish`: the run is ended, and the host rolled back if the outcome asks for it."""
+"""The last step of an apply: the run is ended, and the host rolled back if a step has failed."""
 
 from __future__ import annotations
 
 from packager.api import Request, activate
+from packager.base.debug_log import debug
 from packager.base.errors import PackagerError
 
 from provisioner.applying import outcome as endings
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from provisioner.runs.run import Run
 
 
-def finish(
+def finish_or_roll_back(
     context: ApplyContext, run: Run, outcome: StepOutcome, *, was_interrupted: bool
 ) -> ApplyResult:
     """End the run. was_interrupted: whether the run before was. Raises the error of the step that
@@ -31,6 +32,13 @@ def finish(
         active=active.number if active is not None else None,
         before=run.generation_before,
         was_interrupted=was_interrupted,
+    )
+    debug(
+        lambda: (
+            f"run {run.number}: {ending} (step {outcome.step}, on_failure "
+            f"{context.request.profile.on_failure}, active {active.number if active else None}, "
+            f"before {run.generation_before})"
+        )
     )
     if outcome.error is None:
         context.writer.finish(run, runs.APPLIED, None, applied=True)
