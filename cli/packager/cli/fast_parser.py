@@ -42,7 +42,7 @@ def _parse(
     first = _take_options(words, 0, program.options, option_words)
     command = None
     if first is not None and first < len(words):
-        command = next((c for c in program.commands if c.name == words[first]), None)
+        command = program.find(words[first])
     if first is None or command is None:
         return None
 

@@ -177,7 +177,9 @@ def test_a_tampered_index(world: World) -> None:
 
 @pytest.mark.parametrize("name", ["timestamp.json", "1.snapshot.json", "1.targets.json"])
 def test_tampered_metadata(world: World, name: str) -> None:
-    with world.refused("not signed with the trusted keys|metadata is inconsistent|the file is larger"):
+    with world.refused(
+        "not signed with the trusted keys|metadata is inconsistent|the file is larger"
+    ):
         world.edit(name, lambda signed: signed.update(expires="2099-01-01T00:00:00Z"))
 
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from provisioner.profile import pkgpanda_export
+from provisioner.pkgpanda.profile_export import profile_name
 
 from tests.support.provisioner_machine import Machine
 from tests.support.tar_archives import snapshot
@@ -214,7 +214,7 @@ def test_a_placeholder_that_is_not_bound(machine: Machine) -> None:
 
 def test_no_pkgpanda(machine: Machine) -> None:
     done = machine.run("import-pkgpanda", machine.top / "nothing")
-    assert (done.returncode, b"no pkgpanda" in done.stderr) == (66, True)
+    assert (done.returncode, b"not managed by pkgpanda" in done.stderr) == (66, True)
     for each in (machine.top / "mesosphere/active").iterdir():
         each.unlink()
     done = machine.run("import-pkgpanda", machine.top / "mesosphere")
@@ -232,4 +232,4 @@ def test_no_pkgpanda(machine: Machine) -> None:
     ],
 )
 def test_names(host: str, name: str) -> None:
-    assert pkgpanda_export.profile_name(host) == name
+    assert profile_name(host) == name

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import re
 
-from provisioner.base.optional_libraries import needed
-from provisioner.profile.parser import DEEPEST, Refused
+from provisioner.base.optional_libraries import required_library
+from provisioner.profile.syntax import MAX_DEPTH_LEVELS, SyntaxRefused, duplicate_key, too_deep
 
-with needed("profiles in YAML"):
+with required_library("profiles in YAML"):
     import yaml
     from yaml.events import (
         AliasEvent,
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 
 INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-NO_NUMBER = re.compile(r"[-+]?(\.inf|\.Inf|\.INF)|\.nan|\.NaN|\.NAN")
+NOT_FINITE = re.compile(r"[-+]?(\.inf|\.Inf|\.INF)|\.nan|\.NaN|\.NAN")
 NULLS = ("", "~", "null", "Null", "NULL")
 BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False}
 BOOLEANS["FALSE"] = False
-LONGEST_NUMBER = 400  # characters
+MAX_NUMBER_CHARACTERS = 400  # characters
 
 
 def parse(text: str) -> object:
-    """The document in `text`. Raises Refused."""
+    """The document in `text`. Raises SyntaxRefused."""
     loader = getattr(yaml, "CLoader", yaml.Loader)  # libyaml's parser is the faster one
     try:
         return _document(yaml.parse(text, Loader=loader))
@@ -50,36 +50,36 @@ def parse(text: str) -> object:
         words = re.sub(r"'[^']*'|\"[^\"]*\"", "…", error.problem or "it can't be read")
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         if "nesting depth" in words:  # libyaml reads ahead, and has a limit of its own
-            raise Refused(f"{where}it is nested more than {DEEPEST} levels deep") from None
-        raise Refused(f"{where}not YAML: {words}") from None
+            raise SyntaxRefused(f"{where}{too_deep()}") from None
+        raise SyntaxRefused(f"{where}not YAML: {words}") from None
     except yaml.YAMLError:
-        raise Refused("not YAML: it has a character that YAML does not allow") from None
+        raise SyntaxRefused("not YAML: it has a character that YAML does not allow") from None
 
 
-class _Open:
-    """A list or an object that has not ended yet; `key` is set while its value is awaited."""
+class _Collection:
+    """A list or an object that has not ended yet; `key` is set until its value comes."""
 
     def __init__(self, value: list[object] | dict[str, object]) -> None:
         self.value = value
         self.key: str | None = None
 
-    def take(self, value: object, line: str) -> None:
+    def add(self, value: object, line: str) -> None:
         if isinstance(self.value, list):
             self.value.append(value)
         elif self.key is not None:
             self.value[self.key] = value
             self.key = None
         elif not isinstance(value, str):
-            raise Refused(f"{line}: a key has to be a text: quote it")
+            raise SyntaxRefused(f"{line}: a key must be text: quote it")
         elif value in self.value:
-            raise Refused(f"{line}: the key {value[:80]!r} is there twice in one object")
+            raise SyntaxRefused(f"{line}: {duplicate_key(value)}")
         else:
             self.key = value
 
 
 def _document(events: Iterator[yaml.Event]) -> object:
     found: list[object] = []
-    top = _Open(found)
+    top = _Collection(found)
     stack = [top]
     documents = 0
     for event in events:
@@ -88,21 +88,21 @@ def _document(events: Iterator[yaml.Event]) -> object:
         if isinstance(event, DocumentStartEvent):
             documents += 1
             if documents > 1:
-                raise Refused(f"{line}: a second document begins; a profile is one")
+                raise SyntaxRefused(f"{line}: a second document begins; a profile is one document")
         elif isinstance(event, AliasEvent):
-            raise Refused(f"{line}: aliases are not taken: write out what is meant")
+            raise SyntaxRefused(f"{line}: aliases are refused: write out the value")
         elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):
             done = stack.pop()
-            stack[-1].take(done.value, line)
+            stack[-1].add(done.value, line)
         elif isinstance(event, (MappingStartEvent, SequenceStartEvent, ScalarEvent)):
             if event.tag is not None:
-                raise Refused(f"{line}: tags (!…) are not taken")
+                raise SyntaxRefused(f"{line}: tags (!…) are refused")
             if isinstance(event, ScalarEvent):
-                stack[-1].take(_scalar(event, line), line)
+                stack[-1].add(_scalar(event, line), line)
                 continue
-            if len(stack) > DEEPEST:
-                raise Refused(f"{line}: it is nested more than {DEEPEST} levels deep")
-            stack.append(_Open({} if isinstance(event, MappingStartEvent) else []))
+            if len(stack) > MAX_DEPTH_LEVELS:
+                raise SyntaxRefused(f"{line}: {too_deep()}")
+            stack.append(_Collection({} if isinstance(event, MappingStartEvent) else []))
     return found[0] if found else None
 
 
@@ -114,9 +114,9 @@ def _scalar(event: ScalarEvent, line: str) -> object:
         return None
     if text in BOOLEANS:
         return BOOLEANS[text]
-    if NO_NUMBER.fullmatch(text):
-        raise Refused(f"{line}: infinity and NaN are no numbers here")
-    if len(text) <= LONGEST_NUMBER:
+    if NOT_FINITE.fullmatch(text):
+        raise SyntaxRefused(f"{line}: infinity and NaN are not numbers of JSON")
+    if len(text) <= MAX_NUMBER_CHARACTERS:
         if INTEGER.fullmatch(text):
             return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
         if FLOAT.fullmatch(text):
