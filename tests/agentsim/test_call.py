@@ -195,6 +195,7 @@ CUT = [
 @pytest.mark.parametrize(("answer", "status"), CUT)
 def test_a_cut_answer(answer: bytes, status: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)  # for a program that ends without a connection
 
         def serve() -> None:
             client, _ = server.accept()
