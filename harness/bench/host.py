@@ -119,7 +119,7 @@ def simulator(directory: Path, text: str) -> Iterator[tuple[str, int]]:
 class _Client(asyncio.Protocol):
     """Sends a request, waits for its answer, sends the next, until none is left."""
 
-    REQUEST = b"GET /bench/true HTTP/1.1\r\nHost: bench\r\n\r\n"
+    REQUEST = b"GET /bench/true HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
     def __init__(self, left: list[int], done: asyncio.Future[None]) -> None:
         self._left = left

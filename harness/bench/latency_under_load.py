@@ -44,15 +44,15 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as directory:
             Path(directory).chmod(0o755)
             written = probe_files.write(Path(directory, "probes"), kind.python)
-            _forks(kind, Launch(written, guarded=False), arguments.requests)
+            _forks(kind, Launch(written), arguments.requests)
             with _idle_processes(arguments.processes):
-                launch = Launch(written, guarded=False)
+                launch = Launch(written)
                 _looks(kind, launch, arguments.requests, arguments.processes)
 
 
 def _forks(kind: Kind, launch: Launch, requests: int) -> None:
     with _started(kind, launch) as alone:
-        forking = Launch(launch.probes, guarded=False, forks=True)
+        forking = Launch(launch.probes, forks=True)
         with _started(kind, forking) as beside:
             _report(kind.name, "forks that execute nothing", *_in_turns(alone, beside, requests))
 

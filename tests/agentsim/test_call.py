@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from agentsim.client.command_outcome import Problem, exit_status
+from agentsim.client.command_outcome import CommandOutcome, exit_status
 
 from tests.conftest import Simulator
 from tests.support.shell_table import shell_table
@@ -206,10 +206,10 @@ def test_a_cut_answer(answer: bytes, status: int) -> None:
 
 
 def test_never_0_for_a_command_that_was_ended() -> None:
-    assert exit_status(Problem(200, reason="exit", exit_code=0)) == 0
-    assert exit_status(Problem(200, reason="timeout", exit_code=0)) == 75
-    assert exit_status(Problem(500, reason="output-limit", exit_code=0)) == 70
-    assert exit_status(Problem(200, reason="exit", exit_code=255)) == 255
-    assert exit_status(Problem(200, reason="signal", signal="SIG34")) == 162
-    assert exit_status(Problem(504)) == 75
-    assert exit_status(Problem(599)) == 70
+    assert exit_status(CommandOutcome(200, reason="exit", exit_code=0)) == 0
+    assert exit_status(CommandOutcome(200, reason="timeout", exit_code=0)) == 75
+    assert exit_status(CommandOutcome(500, reason="output-limit", exit_code=0)) == 70
+    assert exit_status(CommandOutcome(200, reason="exit", exit_code=255)) == 255
+    assert exit_status(CommandOutcome(200, reason="signal", signal="SIG34")) == 162
+    assert exit_status(CommandOutcome(504)) == 75
+    assert exit_status(CommandOutcome(599)) == 70

@@ -70,8 +70,8 @@ def attempt(text: bytes) -> Table | TableError:
         return parse(text, "t.json")
     except TableError as refused:
         error = refused
-    assert error.problems
-    assert all(p.code and p.reason and "\n" not in str(p) for p in error.problems)
+    assert error.mistakes
+    assert all(p.code and p.reason and "\n" not in str(p) for p in error.mistakes)
     return error
 
 

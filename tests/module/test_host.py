@@ -52,11 +52,11 @@ def check(*options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def until(condition: Callable[[], Any], what: str) -> Any:
+def until(condition: Callable[[], Any], what: str, limit: float = LIMIT) -> Any:
     """The first true value of `condition`."""
-    end = time.monotonic() + LIMIT
+    end = time.monotonic() + limit
     while not (value := condition()):
-        assert time.monotonic() < end, f"no {what} in {LIMIT:.0f} s"
+        assert time.monotonic() < end, f"no {what} in {limit:.0f} s"
         time.sleep(0.01)
     return value
 
@@ -330,7 +330,7 @@ def test_streams_of_clients_that_close_at_once_leave_no_memory(serve: Serve) -> 
     def ask(count: int) -> int:
         for _ in range(count):
             with socket.create_connection(("127.0.0.1", port)) as connection:
-                connection.sendall(b"GET /t/zeros HTTP/1.1\r\nHost: x\r\n\r\n")
+                connection.sendall(b"GET /t/zeros HTTP/1.1\r\nHost: localhost\r\n\r\n")
         until(lambda: not descendants(program.pid), "end of all commands")
         return resident(program.pid)
 
@@ -339,22 +339,23 @@ def test_streams_of_clients_that_close_at_once_leave_no_memory(serve: Serve) -> 
 
 
 def test_many_small_writes_to_a_client_that_does_not_read_cost_little(serve: Serve) -> None:
-    script = "import os, time\nfor _ in range(100_000): os.write(1, b'x'); time.sleep(0)"
+    script = "import os, time\nfor _ in range(60_000): os.write(1, b'x'); time.sleep(0)"
     route = {
         "path": "/small",
         "method": "GET",
         "argv": ["-c", script],
         "response": {"delivery": "stream"},
+        "timeout": 300,  # it takes a second, where nothing else runs
     }
     program, port = serve(table(command=[sys.executable], routes=[route]))
     before = resident(program.pid)
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", port))
-        connection.sendall(b"GET /t/small HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET /t/small HTTP/1.1\r\nHost: localhost\r\n\r\n")
         until(lambda: descendants(program.pid), "start")
-        until(lambda: not descendants(program.pid), "end")
-        assert resident(program.pid) - before < 2 * MIB
+        until(lambda: not descendants(program.pid), "end", limit=300)
+        assert resident(program.pid) - before < 3 * MIB // 2
 
 
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])

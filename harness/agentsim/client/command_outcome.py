@@ -1,6 +1,6 @@
 """What an answer says of its command, and the exit status that a caller makes of it.
 
-The reading side of `core/answer.py` and `core/record.py`: pure, and lenient towards answers of
+The reading side of `core/answer.py` and `core/exit_record.py`: pure, and lenient towards answers of
 agents that know nothing of the ABI.
 """
 
@@ -40,7 +40,7 @@ _BY_REASON: Final[Mapping[str, int]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class CommandOutcome:
     """How a command ended, or why there was none.
 
     Attributes:
@@ -65,7 +65,7 @@ class Problem:
     request_id: str = ""
 
 
-def problem(body: bytes) -> Problem | None:
+def problem(body: bytes) -> CommandOutcome | None:
     """The problem (RFC 9457) in an answer's body, None if there is none."""
     members = _object(body)
     if members is None or not isinstance(members.get("status"), int):
@@ -81,13 +81,13 @@ def is_record(line: bytes) -> bool:
     return _object(line) is not None
 
 
-def ending(record: bytes) -> Problem:
+def ending(record: bytes) -> CommandOutcome:
     """What an exit record says; `record` is a line that `is_record` took for one."""
     members = _object(record) or {}
     return _read(members, _text(members, "reason"), 200)
 
 
-def exit_status(end: Problem) -> int:
+def exit_status(end: CommandOutcome) -> int:
     """What a caller exits with: the command's own status, 128 + n for signal n, or of sysexits.h.
 
     Never 0 for a command that the host ended or for an error answer.
@@ -105,9 +105,9 @@ def exit_status(end: Problem) -> int:
     return _BY_REASON.get(end.reason) or _BY_STATUS.get(end.status, os.EX_SOFTWARE)
 
 
-def _read(members: Mapping[str, object], reason: str, status: int) -> Problem:
+def _read(members: Mapping[str, object], reason: str, status: int) -> CommandOutcome:
     seconds = members.get("seconds")
-    return Problem(
+    return CommandOutcome(
         status=status,
         reason=reason,
         title=_text(members, "title"),

@@ -69,7 +69,7 @@ def _of_table(path: str) -> list[Description]:
     except OSError as error:
         raise _Failed(EX_NOINPUT, f"{path}: can't be read: {error.strerror}") from None
     except TableError as error:
-        raise _Failed(EX_DATAERR, "\n".join(map(str, error.problems))) from None
+        raise _Failed(EX_DATAERR, "\n".join(map(str, error.mistakes))) from None
     return [describe(route) for route in table.routes]
 
 

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 
-from agentsim.client.command_outcome import Problem
+from agentsim.client.command_outcome import CommandOutcome
 from agentsim.core.status_names import SYSEXITS
 
 _RED, _GREEN, _BOLD, _DIM, _RESET = "\033[31m", "\033[32m", "\033[1m", "\033[2m", "\033[0m"
@@ -96,7 +96,7 @@ class Screen:
             text = f"{style}{text}{_RESET}"
         print(text, file=sys.stderr, flush=True)
 
-    def problem(self, said: Problem) -> None:
+    def problem(self, said: CommandOutcome) -> None:
         """An error answer: what went wrong, in its own words, and in the command's."""
         self.say(f"{said.status}: {said.title}" if said.title else f"status {said.status}")
         if said.detail:
@@ -104,7 +104,7 @@ class Screen:
         self._stderr(said.stderr)
         self._request(said)
 
-    def ending(self, end: Problem) -> None:
+    def ending(self, end: CommandOutcome) -> None:
         """How the command of a stream ended; silent on success where no person looks."""
         good = end.exit_code == 0 and end.reason in ("", "exit")
         if good and not self.raw:
@@ -126,7 +126,7 @@ class Screen:
         for line in text.splitlines():
             self.say(f"  | {line}", "")
 
-    def _request(self, end: Problem) -> None:
+    def _request(self, end: CommandOutcome) -> None:
         if end.request_id:
             self.say(f"request {end.request_id}", _DIM)
 
@@ -150,5 +150,5 @@ def _value(value: object) -> str:
     return tame(json.dumps(value, ensure_ascii=False))
 
 
-def _seconds(end: Problem) -> str:
+def _seconds(end: CommandOutcome) -> str:
     return "" if end.seconds is None else f" after {end.seconds:.3f} s"

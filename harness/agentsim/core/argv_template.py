@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from agentsim.core.parameters import Parameter, is_option_name
-from agentsim.core.table_errors import Findings, member
+from agentsim.core.table_errors import member
+from agentsim.core.table_reader import TableReader
 from agentsim.core.value_types import Boolean
 
 END_OF_OPTIONS: Final = "--"
@@ -39,7 +40,7 @@ Element = Literal | Value
 
 
 def read_argv(
-    findings: Findings,
+    reader: TableReader,
     place: str,
     value: object,
     parameters: Mapping[str, Parameter],
@@ -50,7 +51,7 @@ def read_argv(
     `declared` has the names of all parameters, `parameters` those without mistakes of their own;
     None if nobody can tell which are declared.
     """
-    items = findings.sequence(place, value, 0, 1024)
+    items = reader.sequence(place, value, 0, 1024)
     if items is None:
         return ()
     elements: list[Element] = []
@@ -58,7 +59,7 @@ def read_argv(
     guarded = False
     for index, item in enumerate(items):
         inner = member(place, index)
-        text = findings.string(inner, item)
+        text = reader.string(inner, item)
         if text is None:
             continue
         if "{" not in text and "}" not in text:
@@ -67,7 +68,7 @@ def read_argv(
             continue
         split = _split(text)
         if split is None:
-            findings.add(
+            reader.add(
                 inner,
                 "template",
                 "this must be a literal without braces, {name}, or --option={name}",
@@ -75,16 +76,16 @@ def read_argv(
             continue
         prefix, name = split
         if declared is not None and name not in declared:
-            findings.add(inner, "undeclared-parameter", f'no parameter "{name}" is declared')
+            reader.add(inner, "undeclared-parameter", f'no parameter "{name}" is declared')
             continue
         used.add(name)
         elements.append(Value(prefix.encode("ascii"), name))
         if name in parameters:
-            _check_position(findings, inner, prefix, parameters[name], guarded)
+            _check_position(reader, inner, prefix, parameters[name], guarded)
     parent = place.rpartition("/")[0]
     for name in declared or ():
         if name not in used:
-            findings.add(
+            reader.add(
                 member(member(parent, "parameters"), name),
                 "unused-parameter",
                 f"argv does not use it; add {{{name}}} there or remove it here",
@@ -106,22 +107,22 @@ def _split(text: str) -> tuple[str, str] | None:
 
 
 def _check_position(
-    findings: Findings, place: str, prefix: str, parameter: Parameter, guarded: bool
+    reader: TableReader, place: str, prefix: str, parameter: Parameter, guarded: bool
 ) -> None:
     name = parameter.name
     if isinstance(parameter.type, Boolean):
         if prefix:
-            findings.add(
+            reader.add(
                 place, "boolean-value", f"a boolean has no value to write; use {{{name}}} alone"
             )
         elif guarded:
-            findings.add(
+            reader.add(
                 place, "after-end-of-options", "after -- a flag is no option; move it before --"
             )
     elif prefix and guarded:
-        findings.add(place, "after-end-of-options", "after -- this is no option; move it before --")
+        reader.add(place, "after-end-of-options", "after -- this is no option; move it before --")
     elif not prefix and not guarded:
-        findings.add(
+        reader.add(
             place,
             "unguarded-value",
             f'a value here could become an option; put "--" before it, or --option={{{name}}}',

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from agentsim.core.table_errors import MAX_INTEGER, Findings, member
+from agentsim.core.table_errors import member
+from agentsim.core.table_reader import MAX_INTEGER, TableReader
 from agentsim.core.value_types import Boolean, Enum, Integer, List, Scalar, String, Type
 
 MAX_LENGTH: Final = 65535
@@ -42,35 +43,35 @@ class Parameter:
 
 
 def read_parameters(
-    findings: Findings, place: str, declared: Mapping[str, object]
+    reader: TableReader, place: str, declared: Mapping[str, object]
 ) -> dict[str, Parameter]:
     """The declarations in the object at `place`; a broken one is reported and left out."""
     result = {}
     for name, declaration in declared.items():
         inner = member(place, name)
         if name == TIMEOUT:
-            findings.add(inner, "reserved", f'every route has a parameter "{TIMEOUT}" of its own')
+            reader.add(inner, "reserved", f'every route has a parameter "{TIMEOUT}" of its own')
         elif not _is_name(name):
-            findings.add(
+            reader.add(
                 inner,
                 "value",
                 "a parameter's name is a letter, then up to 63 letters, digits, _ or -",
             )
-        elif (parameter := _read_parameter(findings, inner, name, declaration)) is not None:
+        elif (parameter := _read_parameter(reader, inner, name, declaration)) is not None:
             result[name] = parameter
     in_path = [name for name, parameter in result.items() if parameter.source == "path"]
     for name in sorted(in_path)[1:]:
-        findings.add(
+        reader.add(
             member(member(place, name), "in"), "conflict", "only one parameter can be the path"
         )
     return result
 
 
-def read_help(findings: Findings, place: str, declaration: Mapping[str, object]) -> str:
+def read_help(reader: TableReader, place: str, declaration: Mapping[str, object]) -> str:
     """The field `help` of the object at `place`, empty if there is none."""
-    text = findings.string(member(place, "help"), declaration.get("help", "")) or ""
+    text = reader.string(member(place, "help"), declaration.get("help", "")) or ""
     if len(text.encode("utf-8")) > MAX_HELP or any(c < " " or c == "\x7f" for c in text):
-        findings.add(member(place, "help"), "value", f"help is one line, {MAX_HELP} bytes at most")
+        reader.add(member(place, "help"), "value", f"help is one line, {MAX_HELP} bytes at most")
     return text
 
 
@@ -78,16 +79,16 @@ def _is_name(name: str) -> bool:
     return 0 < len(name) <= 64 and name[0] in _LETTERS and _NAME.issuperset(name)
 
 
-def _read_parameter(findings: Findings, place: str, name: str, value: object) -> Parameter | None:
-    declaration = findings.mapping(place, value, required=("type",))
+def _read_parameter(reader: TableReader, place: str, name: str, value: object) -> Parameter | None:
+    declaration = reader.mapping(place, value, required=("type",))
     if declaration is None or "type" not in declaration:
         return None
-    before = len(findings.problems)
-    type_ = _read_type(findings, place, declaration, ("in", "required", "help"))
-    source = findings.choice(member(place, "in"), declaration.get("in", "query"), ("query", "path"))
-    required = findings.boolean(member(place, "required"), declaration.get("required", False))
-    text = read_help(findings, place, declaration)
-    if len(findings.problems) > before:
+    before = len(reader.mistakes)
+    type_ = _read_type(reader, place, declaration, ("in", "required", "help"))
+    source = reader.choice(member(place, "in"), declaration.get("in", "query"), ("query", "path"))
+    required = reader.boolean(member(place, "required"), declaration.get("required", False))
+    text = read_help(reader, place, declaration)
+    if len(reader.mistakes) > before:
         return None
     assert type_ is not None
     assert source is not None
@@ -95,30 +96,30 @@ def _read_parameter(findings: Findings, place: str, name: str, value: object) ->
 
 
 def _read_type(
-    findings: Findings, place: str, declaration: dict[str, object], common: tuple[str, ...]
+    reader: TableReader, place: str, declaration: dict[str, object], common: tuple[str, ...]
 ) -> Type | None:
-    kind = findings.choice(member(place, "type"), declaration["type"], tuple(_OWN_FIELDS))
+    kind = reader.choice(member(place, "type"), declaration["type"], tuple(_OWN_FIELDS))
     if kind is None:
         return None
-    findings.mapping(place, declaration, known=("type", *common, *_OWN_FIELDS[kind]))
+    reader.mapping(place, declaration, known=("type", *common, *_OWN_FIELDS[kind]))
     match kind:
         case "boolean":
-            return _read_boolean(findings, place, declaration)
+            return _read_boolean(reader, place, declaration)
         case "list":
-            return _read_list(findings, place, declaration)
+            return _read_list(reader, place, declaration)
         case _:
-            return _read_scalar(findings, place, declaration, kind)
+            return _read_scalar(reader, place, declaration, kind)
 
 
 def _read_scalar(
-    findings: Findings, place: str, declaration: dict[str, object], kind: str
+    reader: TableReader, place: str, declaration: dict[str, object], kind: str
 ) -> Scalar | None:
     match kind:
         case "string":
-            return _read_string(findings, place, declaration)
+            return _read_string(reader, place, declaration)
         case "integer":
             minimum, maximum = _read_bounds(
-                findings,
+                reader,
                 place,
                 declaration,
                 names=("minimum", "maximum"),
@@ -128,11 +129,11 @@ def _read_scalar(
             )
             return Integer(minimum, maximum)
         case _:
-            return _read_enum(findings, place, declaration)
+            return _read_enum(reader, place, declaration)
 
 
 def _read_bounds(
-    findings: Findings,
+    reader: TableReader,
     place: str,
     declaration: Mapping[str, object],
     *,
@@ -145,20 +146,20 @@ def _read_bounds(
     found = []
     for name, default in zip(names, defaults, strict=True):
         inner = member(place, name)
-        value = findings.integer(inner, declaration.get(name, default), least, most)
+        value = reader.integer(inner, declaration.get(name, default), least, most)
         found.append(default if value is None else value)
     low, high = found
     if low > high:
         name = names[0] if names[0] in declaration else names[1]
-        findings.add(
+        reader.add(
             member(place, name), "conflict", f"{names[0]} is {low}, more than {names[1]}, {high}"
         )
     return low, high
 
 
-def _read_string(findings: Findings, place: str, declaration: Mapping[str, object]) -> String:
+def _read_string(reader: TableReader, place: str, declaration: Mapping[str, object]) -> String:
     minimum, maximum = _read_bounds(
-        findings,
+        reader,
         place,
         declaration,
         names=("min_length", "max_length"),
@@ -167,37 +168,35 @@ def _read_string(findings: Findings, place: str, declaration: Mapping[str, objec
         most=MAX_LENGTH,
     )
     characters = _read_characters(
-        findings, member(place, "characters"), declaration.get("characters", "text")
+        reader, member(place, "characters"), declaration.get("characters", "text")
     )
     prefixes = []
     if "prefixes" in declaration:
         inner = member(place, "prefixes")
-        for index, item in enumerate(
-            findings.sequence(inner, declaration["prefixes"], 1, 64) or ()
-        ):
-            text = findings.string(member(inner, index), item)
+        for index, item in enumerate(reader.sequence(inner, declaration["prefixes"], 1, 64) or ()):
+            text = reader.string(member(inner, index), item)
             if text == "":
-                findings.add(
+                reader.add(
                     member(inner, index), "value", "every value starts with nothing; leave it out"
                 )
             prefixes.append((text or "").encode("utf-8"))
     return String(minimum, maximum, characters, tuple(prefixes))
 
 
-def _read_characters(findings: Findings, place: str, value: object) -> str | bytes:
+def _read_characters(reader: TableReader, place: str, value: object) -> str | bytes:
     if isinstance(value, str):
-        name = findings.choice(place, value, _CLASSES)
+        name = reader.choice(place, value, _CLASSES)
         return _PRINTABLE if name == "ascii" else name or "text"
     if not isinstance(value, list):
-        findings.add(place, "type", 'this must be text, ascii, any, or a list such as ["a-z"]')
+        reader.add(place, "type", 'this must be text, ascii, any, or a list such as ["a-z"]')
         return "text"
     allowed: set[int] = set()
-    for index, item in enumerate(findings.sequence(place, value, 1, 128) or ()):
-        text = findings.string(member(place, index), item)
+    for index, item in enumerate(reader.sequence(place, value, 1, 128) or ()):
+        text = reader.string(member(place, index), item)
         if text is None:
             continue
         if not text or any(not " " <= character <= "~" for character in text):
-            findings.add(
+            reader.add(
                 member(place, index), "value", "one or more printable ASCII characters, or a-z"
             )
         elif len(text) == 3 and text[1] == "-" and text[0] <= text[2]:
@@ -208,17 +207,17 @@ def _read_characters(findings: Findings, place: str, value: object) -> str | byt
 
 
 def _read_boolean(
-    findings: Findings, place: str, declaration: Mapping[str, object]
+    reader: TableReader, place: str, declaration: Mapping[str, object]
 ) -> Boolean | None:
     if "flag" not in declaration:
-        findings.add(place, "missing-field", 'a boolean needs the field "flag", such as "--force"')
+        reader.add(place, "missing-field", 'a boolean needs the field "flag", such as "--force"')
         return None
     inner = member(place, "flag")
-    text = findings.string(inner, declaration["flag"])
+    text = reader.string(inner, declaration["flag"])
     if text is None:
         return None
     if not is_flag(text):
-        findings.add(inner, "value", "a flag is -x, or -- and lower-case letters, digits and -")
+        reader.add(inner, "value", "a flag is -x, or -- and lower-case letters, digits and -")
         return None
     return Boolean(text.encode("ascii"))
 
@@ -239,25 +238,25 @@ def is_option_name(text: str) -> bool:
     )
 
 
-def _read_enum(findings: Findings, place: str, declaration: Mapping[str, object]) -> Enum | None:
+def _read_enum(reader: TableReader, place: str, declaration: Mapping[str, object]) -> Enum | None:
     if "values" not in declaration:
-        findings.add(place, "missing-field", 'an enum needs the field "values", a list of strings')
+        reader.add(place, "missing-field", 'an enum needs the field "values", a list of strings')
         return None
     inner = member(place, "values")
     values: list[bytes] = []
-    for index, item in enumerate(findings.sequence(inner, declaration["values"], 1, 1024) or ()):
-        text = findings.string(member(inner, index), item)
+    for index, item in enumerate(reader.sequence(inner, declaration["values"], 1, 1024) or ()):
+        text = reader.string(member(inner, index), item)
         if text is None:
             continue
         if text.encode("utf-8") in values:
-            findings.add(member(inner, index), "duplicate-value", "this value is there twice")
+            reader.add(member(inner, index), "duplicate-value", "this value is there twice")
         values.append(text.encode("utf-8"))
     return Enum(tuple(values))
 
 
-def _read_list(findings: Findings, place: str, declaration: Mapping[str, object]) -> List | None:
+def _read_list(reader: TableReader, place: str, declaration: Mapping[str, object]) -> List | None:
     minimum, maximum = _read_bounds(
-        findings,
+        reader,
         place,
         declaration,
         names=("min_items", "max_items"),
@@ -266,21 +265,21 @@ def _read_list(findings: Findings, place: str, declaration: Mapping[str, object]
         most=MAX_ITEMS,
     )
     if "items" not in declaration:
-        findings.add(place, "missing-field", 'a list needs the field "items", the type of each')
+        reader.add(place, "missing-field", 'a list needs the field "items", the type of each')
         return None
     inner = member(place, "items")
-    items = findings.mapping(inner, declaration["items"], required=("type",))
+    items = reader.mapping(inner, declaration["items"], required=("type",))
     if items is None or "type" not in items:
         return None
-    kind = findings.choice(member(inner, "type"), items["type"], _SCALARS)
+    kind = reader.choice(member(inner, "type"), items["type"], _SCALARS)
     if kind is None:
         return None
-    findings.mapping(inner, items, known=("type", *_OWN_FIELDS[kind]))
-    scalar = _read_scalar(findings, inner, items, kind)
+    reader.mapping(inner, items, known=("type", *_OWN_FIELDS[kind]))
+    scalar = _read_scalar(reader, inner, items, kind)
     if isinstance(scalar, Enum):
         for index, choice in enumerate(scalar.values):
             if b"," in choice:
-                findings.add(
+                reader.add(
                     member(member(inner, "values"), index),
                     "value",
                     "a comma separates the items of a list; none can hold one",

@@ -10,7 +10,8 @@ from agentsim.core.argv_template import Element, read_argv
 from agentsim.core.parameters import Parameter, read_help, read_parameters
 from agentsim.core.route_policy import POLICY_FIELDS, Fields, Policy, read_policy, resolve
 from agentsim.core.status_names import METHODS
-from agentsim.core.table_errors import Findings, member
+from agentsim.core.table_errors import member
+from agentsim.core.table_reader import TableReader
 
 MAX_PATH: Final = 1024
 
@@ -39,8 +40,8 @@ class Route(Policy):
 class RouteReader:
     """Reads the routes of one table, in order; knows what the earlier ones have taken."""
 
-    def __init__(self, findings: Findings, process: str, defaults: Fields) -> None:
-        self.findings = findings
+    def __init__(self, reader: TableReader, process: str, defaults: Fields) -> None:
+        self.reader = reader
         self.process = process
         self.defaults = defaults
         self.methods: dict[tuple[str, str], int] = {}
@@ -48,9 +49,9 @@ class RouteReader:
 
     def read(self, index: int, value: object) -> Route | None:
         """Route number `index`, or None if it has a mistake."""
-        findings = self.findings
+        reader = self.reader
         place = f"/routes/{index}"
-        item = findings.mapping(
+        item = reader.mapping(
             place,
             value,
             known=("path", "method", "argv", "parameters", "help", *POLICY_FIELDS),
@@ -58,20 +59,20 @@ class RouteReader:
         )
         if item is None:
             return None
-        before = len(findings.problems)
-        path = _read_path(findings, f"{place}/path", item["path"]) if "path" in item else ""
+        before = len(reader.mistakes)
+        path = _read_path(reader, f"{place}/path", item["path"]) if "path" in item else ""
         methods: tuple[str, ...] = ()
         if "method" in item:
-            methods = _read_methods(findings, f"{place}/method", item["method"])
-        declared = findings.mapping(f"{place}/parameters", item.get("parameters", {}))
-        parameters = read_parameters(findings, f"{place}/parameters", declared or {})
+            methods = _read_methods(reader, f"{place}/method", item["method"])
+        declared = reader.mapping(f"{place}/parameters", item.get("parameters", {}))
+        parameters = read_parameters(reader, f"{place}/parameters", declared or {})
         argv: tuple[Element, ...] = ()
         if "argv" in item:
-            argv = read_argv(findings, f"{place}/argv", item["argv"], parameters, declared)
-        policy = resolve(findings, place, self.defaults, read_policy(findings, place, item))
-        text = read_help(findings, place, item)
+            argv = read_argv(reader, f"{place}/argv", item["argv"], parameters, declared)
+        policy = resolve(reader, place, self.defaults, read_policy(reader, place, item))
+        text = read_help(reader, place, item)
         self._take(index, path, methods, policy.realm)
-        if len(findings.problems) > before:
+        if len(reader.mistakes) > before:
             return None
         return Route(
             process=self.process,
@@ -97,7 +98,7 @@ class RouteReader:
         ]
         if taken:
             method, earlier = taken[0]
-            self.findings.add(
+            self.reader.add(
                 place,
                 "duplicate-route",
                 f"{method} {path} is route {earlier} already; remove one of them",
@@ -105,20 +106,20 @@ class RouteReader:
         earlier, known = self.realms.setdefault(path, (index, realm))
         if known != realm:
             # libprocess authenticates by path, before it looks at the method.
-            self.findings.add(
+            self.reader.add(
                 place,
                 "conflict",
                 f"route {earlier} has the same path in another realm; a path has one realm",
             )
 
 
-def _read_path(findings: Findings, place: str, value: object) -> str:
-    path = findings.string(place, value)
+def _read_path(reader: TableReader, place: str, value: object) -> str:
+    path = reader.string(place, value)
     if path is None:
         return ""
     first, *segments = path.split("/")
     if first or not segments or not all(map(_is_segment, segments)) or len(path) > MAX_PATH:
-        findings.add(
+        reader.add(
             place,
             "value",
             'a path is "/" and a segment, once or more often; segments have letters, digits, '
@@ -133,28 +134,28 @@ def _is_segment(text: str) -> bool:
     return text not in ("", ".") and not text.startswith("..") and _SEGMENT.issuperset(text)
 
 
-def _read_methods(findings: Findings, place: str, value: object) -> tuple[str, ...]:
+def _read_methods(reader: TableReader, place: str, value: object) -> tuple[str, ...]:
     if isinstance(value, str):
-        return _read_method(findings, place, value)
+        return _read_method(reader, place, value)
     if not isinstance(value, list):
-        findings.add(place, "type", 'this must be a method such as "GET", or a list of them')
+        reader.add(place, "type", 'this must be a method such as "GET", or a list of them')
         return ()
     methods: list[str] = []
-    for index, item in enumerate(findings.sequence(place, value, 1, len(METHODS)) or ()):
+    for index, item in enumerate(reader.sequence(place, value, 1, len(METHODS)) or ()):
         inner = member(place, index)
-        for method in _read_method(findings, inner, item):
+        for method in _read_method(reader, inner, item):
             if method in methods:
-                findings.add(inner, "duplicate-value", "this method is there twice")
+                reader.add(inner, "duplicate-value", "this method is there twice")
             else:
                 methods.append(method)
     return tuple(methods)
 
 
-def _read_method(findings: Findings, place: str, value: object) -> tuple[str, ...]:
-    method = findings.string(place, value)
+def _read_method(reader: TableReader, place: str, value: object) -> tuple[str, ...]:
+    method = reader.string(place, value)
     if method is None:
         return ()
     if method not in METHODS:
-        findings.add(place, "value", f'"{method[:20]}" is no method that libprocess routes')
+        reader.add(place, "value", f'"{method[:20]}" is no method that libprocess routes')
         return ()
     return (method,)

@@ -11,13 +11,17 @@ from dataclasses import dataclass
 from typing import Final, TypedDict, cast
 
 from agentsim.core.status_names import REASON_PHRASES
-from agentsim.core.table_errors import MAX_INTEGER, Findings, fields, member
+from agentsim.core.table_errors import member
+from agentsim.core.table_reader import MAX_INTEGER, TableReader, fields
 
 MIB: Final = 1 << 20
 GIB: Final = 1 << 30
 MAX_TIMEOUT: Final = 86_400
 # libprocess queues a stream for a slow reader without bound, so its total is what must be bounded.
 MAX_STREAM_BYTES: Final = GIB
+
+MAX_PRINCIPALS: Final = 1000
+MAX_PRINCIPAL_BYTES: Final = 255
 
 NDJSON: Final = "application/x-ndjson"
 _TOKEN: Final = frozenset(
@@ -37,6 +41,7 @@ POLICY_FIELDS: Final = (
     "limits",
     "working_directory",
     "realm",
+    "principals",
     "statuses",
 )
 # name -> least and greatest value
@@ -90,6 +95,7 @@ class Fields(TypedDict, total=False):
     limits: dict[str, int]
     working_directory: str
     realm: str | None
+    principals: tuple[str, ...]
     statuses: dict[int, int]
 
 
@@ -112,10 +118,11 @@ class Policy:
     limits: Limits
     working_directory: str
     realm: str | None
+    principals: tuple[str, ...]
     statuses: Mapping[int, int]
 
 
-def read_policy(findings: Findings, place: str, value: Mapping[str, object]) -> Fields:
+def read_policy(reader: TableReader, place: str, value: Mapping[str, object]) -> Fields:
     """The policy fields among those of the object at `place`; a broken one is left out."""
     found: dict[str, object] = {}
 
@@ -127,35 +134,37 @@ def read_policy(findings: Findings, place: str, value: Mapping[str, object]) -> 
         inner = member(place, name)
         match name:
             case "stdin":
-                keep(name, findings.choice(inner, item, ("none", "body")))
+                keep(name, reader.choice(inner, item, ("none", "body")))
             case "disconnect":
-                keep(name, findings.choice(inner, item, ("kill", "finish")))
+                keep(name, reader.choice(inner, item, ("kill", "finish")))
             case "max_body":
-                keep(name, findings.integer(inner, item, 0, MAX_INTEGER))
+                keep(name, reader.integer(inner, item, 0, MAX_INTEGER))
             case "concurrency":
-                keep(name, findings.integer(inner, item, 1, 10_000))
+                keep(name, reader.integer(inner, item, 1, 10_000))
             case "timeout":
-                keep(name, findings.seconds(inner, item, MAX_TIMEOUT))
+                keep(name, reader.seconds(inner, item, MAX_TIMEOUT))
             case "grace":
-                keep(name, findings.seconds(inner, item, 3600, zero=True))
+                keep(name, reader.seconds(inner, item, 3600, zero=True))
             case "idle_timeout":
-                found[name] = None if item is None else findings.seconds(inner, item, MAX_TIMEOUT)
+                found[name] = None if item is None else reader.seconds(inner, item, MAX_TIMEOUT)
             case "realm":
-                found[name] = None if item is None else _read_realm(findings, inner, item)
+                found[name] = None if item is None else _read_realm(reader, inner, item)
+            case "principals":
+                found[name] = () if item is None else _read_principals(reader, inner, item)
             case "working_directory":
-                keep(name, _read_directory(findings, inner, item))
+                keep(name, _read_directory(reader, inner, item))
             case "response":
-                found |= _read_response(findings, inner, item)
+                found |= _read_response(reader, inner, item)
             case "queue":
-                found |= _read_queue(findings, inner, item)
+                found |= _read_queue(reader, inner, item)
             case "limits":
-                found[name] = _read_limits(findings, inner, item)
+                found[name] = _read_limits(reader, inner, item)
             case _:
-                found[name] = _read_statuses(findings, inner, item)
+                found[name] = _read_statuses(reader, inner, item)
     return cast(Fields, found)
 
 
-def resolve(findings: Findings, place: str, defaults: Fields, own: Fields) -> Policy:
+def resolve(reader: TableReader, place: str, defaults: Fields, own: Fields) -> Policy:
     """The policy of the route at `place`: its own fields over the defaults over the built-in."""
     merged: Fields = {**defaults, **own}
     delivery = merged.get("delivery", "whole")
@@ -164,13 +173,11 @@ def resolve(findings: Findings, place: str, defaults: Fields, own: Fields) -> Po
     type_ = merged.get("type", NDJSON if streams else "application/json")
     max_bytes = merged.get("max_bytes", 16 * MIB if streams else GIB)
     if streams and type_ != NDJSON:
-        findings.add(
-            place, "conflict", f"a stream ends with an exit record, so its type is {NDJSON}"
-        )
+        reader.add(place, "conflict", f"a stream ends with an exit record, so its type is {NDJSON}")
     if streams and max_bytes > MAX_STREAM_BYTES:
-        findings.add(place, "conflict", f"a stream has at most {MAX_STREAM_BYTES} bytes")
+        reader.add(place, "conflict", f"a stream has at most {MAX_STREAM_BYTES} bytes")
     if stdin == "none" and own.get("max_body", 0) > 0:
-        findings.add(
+        reader.add(
             member(place, "max_body"), "conflict", 'a body is taken only with "stdin": "body"'
         )
     return Policy(
@@ -189,52 +196,69 @@ def resolve(findings: Findings, place: str, defaults: Fields, own: Fields) -> Po
         limits=Limits(**{**defaults.get("limits", {}), **own.get("limits", {})}),
         working_directory=merged.get("working_directory", "/"),
         realm=merged.get("realm"),
+        principals=merged.get("principals", ()),
         statuses={**defaults.get("statuses", {}), **own.get("statuses", {})},
     )
 
 
-def _read_realm(findings: Findings, place: str, value: object) -> str | None:
-    realm = findings.string(place, value)
+def _read_realm(reader: TableReader, place: str, value: object) -> str | None:
+    realm = reader.string(place, value)
     if realm is not None and not _fits(realm, 255, '"\\'):
-        findings.add(
+        reader.add(
             place, "value", 'a realm has 1 to 255 printable ASCII characters, without " and \\'
         )
         return None
     return realm
 
 
+def _read_principals(reader: TableReader, place: str, value: object) -> tuple[str, ...]:
+    principals: list[str] = []
+    for index, item in enumerate(reader.sequence(place, value, 1, MAX_PRINCIPALS) or ()):
+        inner = member(place, index)
+        name = reader.string(inner, item)
+        if name is None:
+            continue
+        if not 0 < len(name.encode()) <= MAX_PRINCIPAL_BYTES:
+            reader.add(inner, "value", f"a principal has 1 to {MAX_PRINCIPAL_BYTES} bytes")
+        elif name in principals:
+            reader.add(inner, "duplicate-value", "this principal is there twice")
+        else:
+            principals.append(name)
+    return tuple(principals)
+
+
 def _fits(text: str, length: int, without: str) -> bool:
     return 0 < len(text) <= length and all(" " <= c <= "~" and c not in without for c in text)
 
 
-def _read_directory(findings: Findings, place: str, value: object) -> str | None:
-    directory = findings.string(place, value)
+def _read_directory(reader: TableReader, place: str, value: object) -> str | None:
+    directory = reader.string(place, value)
     if directory is not None and not directory.startswith("/"):
-        findings.add(place, "value", "the working directory is an absolute path, such as /")
+        reader.add(place, "value", "the working directory is an absolute path, such as /")
         return None
     return directory
 
 
-def _read_response(findings: Findings, place: str, value: object) -> dict[str, object]:
+def _read_response(reader: TableReader, place: str, value: object) -> dict[str, object]:
     found: dict[str, object] = {}
-    response = findings.mapping(place, value, known=("type", "delivery", "max_bytes")) or {}
+    response = reader.mapping(place, value, known=("type", "delivery", "max_bytes")) or {}
     for name, item in fields(response, "type", "delivery", "max_bytes"):
         inner = member(place, name)
         match name:
             case "type":
-                read: object = _read_media_type(findings, inner, item)
+                read: object = _read_media_type(reader, inner, item)
             case "delivery":
-                read = findings.choice(inner, item, ("whole", "stream"))
+                read = reader.choice(inner, item, ("whole", "stream"))
             case _:
-                read = findings.integer(inner, item, 1, MAX_INTEGER)
+                read = reader.integer(inner, item, 1, MAX_INTEGER)
         if read is not None:
             found[name] = read
     return found
 
 
-def _read_media_type(findings: Findings, place: str, value: object) -> str | None:
+def _read_media_type(reader: TableReader, place: str, value: object) -> str | None:
     """type/subtype, then parameters as `; name=token` (RFC 9110, 8.3.1), the blank optional."""
-    text = findings.string(place, value)
+    text = reader.string(place, value)
     if text is None:
         return None
     essence, *parameters = text.replace("; ", ";").split(";")
@@ -247,41 +271,41 @@ def _read_media_type(findings: Findings, place: str, value: object) -> str | Non
         or not all(token and _TOKEN.issuperset(token) for token in tokens)
         or len(text) > 255
     ):
-        findings.add(
+        reader.add(
             place, "value", "a media type such as application/json or text/plain; charset=utf-8"
         )
         return None
     return text
 
 
-def _read_queue(findings: Findings, place: str, value: object) -> dict[str, object]:
+def _read_queue(reader: TableReader, place: str, value: object) -> dict[str, object]:
     found: dict[str, object] = {}
-    queue = findings.mapping(place, value, known=("length", "seconds")) or {}
+    queue = reader.mapping(place, value, known=("length", "seconds")) or {}
     if "length" in queue:
-        length = findings.integer(member(place, "length"), queue["length"], 0, 100_000)
+        length = reader.integer(member(place, "length"), queue["length"], 0, 100_000)
         if length is not None:
             found["queue_length"] = length
     if "seconds" in queue:
-        seconds = findings.seconds(member(place, "seconds"), queue["seconds"], 3600)
+        seconds = reader.seconds(member(place, "seconds"), queue["seconds"], 3600)
         if seconds is not None:
             found["queue_seconds"] = seconds
     return found
 
 
-def _read_limits(findings: Findings, place: str, value: object) -> dict[str, int]:
+def _read_limits(reader: TableReader, place: str, value: object) -> dict[str, int]:
     found: dict[str, int] = {}
-    limits = findings.mapping(place, value, known=(*_LIMITS, "umask")) or {}
+    limits = reader.mapping(place, value, known=(*_LIMITS, "umask")) or {}
     for name, item in fields(limits, *_LIMITS):
-        number = findings.integer(member(place, name), item, *_LIMITS[name])
+        number = reader.integer(member(place, name), item, *_LIMITS[name])
         if number is not None:
             found[name] = number
     if "umask" in limits:
         inner = member(place, "umask")
-        text = findings.string(inner, limits["umask"])
+        text = reader.string(inner, limits["umask"])
         if text is not None and _is_umask(text):
             found["umask"] = int(text, 8)
         elif text is not None:
-            findings.add(inner, "value", 'a umask is three octal digits in a string, such as "022"')
+            reader.add(inner, "value", 'a umask is three octal digits in a string, such as "022"')
     return found
 
 
@@ -290,19 +314,19 @@ def _is_umask(text: str) -> bool:
     return len(digits) == 3 and all("0" <= digit <= "7" for digit in digits)
 
 
-def _read_statuses(findings: Findings, place: str, value: object) -> dict[int, int]:
+def _read_statuses(reader: TableReader, place: str, value: object) -> dict[int, int]:
     found: dict[int, int] = {}
-    for key, item in (findings.mapping(place, value) or {}).items():
+    for key, item in (reader.mapping(place, value) or {}).items():
         inner = member(place, key)
         if not _is_exit_code(key):
-            findings.add(inner, "value", 'an exit code is "0" to "255", without leading zeros')
+            reader.add(inner, "value", 'an exit code is "0" to "255", without leading zeros')
             continue
-        status = findings.integer(inner, item, 100, 599)
+        status = reader.integer(inner, item, 100, 599)
         if status is None:
             continue
         if status not in (_SUCCESSES if key == "0" else _SUCCESSES + _ERRORS):
             least = "200, 201, 202 or 203"
-            findings.add(
+            reader.add(
                 inner,
                 "value",
                 f"exit status 0 is a success: {least}"

@@ -15,9 +15,10 @@ from agentsim.core.parameters import Parameter
 from agentsim.core.route import Route, RouteReader
 from agentsim.core.route_policy import POLICY_FIELDS, Fields, Limits, read_policy
 from agentsim.core.strict_json import read
-from agentsim.core.table_errors import Findings, Problem, TableError, member
+from agentsim.core.table_errors import Mistake, TableError, member
+from agentsim.core.table_reader import TableReader
 
-__all__ = ["Element", "Limits", "Parameter", "Problem", "Route", "Table", "TableError", "parse"]
+__all__ = ["Element", "Limits", "Mistake", "Parameter", "Route", "Table", "TableError", "parse"]
 
 ABI_VERSION: Final = 1
 MAX_ROUTES: Final = 1000
@@ -50,26 +51,28 @@ class Table:
 
 
 def parse(text: bytes, file: str) -> Table:
-    """The table in `text`, the bytes of `file` (which only names it in problems).
+    """The table in `text`, the bytes of `file` (which only names it in mistakes).
 
     Raises TableError with every mistake.
     """
-    findings = Findings(file)
-    top = _read_top(findings, read(text, findings))
-    process = _read_process(findings, top["process"]) if "process" in top else ""
-    command = _read_command(findings, top["command"]) if "command" in top else ()
-    environment = _read_environment(findings, top.get("environment", {}))
+    reader = TableReader(file)
+    top = _read_top(reader, read(text, reader))
+    if "$schema" in top:
+        reader.string("/$schema", top["$schema"])  # for editors
+    process = _read_process(reader, top["process"]) if "process" in top else ""
+    command = _read_command(reader, top["command"]) if "command" in top else ()
+    environment = _read_environment(reader, top.get("environment", {}))
     defaults: Fields = {}
     if "defaults" in top:
-        value = findings.mapping("/defaults", top["defaults"], known=POLICY_FIELDS) or {}
-        defaults = read_policy(findings, "/defaults", value)
-    reader = RouteReader(findings, process, defaults)
+        value = reader.mapping("/defaults", top["defaults"], known=POLICY_FIELDS) or {}
+        defaults = read_policy(reader, "/defaults", value)
+    route_reader = RouteReader(reader, process, defaults)
     routes: list[Route] = []
-    items = findings.sequence("/routes", top["routes"], 1, MAX_ROUTES) if "routes" in top else None
+    items = reader.sequence("/routes", top["routes"], 1, MAX_ROUTES) if "routes" in top else None
     for index, item in enumerate(items or ()):
-        if (route := reader.read(index, item)) is not None:
+        if (route := route_reader.read(index, item)) is not None:
             routes.append(route)
-    findings.raise_if_any()
+    reader.raise_if_any()
     by_path: dict[bytes, dict[str, Route]] = {}
     for route in routes:
         methods = by_path.setdefault(route.path[1:].encode("ascii"), {})
@@ -77,66 +80,66 @@ def parse(text: bytes, file: str) -> Table:
     return Table(process, command, environment, tuple(routes), by_path)
 
 
-def _read_top(findings: Findings, value: object) -> dict[str, object]:
-    top = findings.mapping("", value) or {}
+def _read_top(reader: TableReader, value: object) -> dict[str, object]:
+    top = reader.mapping("", value) or {}
     if "abi" in top:
-        _read_version(findings, top["abi"])
+        _read_version(reader, top["abi"])
     # A table of another version, or no table at all: every further word would mislead.
-    findings.raise_if_any()
-    findings.mapping(
+    reader.raise_if_any()
+    reader.mapping(
         "",
         top,
-        known=("abi", "process", "command", "environment", "defaults", "routes"),
+        known=("$schema", "abi", "process", "command", "environment", "defaults", "routes"),
         required=("abi", "process", "command", "routes"),
     )
     return top
 
 
-def _read_version(findings: Findings, value: object) -> None:
+def _read_version(reader: TableReader, value: object) -> None:
     # Not `integer`: its range would be one number wide.
     if isinstance(value, bool) or not isinstance(value, int | float):
-        findings.integer("/abi", value, ABI_VERSION, ABI_VERSION)
+        reader.integer("/abi", value, ABI_VERSION, ABI_VERSION)
     elif not isinstance(value, int) or value != ABI_VERSION:
-        findings.add("/abi", "range", f"this host speaks version {ABI_VERSION} of the ABI only")
+        reader.add("/abi", "range", f"this host speaks version {ABI_VERSION} of the ABI only")
 
 
-def _read_process(findings: Findings, value: object) -> str:
-    name = findings.string("/process", value)
+def _read_process(reader: TableReader, value: object) -> str:
+    name = reader.string("/process", value)
     if name is None:
         return ""
     if not 0 < len(name) <= 64 or not _PROCESS.issuperset(name):
-        findings.add("/process", "value", "a process id has 1 to 64 letters, digits, _ or -")
+        reader.add("/process", "value", "a process id has 1 to 64 letters, digits, _ or -")
     elif name in _RESERVED or name.startswith("__"):
-        findings.add("/process", "reserved", f'the agent answers "/{name}" itself; take another')
+        reader.add("/process", "reserved", f'the agent answers "/{name}" itself; take another')
     return name
 
 
-def _read_command(findings: Findings, value: object) -> tuple[str, ...]:
+def _read_command(reader: TableReader, value: object) -> tuple[str, ...]:
     words = []
-    for index, item in enumerate(findings.sequence("/command", value, 1, 64) or ()):
+    for index, item in enumerate(reader.sequence("/command", value, 1, 64) or ()):
         place = member("/command", index)
-        word = findings.string(place, item)
+        word = reader.string(place, item)
         if word is None:
             continue
         if index == 0 and (not word or ("/" in word and not word.startswith("/"))):
-            findings.add(
+            reader.add(
                 place, "value", "a program is an absolute path, or a name to be found in PATH"
             )
         words.append(word)
     return tuple(words)
 
 
-def _read_environment(findings: Findings, value: object) -> dict[str, str]:
+def _read_environment(reader: TableReader, value: object) -> dict[str, str]:
     environment = {}
-    for name, item in (findings.mapping("/environment", value) or {}).items():
+    for name, item in (reader.mapping("/environment", value) or {}).items():
         place = member("/environment", name)
         if not name or not _VARIABLE.issuperset(name) or name[0].isdigit():
-            findings.add(
+            reader.add(
                 place, "value", "a variable's name has letters, digits and _, no digit first"
             )
         elif name.startswith("ABI_"):
-            findings.add(place, "reserved", "variables that start with ABI_ are set by the host")
-        text = findings.string(place, item)
+            reader.add(place, "reserved", "variables that start with ABI_ are set by the host")
+        text = reader.string(place, item)
         if text is not None:
             environment[name] = text
     return environment

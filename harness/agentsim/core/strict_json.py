@@ -11,7 +11,8 @@ import math
 import re
 from typing import NoReturn
 
-from agentsim.core.table_errors import Findings, member
+from agentsim.core.table_errors import member
+from agentsim.core.table_reader import TableReader
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
@@ -28,55 +29,55 @@ class _RefusedError(ValueError):
     pass
 
 
-def read(text: bytes, findings: Findings) -> object:
+def read(text: bytes, reader: TableReader) -> object:
     """The JSON value in `text`: dict, list, str, int, float, bool or None.
 
     An integer is an int if it is written without fraction and exponent and fits in 64 bits with
     sign; every other number is a finite float.
 
-    Raises TableError (through `findings`).
+    Raises TableError (through `reader`).
     """
     repeated: dict[str, None] = {}  # an ordered set
     try:
-        value = _plain(_parse(_decode(text, findings), findings), "", repeated)
+        value = _plain(_parse(_decode(text, reader), reader), "", repeated)
     except _RefusedError as error:
-        _refuse(findings, "json", str(error))
+        _refuse(reader, "json", str(error))
     for place in repeated:
-        findings.add(place, "duplicate-field", "this field is there twice; keep one of them")
-    findings.raise_if_any()
+        reader.add(place, "duplicate-field", "this field is there twice; keep one of them")
+    reader.raise_if_any()
     return value
 
 
-def _refuse(findings: Findings, code: str, reason: str) -> NoReturn:
-    findings.add("", code, reason)
-    findings.raise_if_any()
+def _refuse(reader: TableReader, code: str, reason: str) -> NoReturn:
+    reader.add("", code, reason)
+    reader.raise_if_any()
     raise AssertionError("unreachable")
 
 
-def _decode(text: bytes, findings: Findings) -> str:
+def _decode(text: bytes, reader: TableReader) -> str:
     if len(text) > MAX_BYTES:
-        _refuse(findings, "too-large", f"a table has at most {MAX_BYTES} bytes, not {len(text)}")
+        _refuse(reader, "too-large", f"a table has at most {MAX_BYTES} bytes, not {len(text)}")
     if text.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
-        _refuse(findings, "encoding", "the file starts with a byte order mark; save it without one")
+        _refuse(reader, "encoding", "the file starts with a byte order mark; save it without one")
     try:
         return text.decode("utf-8")
     except UnicodeDecodeError as error:
         line = text.count(b"\n", 0, error.start) + 1
         _refuse(
-            findings,
+            reader,
             "encoding",
             f"line {line}: byte {error.start} is not UTF-8; save the file as UTF-8",
         )
 
 
-def _parse(text: str, findings: Findings) -> object:
+def _parse(text: str, reader: TableReader) -> object:
     depth = 0
     for token in _TOKEN.finditer(text):
         if token[0] in "[{":
             depth += 1
             if depth > MAX_DEPTH:
                 line = text.count("\n", 0, token.start()) + 1
-                _refuse(findings, "nesting", f"line {line}: nested deeper than {MAX_DEPTH} levels")
+                _refuse(reader, "nesting", f"line {line}: nested deeper than {MAX_DEPTH} levels")
         elif token[0] in "]}":
             depth -= 1
     try:
@@ -89,7 +90,7 @@ def _parse(text: str, findings: Findings) -> object:
         )
     except json.JSONDecodeError as error:
         _refuse(
-            findings,
+            reader,
             "json",
             f"line {error.lineno}, column {error.colno}: not JSON: {error.msg}",
         )

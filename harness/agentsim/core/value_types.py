@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from agentsim.core.table_errors import MAX_INTEGER
+from agentsim.core.table_reader import MAX_INTEGER
 
 _CONTROLS: Final = bytes([*range(0x20), 0x7F])
 _DIGITS: Final = b"0123456789"

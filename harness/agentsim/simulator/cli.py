@@ -47,7 +47,23 @@ _TABLE = click.Path(path_type=Path)
     "--credentials",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Credentials file in Mesos's format (JSON, or one 'principal secret' a line); routes with"
-    " a realm then ask for them. Without one every route is open.",
+    " a realm then ask for them. Nobody else may write it.",
+)
+@click.option(
+    "--open/--no-open",
+    "opened",
+    default=None,
+    help="Without credentials: whether routes with a realm let everybody in, or answer 403 as a"
+    " real agent does. On loopback they are open unless --no-open is given; on any other address"
+    " nothing is served unless --open is given.",
+)
+@click.option(
+    "--allow-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A name by which a host without credentials may be called, beside addresses, localhost and"
+    " --host: any other could be a web page's. May be repeated.",
 )
 @click.option(
     "--environment",
@@ -91,6 +107,8 @@ def serve_command(
     spool_dir: Path,
     spool_limit: int,
     credentials: Path | None,
+    opened: bool | None,
+    allowed_hosts: tuple[str, ...],
     environment: tuple[str, ...],
     log_format: str,
     page: bool,
@@ -115,7 +133,7 @@ def serve_command(
         if processes.count(process) > 1:
             _fail(EX_DATAERR, f"{path}: /process: another table has the process id {process!r}")
     try:
-        secrets = read_credentials(credentials) if credentials else {}
+        secrets, warnings = read_credentials(credentials) if credentials else ({}, [])
     except CredentialsError as error:
         _fail(EX_DATAERR, str(error))
     try:
@@ -135,9 +153,14 @@ def serve_command(
         rules,
         seed,
         page,
+        opened,
+        allowed_hosts,
     )
+    log = Log(as_json=log_format == "json")
+    for warning in warnings:
+        log.say(warning)
     try:
-        serve(settings, Log(as_json=log_format == "json"))
+        serve(settings, log)
     except CannotServe as error:
         _fail(EX_UNAVAILABLE, str(error))
 
@@ -162,7 +185,7 @@ def _load(paths: tuple[Path, ...]) -> list[Table]:
             problems.append(f"{path}: can't be read: {error.strerror}")
             status = EX_NOINPUT
         except TableError as error:
-            problems += map(str, error.problems)
+            problems += map(str, error.mistakes)
     if problems:
         _fail(status, *problems)
     return tables

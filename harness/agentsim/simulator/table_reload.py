@@ -72,7 +72,7 @@ class Reloader:
             self._refuse(file, [f"{file.path}: can't be read: {error.strerror}"])
             return False
         except TableError as error:
-            self._refuse(file, list(map(str, error.problems)))
+            self._refuse(file, list(map(str, error.mistakes)))
             return True
         if any(table.process == other.process for other in self._files if other is not file):
             text = f"{file.path}: /process: another table has the process id {table.process!r}"

@@ -130,7 +130,7 @@ def _load(path: Path) -> Table:
     except OSError as error:
         _fail(EX_NOINPUT, f"{path}: can't be read: {error.strerror}")
     except TableError as error:
-        _fail(EX_DATAERR, *map(str, error.problems))
+        _fail(EX_DATAERR, *map(str, error.mistakes))
     raise AssertionError
 
 

@@ -279,7 +279,9 @@ def request_bytes(
     method: str, target: str, headers: Headers = (), body: bytes | None = None
 ) -> bytes:
     """A request of HTTP/1.1; with a body, its length is declared."""
-    lines = [f"{method} {target} HTTP/1.1", "Host: probe"]
+    lines = [f"{method} {target} HTTP/1.1"]
+    if not any(name == "Host" for name, _ in headers):
+        lines.append("Host: probe")
     lines += [f"{name}: {value}" for name, value in headers]
     if body is not None:
         lines.append(f"Content-Length: {len(body)}")

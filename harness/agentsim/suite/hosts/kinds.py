@@ -50,6 +50,7 @@ class Launch:
         probes: the probe commands; all their tables are served unless `tables` says otherwise.
         tables: what to serve instead.
         guarded: whether the host has the credentials of the probes.
+        opened: whether its operator has opened it to everybody, where it has none.
         environment: the host's own entries for its commands' environments.
         port: where to listen; 0 for a free one.
         spool_limit: MiB on disk at the most; None: as the host has it.
@@ -65,6 +66,7 @@ class Launch:
     probes: Probes
     tables: Sequence[Path] = ()
     guarded: bool = True
+    opened: bool = False
     environment: Mapping[str, str] = field(default_factory=lambda: ENVIRONMENT)
     port: int = 0
     spool_limit: int | None = None
@@ -138,13 +140,13 @@ class Host:
         """POST, and its answer."""
         return self.ask("POST", path, query, headers, body)
 
-    def process(self, told: str) -> int:
+    def process(self, reported: str) -> int:
         """The process id, here, of a command that told the one that it has for itself.
 
         Raises:
             ProcessLookupError: there is no such process any more.
         """
-        return int(told)
+        return int(reported)
 
     def log(self) -> str:
         """What it has written about its work so far."""
@@ -334,6 +336,8 @@ class Simulator(ProgramKind):
             options.append(f"--spool-limit={launch.spool_limit}")
         if launch.guarded:
             options.append(f"--credentials={launch.probes.credentials}")
+        else:
+            options.append("--open" if launch.opened else "--no-open")
         options += [f"--environment={name}={value}" for name, value in launch.environment.items()]
         tables = launch.tables or launch.probes.tables
         return [sys.executable, *program, "serve", *options, *map(str, tables)]

@@ -69,6 +69,8 @@ class Module(_ModuleKind):
             options.append(f"--spool_limit={launch.spool_limit}MB")
         if launch.guarded:
             options.append(f"--credentials={launch.probes.credentials}")
+        if launch.opened:
+            options.append("--unguarded=allow")
         options += [f"--environment={name}={value}" for name, value in launch.environment.items()]
         options += [f"--routes={table}" for table in launch.tables or launch.probes.tables]
         listen = ["LIBPROCESS_IP=127.0.0.1", f"LIBPROCESS_PORT={launch.port}"]
@@ -128,6 +130,8 @@ def agent_options(launch: Launch, library: str, spool: Path, address: tuple[str,
     if launch.spool_limit is not None:
         parameters.append(("spool_limit", f"{launch.spool_limit}MB"))
     parameters += [("environment", f"{n}={value}") for n, value in launch.environment.items()]
+    if launch.opened:
+        parameters.append(("unguarded", "allow"))
     parameters += [("routes", str(table)) for table in launch.tables or launch.probes.tables]
     options = [
         f"--ip={address[0]}",

@@ -13,10 +13,11 @@ from agentsim.suite.hosts.http_client import basic
 from agentsim.suite.hosts.kinds import Host, free_port
 from agentsim.suite.hosts.probe_files import PRINCIPAL, REALM, SECRET
 from agentsim.suite.hosts.processes import wait_until
-from agentsim.suite.tests.rendezvous import Meeting
+from agentsim.suite.tests.rendezvous import Rendezvous
 
 clause = pytest.mark.clause
 GOOD = basic(PRINCIPAL, SECRET)
+LOCALHOST = ("Host", "localhost:5051")
 
 
 @pytest.fixture
@@ -25,6 +26,18 @@ def guarded(local: Host) -> Host:
     if not local.started_here and local.get("/guarded/environ").status == 200:
         pytest.skip("the host was started without the credentials of the probes")
     return local
+
+
+@pytest.fixture
+def unguarded(own_host: Callable[..., Host]) -> Host:
+    """A host that can authenticate nobody."""
+    return own_host(guarded=False)
+
+
+@pytest.fixture
+def opened(own_host: Callable[..., Host]) -> Host:
+    """A host that can authenticate nobody, and whose operator has opened it."""
+    return own_host(guarded=False, opened=True)
 
 
 @clause("ABI-AUTH-1", "ABI-ROUTE-14")
@@ -44,13 +57,15 @@ def guarded(local: Host) -> Host:
         "",
     ],
 )
-def test_who_is_not_known_stays_outside(guarded: Host, meeting: Meeting, value: str | None) -> None:
+def test_who_is_not_known_stays_outside(
+    guarded: Host, rendezvous: Rendezvous, value: str | None
+) -> None:
     headers = [] if value is None else [("Authorization", value)]
-    answer = guarded.get("/guarded/block", {"dir": meeting.dir}, headers)
+    answer = guarded.get("/guarded/block", {"dir": rendezvous.dir}, headers)
     assert (answer.status, answer.body) == (401, b"401 Unauthorized.")
     assert answer.head.get("WWW-Authenticate") == f'Basic realm="{REALM}"'
     assert guarded.get("/load/say").body == b"said"
-    assert not meeting.has("started")
+    assert not rendezvous.has("started")
 
 
 @clause("ABI-AUTH-1")
@@ -88,10 +103,30 @@ def test_who_is_known_comes_in(guarded: Host) -> None:
 
 
 @clause("ABI-AUTH-2")
-def test_a_realm_that_nobody_guards_is_open(own_host: Callable[..., Host]) -> None:
-    host = own_host(guarded=False)
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("GET", "/guarded/block"),
+        ("PUT", "/guarded/block"),
+        ("GET", "/guarded/block/rest"),
+        ("GET", "/guarded/block?unknown=1"),
+    ],
+)
+def test_a_realm_that_nobody_can_be_authenticated_for_lets_nobody_in(
+    unguarded: Host, method: str, target: str
+) -> None:
     for headers in ([], [GOOD], [basic("bob", "anything")]):
-        answer = host.get("/guarded/environ", headers=headers)
+        answer = unguarded.ask(method, target, headers=[LOCALHOST, *headers])
+        assert (answer.status, answer.reason) == (403, "unguarded")
+        assert answer.head.get("Allow") is None
+        assert answer.head.get("WWW-Authenticate") is None
+    assert unguarded.get("/load/say", headers=[LOCALHOST]).body == b"said"
+
+
+@clause("ABI-AUTH-2")
+def test_an_opened_host_lets_everybody_in(opened: Host) -> None:
+    for headers in ([], [GOOD], [basic("bob", "anything")]):
+        answer = opened.get("/guarded/environ", headers=[LOCALHOST, *headers])
         assert answer.status == 200
         assert b"ABI_PRINCIPAL" not in answer.body
 
@@ -114,3 +149,107 @@ def test_who_is_outside_learns_nothing(guarded: Host, method: str, target: str) 
     assert (answer.status, answer.body) == (401, b"401 Unauthorized.")
     assert answer.head.get("Allow") is None
     assert guarded.ask(method, target, headers=[GOOD]).status != 401
+
+
+@clause("ABI-AUTH-4")
+@pytest.mark.parametrize(
+    ("headers", "refused"),
+    [
+        ([("Sec-Fetch-Site", "cross-site")], True),
+        ([("Sec-Fetch-Site", "same-site")], True),
+        ([("Sec-Fetch-Site", "same-origin")], False),
+        ([("Sec-Fetch-Site", "none")], False),
+        ([("Sec-Fetch-Site", "same-origin"), ("Origin", "http://evil.example")], False),
+        ([("Origin", "http://evil.example")], True),
+        ([("Origin", "null")], True),
+        ([("Origin", "http://probe")], False),
+        ([("Origin", "http://probe:8080")], False),
+        ([], False),
+    ],
+)
+@pytest.mark.parametrize("path", ["/probe/block", "/guarded/block"])
+def test_pages_of_other_sites_start_nothing(
+    guarded: Host, meeting: Meeting, path: str, headers: list[tuple[str, str]], *, refused: bool
+) -> None:
+    with guarded.connect() as connection:
+        connection.request("GET", f"{path}?dir={meeting.dir}", [GOOD, *headers])
+        if refused:
+            answer = connection.response()
+            assert (answer.status, answer.reason) == (403, "cross-site")
+            assert guarded.get("/load/say").body == b"said"
+            assert not meeting.has("started")
+        else:
+            meeting.wait()
+            meeting.go()
+            assert connection.response().status == 200
+
+
+@clause("ABI-AUTH-4")
+def test_a_form_of_another_site_is_refused_before_anything_else_is_looked_at(
+    guarded: Host,
+) -> None:
+    form = [("Origin", "https://evil.example"), ("Content-Type", "text/plain")]
+    for method, target in (
+        ("POST", "/guarded/argv"),
+        ("PUT", "/guarded/argv"),
+        ("POST", "/guarded/argv/rest"),
+        ("POST", "/guarded/argv?unknown=1"),
+    ):
+        answer = guarded.ask(method, target, headers=[GOOD, *form], body=b"x")
+        assert (answer.status, answer.reason) == (403, "cross-site")
+        assert answer.head.get("Allow") is None
+
+
+@clause("ABI-AUTH-4")
+def test_what_libprocess_itself_answers_is_not_asked_for_its_site(guarded: Host) -> None:
+    answer = guarded.get("/help", headers=[("Sec-Fetch-Site", "cross-site")])
+    assert answer.status == guarded.get("/help").status
+
+
+@clause("ABI-AUTH-5")
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        ("localhost", False),
+        ("localhost:5051", False),
+        ("127.0.0.1:5051", False),
+        ("[::1]:5051", False),
+        ("", False),
+        ("evil.example", True),
+        ("evil.example:5051", True),
+        ("localhost.evil.example", True),
+        ("127.0.0.1.evil.example", True),
+    ],
+)
+def test_a_host_without_credentials_goes_by_addresses_and_localhost(
+    opened: Host, name: str, *, refused: bool
+) -> None:
+    for path in ("/load/say", "/guarded/environ"):
+        answer = opened.get(path, headers=[("Host", name)])
+        if refused:
+            assert (answer.status, answer.reason) == (403, "cross-site")
+        else:
+            assert answer.status == 200
+
+
+@clause("ABI-AUTH-6")
+def test_a_route_can_be_for_certain_principals(guarded: Host, meeting: Meeting) -> None:
+    with guarded.connect() as connection:
+        connection.request("GET", f"/guarded/alice?dir={meeting.dir}", [GOOD])
+        meeting.wait()
+        meeting.go()
+        assert connection.response().status == 200
+    meeting.forget()
+    for path, headers in (("/guarded/carol", [GOOD]), ("/guarded/nobody", [])):
+        for query in ({"dir": meeting.dir}, {"unknown": "1"}):
+            answer = guarded.get(path, query, headers)
+            assert (answer.status, answer.reason) == (403, "not-permitted")
+    assert guarded.get("/load/say").body == b"said"
+    assert not meeting.has("started")
+
+
+@clause("ABI-AUTH-6")
+def test_an_opened_host_lets_nobody_in_where_principals_are_named(opened: Host) -> None:
+    for path in ("/guarded/alice", "/guarded/nobody"):
+        answer = opened.get(path, {"dir": "/"}, [LOCALHOST, GOOD])
+        assert (answer.status, answer.reason) == (403, "not-permitted")
