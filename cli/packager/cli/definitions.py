@@ -26,7 +26,7 @@ EXIT_CODES: dict[int, str] = {
     65: "the data is wrong: a hostile or broken archive, a wrong hash or size, a difference found",
     66: "no such package, file or URL",
     69: "the remote server can't be reached, or failed at every try",
-    70: "a fault of packager itself",
+    70: "an internal error",
     73: "a conflict: an id with other content, packages that can't be active together, one in use",
     74: "reading or writing failed: disk full, read-only, standard output closed",
     75: "busy, try again: another packager is changing the store",
@@ -244,7 +244,8 @@ COMMANDS: tuple[Command, ...] = (
 PACKAGER = Program(
     "packager",
     summary=(
-        "A package manager for one host. Nothing it does is ever half done.\n\n"
+        "A package manager for one host. Every change is crash-safe: a kill or a power loss leaves "
+        "the old state or the new one.\n\n"
         "A package is a directory (bin, lib, etc, include, units, …) in an archive, with a name "
         "and a version: its id is NAME--VERSION. The store keeps any number of them. Some are "
         "active: their files are found in ROOT/active, and their services run. Each change of what "

@@ -182,7 +182,7 @@ class _Change:
         )
         plan = activate(root, planning.request(intent, settings), self._emit)
         known = self._run.record["generation"]
-        self._writer.update(self._run, generation={**known, "after": plan.wanted.number})
+        self._writer.update(self._run, generation={**known, "after": plan.target.number})
         restart = self._run.record["restart"]
         wanted = {unit for each in intent.configuration.files for unit in each.restart}
         self._restarter.restart(restart, settings, wanted=wanted)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from packager.base.events import Emit
-    from packager.host.host_plan import Facts
     from packager.host.package_checks import Check
+    from packager.package.declarations import Declarations
 
     from provisioner.profile.document import Document
 
@@ -53,7 +53,7 @@ class Condition:
 
 
 def conditions(
-    root: str, wanted: Document, packages: Mapping[str, Facts], *, systemd: bool
+    root: str, wanted: Document, packages: Mapping[str, Declarations], *, systemd: bool
 ) -> list[Condition]:
     """The conditions `wanted` (see `Profile.health`) for the active `packages`. Without systemd
     there are none about units. Raises OSError."""
@@ -100,7 +100,7 @@ def unmet(
     return left
 
 
-def environment_for(root: str, packages: Mapping[str, Facts]) -> dict[str, str]:
+def environment_for(root: str, packages: Mapping[str, Declarations]) -> dict[str, str]:
     """The environment of checks: this process's, and the active set's."""
     return {**os.environ, **variables(root, packages)}
 

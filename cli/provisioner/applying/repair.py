@@ -10,16 +10,17 @@ from contextlib import contextmanager
 
 from packager.base.errors import PackagerError
 from packager.generations.document import active_generation
-from packager.host import applied_state, apply, host_plan
-from packager.store.write_session import translated, writing
+from packager.store.write_session import translated
+from packager.verification.host_check import required_units
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
     from packager.base.events import Emit, Field
+    from packager.host.options import HostOptions
     from packager.store.tree_comparison import Difference
 
     Obtain = Callable[[str], AbstractContextManager[BinaryIO]]
@@ -83,7 +84,7 @@ def _damaged(root: str, ids: Sequence[str], *, quick: bool) -> tuple[list[str], 
     return damaged, links
 
 
-def units(root: str, options: Mapping[str, object], emit: Emit) -> bool:
+def units(root: str, options: HostOptions, emit: Emit) -> bool:
     """Place the unit files again that have been changed, and start the units of the active set that
     should run and do not: by an activation of the same set; whether there were any. Events:
     `warning` for each, and those of the activation. Raises UnitsFailed, PackagerError."""
@@ -94,13 +95,13 @@ def units(root: str, options: Mapping[str, object], emit: Emit) -> bool:
         active = active_generation(root)
     if active is None:
         return False
-    context = apply.Context(root, active.number, active.number, options)
-    wanted = host_plan.wanted(active.packages, active.roles, context.state_root)["units"]
+    units_dir = options.units_dir(root)
+    wanted = required_units(active, options)
     if not wanted:
         return False
-    changed = _unit_files(root, context.units_dir)
+    changed = _unit_files(root, units_dir)
     stopped = []
-    if context.systemd:
+    if options.systemd:
         from packager.host.systemd_units import not_running
 
         stopped = not_running(sorted(wanted))
@@ -110,8 +111,8 @@ def units(root: str, options: Mapping[str, object], emit: Emit) -> bool:
         emit("warning", message=f"{each.path}: {each.reason}; it is placed again")
     for unit in stopped:
         emit("warning", message=f"{unit.unit}: {unit}; it is started again")
-    _forget(root, context.units_dir, changed, [unit.unit for unit in stopped])
-    request = Request("activate", list(active.packages), roles=active.roles, options=dict(options))
+    _forget(root, units_dir, changed, [unit.unit for unit in stopped])
+    request = Request("activate", list(active.packages), roles=active.roles, options=options)
     activate(root, request, emit)
     return True
 
@@ -126,19 +127,9 @@ def _unit_files(root: str, units_dir: str) -> list[Difference]:
 
 def _forget(root: str, units_dir: str, changed: list[Difference], stopped: list[str]) -> None:
     """Write down that these are not in place, or not started; the next activation does the rest."""
-    from packager.store.lock import ACTIVATION, DEFAULT_WAIT
     from packager.verification import repair as packages
 
     if changed:
         packages.forget_units(root, changed)
     if stopped:
-        with (
-            writing(root, lock_wait=DEFAULT_WAIT, make=False) as session,
-            session.locked(ACTIVATION),
-        ):
-            state = applied_state.load(root)
-            placed = state["units"].get(units_dir, {})
-            for name in stopped:
-                if name in placed:
-                    placed[name]["started"] = None
-            applied_state.save(root, state)
+        packages.forget_started(root, units_dir, stopped)

@@ -54,7 +54,7 @@ class Restarter:
             words = f"{', '.join(left)} would be restarted for new configuration: --no-systemd"
             self._emit("warning", message=words)
             return
-        block = ["--no-block"] if settings.host.get("no_block_systemd") else []
+        block = [] if settings.host.block else ["--no-block"]
         self.touched = True
         code, said = systemd_units.systemctl("restart", *block, *systemd_units.addressed(left))
         failed = systemd_units.failures(left, said) if code and not block else []

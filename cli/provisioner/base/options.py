@@ -4,12 +4,13 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from packager.host.options import HostOptions
     from packager.repositories.http_policy import Policy
 
 
 class Settings:
     """upgrade: take the highest versions that there are. quick: believe sizes and times of files.
-    host: the values of packager's `commands_host.HOST_OPTIONS`, by dest. Times are in seconds."""
+    host: packager's options of the host. Times are in seconds."""
 
     __slots__ = (
         "_patience",
@@ -28,7 +29,7 @@ class Settings:
         connect_timeout: float,
         read_timeout: float,
         retries: int,
-        host: dict[str, object],
+        host: HostOptions,
         upgrade: bool = False,
         at_once: int = 4,
     ) -> None:
@@ -49,4 +50,4 @@ class Settings:
     @property
     def systemd(self) -> bool:
         """Whether units may be started and asked about."""
-        return not self.host.get("no_systemd")
+        return self.host.systemd

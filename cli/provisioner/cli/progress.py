@@ -31,9 +31,9 @@ class Person(progress.Bars):
         if event == "probe":
             seconds = fields["seconds"]
             said = "well" if fields["ok"] else fields["reason"]
-            self._say(f"{fields['kind']} {fields['name']}: {said} ({seconds} s)")
+            self.say(f"{fields['kind']} {fields['name']}: {said} ({seconds} s)")
         elif event in SENTENCES:
-            self._say(SENTENCES[event].format_map({"reason": "", **fields}))
+            self.say(SENTENCES[event].format_map({"reason": "", **fields}))
 
 
 def listener(output_format: str) -> progress.Quiet:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 
-from packager.base.errors import PackagerError
-from packager.base.stop_signals import stoppable
 from packager.cli import output
-from packager.cli.progress import Events, Quiet
+from packager.cli.progress import Quiet, listening
+from packager.host.options import HostOptions
 
 from provisioner.base.options import Settings
 from provisioner.cli.progress import listener
@@ -18,6 +17,9 @@ from provisioner.status.up_to_date import Applied, is_held
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Unpack
+
+    from packager.host.options import HostOptionValues
 
     from provisioner.runs.run_records import Writer
 
@@ -35,7 +37,7 @@ def run(
     retries: int,
     at_once: int,
     output_format: str,
-    **host: object,
+    **host: Unpack[HostOptionValues],
 ) -> int:
     """Apply a profile; raises PackagerError, OutputFailed, Stopped."""
     root = os.path.abspath(root)  # noqa: PTH100
@@ -47,7 +49,7 @@ def run(
         read_timeout=read_timeout,
         retries=retries,
         at_once=at_once,
-        host=host,
+        host=HostOptions(**host),
     )
 
     def work(emit: Quiet) -> Applied:
@@ -62,14 +64,9 @@ def run(
 
 def carry_out(work: Callable[[Quiet], Applied], output_format: str) -> int:
     """Do `work`, and tell what came of it; raises PackagerError, OutputFailed, Stopped."""
-    with stoppable(), listener(output_format) as emit:
-        try:
-            done = work(emit)
-            _report(done, output_format, emit)
-        except PackagerError as error:
-            if isinstance(emit, Events):
-                emit.failed(error, error.exit_code)
-            raise
+    with listening(listener(output_format)) as emit:
+        done = work(emit)
+        _report(done, output_format, emit)
     return 0
 
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 
 from packager.cli import output
+from packager.host.options import HostOptions
 
 from provisioner.facts import host_facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from packager.host.options import HostOptionValues
+
     from provisioner.facts.system_information import Value
 
 
-def run(*, root: str, output_format: str, **options: object) -> int:
+def run(*, root: str, output_format: str, **host: Unpack[HostOptionValues]) -> int:
     """Tell the inventory; raises OutputFailed."""
-    found = host_facts.gather(os.path.abspath(root), options)  # noqa: PTH100
+    found = host_facts.gather(os.path.abspath(root), HostOptions(**host))  # noqa: PTH100
     if output_format == "json":
         output.json_line(found)
         return 0

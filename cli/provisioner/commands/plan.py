@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from packager.cli import output
+from packager.host.options import HostOptions
 
 from provisioner.base.options import Settings
 from provisioner.cli.progress import listener
@@ -18,6 +19,9 @@ from provisioner.status.plan_document import document
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import Unpack
+
+    from packager.host.options import HostOptionValues
 
     from provisioner.profile.document import Document
 
@@ -34,7 +38,7 @@ def run(
     read_timeout: float,
     retries: int,
     output_format: str,
-    **host: object,
+    **host: Unpack[HostOptionValues],
 ) -> int:
     """Show a plan; raises PackagerError, OutputFailed."""
     root = os.path.abspath(root)  # noqa: PTH100
@@ -45,7 +49,7 @@ def run(
         connect_timeout=connect_timeout,
         read_timeout=read_timeout,
         retries=retries,
-        host=host,
+        host=HostOptions(**host),
     )
     with listener("table") as emit:
         profile = given(root, sources, sha256, settings, emit).profile

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from packager.base.errors import NotFound, UsageError
+from packager.host.options import HostOptions
 
 from provisioner.applying.apply import Wish, apply
 from provisioner.base.options import Settings
@@ -15,8 +16,10 @@ from provisioner.status.up_to_date import Applied
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Unpack
 
     from packager.cli.progress import Quiet
+    from packager.host.options import HostOptionValues
 
     from provisioner.runs.run_records import Run
 
@@ -32,7 +35,7 @@ def run(
     retries: int,
     at_once: int,
     output_format: str,
-    **host: object,
+    **host: Unpack[HostOptionValues],
 ) -> int:
     """Go back; raises PackagerError, OutputFailed, Stopped."""
     root = os.path.abspath(root)  # noqa: PTH100
@@ -45,7 +48,7 @@ def run(
         read_timeout=read_timeout,
         retries=retries,
         at_once=at_once,
-        host=host,
+        host=HostOptions(**host),
     )
 
     def work(emit: Quiet) -> Applied:

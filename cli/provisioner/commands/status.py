@@ -7,6 +7,7 @@ import os
 from packager.base.errors import Denied, NotFound
 from packager.cli import output
 from packager.cli.progress import listener
+from packager.host.options import HostOptions
 
 from provisioner.runs import run_records
 from provisioner.status import drift, up_to_date
@@ -14,7 +15,10 @@ from provisioner.status.drift import Difference
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from packager.base.events import Emit
+    from packager.host.options import HostOptionValues
 
     from provisioner.runs.run_records import Run
 
@@ -22,10 +26,18 @@ DIFFERENT = 65
 INPUT = "input"  # of the configuration: a fact or a secret file that it was rendered with
 
 
-def run(*, root: str, quick: bool, exit_zero: bool, output_format: str, **options: object) -> int:
+def run(
+    *,
+    root: str,
+    quick: bool,
+    exit_zero: bool,
+    output_format: str,
+    **host: Unpack[HostOptionValues],
+) -> int:
     """Tell; 65 if something differs, unless `exit_zero`. Raises NotFound if nothing was applied
     yet, PackagerError, OutputFailed."""
     root = os.path.abspath(root)  # noqa: PTH100
+    options = HostOptions(**host)
     with listener(output_format) as emit:
         applied, pending = run_records.applied(root), run_records.pending(root)
         if applied is None and pending is None:
@@ -44,7 +56,7 @@ def run(*, root: str, quick: bool, exit_zero: bool, output_format: str, **option
     return DIFFERENT if found and not exit_zero else 0
 
 
-def _profile(root: str, applied: Run, options: dict[str, object], emit: Emit) -> list[Difference]:
+def _profile(root: str, applied: Run, options: HostOptions, emit: Emit) -> list[Difference]:
     """What of the run itself is not as it should be, and what went into it that has changed."""
     found = []
     name = str(applied.record["profile"]["name"])

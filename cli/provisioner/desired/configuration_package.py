@@ -11,8 +11,8 @@ import os
 import stat
 
 from packager.archive import tar_writer
-from packager.archive.tar_reader import FILE
 from packager.base.errors import DataError, NotFound, from_os_error
+from packager.package.entry_kinds import FILE
 from packager.package.manifest import PKGINFO, Entry, Manifest, compact
 from packager.package.package_id import split_id
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from packager.generations.document import active_generation
-from packager.host import apply
 from packager.store.write_session import translated
 
 from provisioner.desired import configuration_package, package_selection
@@ -92,7 +91,7 @@ class Finder:
             current = active_generation(self._root)
             roles = self._profile.roles
             if roles is None:
-                roles = apply.roles(self._settings.host)
+                roles = self._settings.host.roles()
         choice = package_selection.choose(
             self._root,
             self._profile.packages if only is None else only,

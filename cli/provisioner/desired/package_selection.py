@@ -7,7 +7,7 @@ have by now, until somebody asks for an upgrade. Only where that does not do are
 from __future__ import annotations
 
 from packager.base.errors import Conflict, DataError, NotFound
-from packager.dependencies.resolver import resolve, wanted
+from packager.dependencies.resolver import requested_package, resolve
 from packager.package.package_id import flaw, split_id
 from packager.store.installed import installed_ids
 from packager.store.manifest_records import read_record
@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from packager.host.host_plan import Facts
+    from packager.dependencies.relations import Declared
     from packager.repositories.candidates import Candidate, Repositories
 
     Ask = Callable[[], Repositories]
@@ -65,7 +65,7 @@ def choose(
     return _from_repositories(ask(), words, pinned, installed, active)
 
 
-def _installed(root: str) -> Iterator[tuple[str, Facts]]:
+def _installed(root: str) -> Iterator[tuple[str, Declared]]:
     """The packages of the store and what they say of themselves. A damaged configuration is left
     out: no profile's words stand for one, and it is made anew."""
     for each in installed_ids(root):
@@ -80,7 +80,7 @@ def _from_repositories(
     repositories: Repositories,
     words: Sequence[str],
     pinned: Sequence[str],
-    installed: dict[str, Facts],
+    installed: dict[str, Declared],
     active: Collection[str],
 ) -> Choice:
     from packager.repositories.install import pkginfo
@@ -102,7 +102,7 @@ def _from_repositories(
 def _resolved(
     words: Sequence[str],
     pinned: Sequence[str],
-    metadata: dict[str, Facts],
+    metadata: dict[str, Declared],
     active: Collection[str],
 ) -> list[str]:
     try:
@@ -117,7 +117,7 @@ def _pin(word: str, active: Collection[str]) -> str:
     """The active package that `word` admits, else `word`."""
     if not flaw(word):
         return word
-    relation = wanted(word)
+    relation = requested_package(word)
     for each in active:
         name, version = split_id(each)
         if name == relation.name and relation.admits(version):

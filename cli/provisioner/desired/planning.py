@@ -11,7 +11,7 @@ from provisioner.desired import configuration_package
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from packager.activation.planning import Plan
-    from packager.host.host_plan import Facts
+    from packager.package.declarations import Declarations
 
     from provisioner.base.options import Settings
     from provisioner.desired.desired_state import Intent
@@ -49,6 +49,6 @@ class _WithConfiguration(Packages):
             return super().published(package_id, roles)
         return publish(package_id, self._entries, roles)
 
-    def facts(self, package_id: str, roles: tuple[str, ...]) -> Facts:
+    def declarations(self, package_id: str, roles: tuple[str, ...]) -> Declarations:
         # It says nothing of itself but a description, and has no empty directory.
-        return {} if package_id == self._made.id else super().facts(package_id, roles)
+        return {} if package_id == self._made.id else super().declarations(package_id, roles)

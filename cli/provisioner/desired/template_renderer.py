@@ -15,8 +15,9 @@ import signal
 import time
 from typing import TYPE_CHECKING, NoReturn
 
+from packager.base.byte_output import write_all
 from packager.base.errors import DataError
-from packager.base.stop_signals import held
+from packager.base.stop_signals import signals_deferred
 
 from provisioner.desired.templates import MEMORY, Names, Template, make_environment, render_one
 
@@ -60,7 +61,7 @@ def render(templates: Sequence[Template], names: Names) -> list[Result]:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         said, in_time = _hear(reading)
     finally:
-        with held():
+        with signals_deferred():
             os.close(reading)
             if pid:
                 os.kill(pid, signal.SIGKILL)  # its end is all that is awaited of it
@@ -136,6 +137,4 @@ def _limit() -> None:
 
 
 def _say(pipe: int, told: dict[str, object]) -> None:
-    rest = memoryview(json.dumps(told).encode() + b"\n")
-    while rest:
-        rest = rest[os.write(pipe, rest) :]
+    write_all(pipe, json.dumps(told).encode() + b"\n")

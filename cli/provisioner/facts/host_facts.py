@@ -15,7 +15,9 @@ from provisioner.facts.system_information import Host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
+
+    from packager.host.options import HostOptions
 
     from provisioner.facts.system_information import Value
 
@@ -189,7 +191,7 @@ STORE_FACTS: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def gather(root: str, options: Mapping[str, object]) -> dict[str, Value]:
+def gather(root: str, options: HostOptions) -> dict[str, Value]:
     """The whole inventory, with `missing` at its end. `options` has config_dir. Raises nothing that
     this host could be the reason of."""
     missing: list[str] = []
@@ -228,10 +230,8 @@ def _value(name: str, find: Callable[[], Value], missing: list[str]) -> Value:
         return None
 
 
-def _roles(options: Mapping[str, object]) -> Value:
-    from packager.host import apply
-
-    return list(apply.roles(options))
+def _roles(options: HostOptions) -> Value:
+    return list(options.roles())
 
 
 def _active(root: str) -> Value:

@@ -10,9 +10,8 @@ import json
 import os
 
 from packager.base.errors import ConfigError, DataError
-from packager.cli.converters import Malformed, wanted
-from packager.host.host_plan import SERVICES_FILE
-from packager.package.host_declarations import UNIT_DIRECTORIES
+from packager.cli.converters import Malformed, package_or_range
+from packager.package.declarations import SERVICES_FILE, UNIT_DIRECTORIES
 from packager.package.manifest import EMBEDDED, PKGINFO
 from packager.package.package_id import LONGEST, flaw
 from packager.repositories import configuration_file
@@ -113,7 +112,7 @@ def _flaws(profile: Profile) -> Iterator[str]:
         yield f"name: {reason}"
     for at, word in enumerate(profile.packages):
         try:
-            wanted(word)
+            package_or_range(word)
         except Malformed as malformed:
             yield f"packages[{at}]: {malformed}"
             continue

@@ -19,11 +19,10 @@ import time
 from contextlib import contextmanager, suppress
 
 from packager.base import durable_files
-from packager.base.durable_files import opened
+from packager.base.durable_files import opened, replace_file_in, write_new_file
 from packager.base.errors import DataError, NotFound, from_os_error
 from packager.generations import link_tree
 from packager.generations.document import is_number
-from packager.host import applied_state
 from packager.store import lock
 
 from provisioner.profile.document import Profile
@@ -155,7 +154,7 @@ class Writer:
         found = key(self._root)
         if found is None:
             found = os.urandom(32)
-            applied_state.replace(_top(self._root), "key", ".key.new", found, 0o600)
+            replace_file_in(_top(self._root), "key", found, temporary=".key.new", mode=0o600)
         return found
 
     def begin(self, profile: Profile, record: Document) -> Run:
@@ -173,8 +172,9 @@ class Writer:
             os.mkdir(name, 0o755, dir_fd=runs)
             with opened(name, runs) as made:
                 os.fchmod(made, 0o755)  # whatever the umask is
-                _write("profile.json", made, _encode(profile.document), 0o600)
-                _write("record.json", made, _encode(whole), 0o644)
+                document = _encode(profile.document)
+                write_new_file("profile.json", made, document, mode=0o600, sync=True)
+                write_new_file("record.json", made, _encode(whole), sync=True)
                 os.fsync(made)
             os.rename(name, str(number), src_dir_fd=runs, dst_dir_fd=runs)
             os.fsync(runs)
@@ -186,7 +186,8 @@ class Writer:
         """Change the run's record."""
         run.record |= fields
         directory = f"{_top(self._root)}/{RUNS}/{run.number}"
-        applied_state.replace(directory, "record.json", ".record.json.new", _encode(run.record))
+        content = _encode(run.record)
+        replace_file_in(directory, "record.json", content, temporary=".record.json.new")
 
     def finish(self, run: Run, outcome: str, reason: str | None, *, held: bool) -> None:
         """End the run; held: it is what the host is held to from now on."""
@@ -307,19 +308,6 @@ def _read_json(path: str, what: str) -> Document:
     except (ValueError, RecursionError):
         raise DataError(f"{path}: not {what}") from None
     return document
-
-
-def _write(name: str, parent: int, content: bytes, mode: int) -> None:
-    """Make the file `name`, synced; never readable for more than `mode`, not for a moment."""
-    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode, dir_fd=parent)
-    try:
-        os.fchmod(fd, mode)  # whatever the umask is
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(fd, rest) :]
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _encode(document: Document) -> bytes:

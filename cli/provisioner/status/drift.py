@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from packager.base.errors import Conflict, DataError
 from packager.generations.document import Generation, active_generation
-from packager.host import apply, host_plan, systemd_units
+from packager.host import systemd_units
 from packager.package.package_id import split_id
 from packager.store.installed import has_tree
 from packager.store.write_session import translated
+from packager.verification.host_check import remaining_host_work, required_units
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from packager.base.events import Field
+    from packager.host.options import HostOptions
 
     from provisioner.runs.run_records import Run
 
@@ -85,9 +87,7 @@ class Difference:
         }
 
 
-def differences(
-    root: str, run: Run, options: Mapping[str, object], *, quick: bool
-) -> list[Difference]:
+def differences(root: str, run: Run, options: HostOptions, *, quick: bool) -> list[Difference]:
     """Everything in which the host differs from `run`. options: packager's host options by dest.
     quick: files that were not touched since they were added are not read. Raises PackagerError."""
     try:
@@ -124,9 +124,9 @@ def _roles(run: Run, active: Generation | None) -> Iterator[Difference]:
         yield Difference(ROLES, "active", _words(run.roles), _words(active.roles))
 
 
-def host_roles(run: Run, options: Mapping[str, object]) -> list[Difference]:
+def host_roles(run: Run, options: HostOptions) -> list[Difference]:
     """Whether the host says other roles than it did; for a profile that names none itself."""
-    roles = apply.roles(options)
+    roles = options.roles()
     if roles == run.roles:
         return []
     return [Difference(ROLES, "host", _words(run.roles), _words(roles))]
@@ -195,30 +195,33 @@ def _attribute(
             each.kind, each.package = CONFIGURATION, configuration
 
 
-def _host(root: str, active: Generation, options: Mapping[str, object]) -> Iterator[Difference]:
+def _host(root: str, active: Generation, options: HostOptions) -> Iterator[Difference]:
     """What packager would still do for the active set, and units that do not run."""
-    context = apply.Context(root, active.number, active.number, options)
+    units_dir = options.units_dir(root)
     try:
-        plan = apply.plan(active.packages, active.roles, context)
+        plan = remaining_host_work(root, active, options)
     except Conflict as conflict:
         yield Difference(HOST, "host", "what the packages need", str(conflict))
         return
     reasons = plan.get("reasons", {})
     for each in plan.get("place", ()):
-        path, reason = f"{context.units_dir}/{each['unit']}", reasons[each["unit"]]
+        path, reason = f"{units_dir}/{each['unit']}", reasons[each["unit"]]
         yield Difference(UNIT_FILE, path, f"that of {each['package']}", reason, each["package"])
     for name in plan.get("remove", ()):
-        yield Difference(UNIT_FILE, f"{context.units_dir}/{name}", None, reasons[name])
-    for step in ("stop", "restart", "start"):
-        for name in plan.get(step, ()):
+        yield Difference(UNIT_FILE, f"{units_dir}/{name}", None, reasons[name])
+    moved = {"stop": plan.get("stop"), "restart": plan.get("restart"), "start": plan.get("start")}
+    for step, names in moved.items():
+        for name in names or ():
             yield Difference(UNIT, name, DONE[step], reasons[name])
-    for each in plan.get("users", ()):
-        yield Difference(USER, each["name"], "a user", None, each["package"])
-    for each in plan.get("directories", ()):
-        yield Difference(DIRECTORY, each["path"], "a directory", None, each["package"])
-    for each in plan.get("owners", ()):
-        owner = f"all of it owned by {each['user']}"
-        yield Difference(OWNER, each["path"], owner, f"owned by {each['was']}", each["package"])
+    for user in plan.get("users", ()):
+        yield Difference(USER, user["name"], "a user", None, user["package"])
+    for directory in plan.get("directories", ()):
+        package = directory["package"]
+        yield Difference(DIRECTORY, directory["path"], "a directory", None, package)
+    for owned in plan.get("owners", ()):
+        owner = f"all of it owned by {owned['user']}"
+        was = f"owned by {owned['was']}"
+        yield Difference(OWNER, owned["path"], owner, was, owned["package"])
     for name, value in plan.get("sysctl", {}).items():
         yield Difference(SETTING, name, value, "not set since the host was started")
     for path in plan.get("forget", ()):
@@ -230,8 +233,8 @@ def _host(root: str, active: Generation, options: Mapping[str, object]) -> Itera
         yield Difference(HOST, "host", known, "it was not told of some")
     if plan.get("withdraw") is not None:
         yield Difference(HOST, "host", "an activation that has ended", "one was interrupted")
-    if context.systemd:
-        wanted = host_plan.wanted(active.packages, active.roles, context.state_root)["units"]
+    if options.systemd:
+        wanted = required_units(active, options)
         todo = {*plan.get("restart", ()), *plan.get("start", ())}
         for unit in systemd_units.not_running(sorted(wanted.keys() - todo)):
             package = wanted[unit.unit]["package"]

@@ -6,8 +6,8 @@ import difflib
 import os
 
 from packager.activation import plan_document as theirs
-from packager.archive.tar_reader import FILE
 from packager.base.errors import DataError, NotFound
+from packager.package.entry_kinds import FILE
 from packager.package.manifest import PKGINFO, decode_entries
 from packager.package.package_id import split_id
 from packager.store.manifest_records import read_record

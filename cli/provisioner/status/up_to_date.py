@@ -46,10 +46,8 @@ def is_held(root: str, run: Run, key: bytes, settings: Settings, emit: Emit) -> 
     if not same_inputs(run, profile, key, emit):
         return False
     if profile.roles is None:
-        from packager.host.apply import roles
-
         with translated(root):
-            if roles(settings.host) != run.roles:
+            if settings.host.roles() != run.roles:
                 return False
     return not drift.differences(root, run, settings.host, quick=settings.quick)
 

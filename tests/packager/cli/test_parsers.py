@@ -171,8 +171,8 @@ def test_handlers_take_what_the_definition_gives(command: Command) -> None:
     signature = inspect.signature(getattr(import_module(module), function))
     given_names = {ROOT.dest, *(p.dest for p in (*command.options, *command.arguments))}
     parameters = set(signature.parameters)
-    if "options" in parameters:  # **options: what the host's side is told
-        parameters.remove("options")
+    if "host" in parameters:  # **host: what the host's side is told
+        parameters.remove("host")
         given_names -= {option.dest for option in HOST_OPTIONS}
     assert parameters == given_names
     assert set(command.exit_codes) <= set(EXIT_CODES)

@@ -1,11 +1,11 @@
-"""Brings units, settings and owners to a set that has become active: `after` of `host.apply`."""
+"""Brings units, settings and owners to a set that has become active: `settle` of `host.apply`."""
 
 from __future__ import annotations
 
 import time
 
 from packager.base.errors import PackagerError
-from packager.base.stop_signals import held
+from packager.base.stop_signals import signals_deferred
 from packager.host import applied_state, host_plan, systemd_units, users
 
 TYPE_CHECKING = False
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from packager.base.events import Emit
-    from packager.host.apply import Context
-    from packager.host.host_plan import HostPlan, State
+    from packager.host.context import Context
+    from packager.host.documents import AppliedState, HostPlan, PlannedDirectory, PlannedOwner
 
 
 class UnitsFailed(PackagerError):
@@ -30,23 +30,23 @@ class UnitsFailed(PackagerError):
         for failure in failures:
             log = "".join(f"\n    {line}" for line in failure.log.splitlines())
             words.append(f"{failure.unit}: {failure.state}{log}")
-        super().__init__("not all services are as they should be: " + "\n".join(words))
+        super().__init__("some units failed: " + "\n".join(words))
         self.failures = tuple(failures)
 
 
-class Work:
-    """One `after`. Whatever fails, the rest is done; the failures are raised at the end."""
+class HostWork:
+    """One `settle`. Whatever fails, the rest is done; the failures are raised at the end."""
 
-    def __init__(self, plan: HostPlan, context: Context, emit: Emit) -> None:
+    def __init__(self, plan: HostPlan, context: Context, state: AppliedState, emit: Emit) -> None:
         self._plan = plan
         self._context = context
         self._emit = emit
         self._dir = context.units_dir
-        self._reasons: dict[str, str] = plan.get("reasons", {})
-        self._state = applied_state.load(context.root)
-        self._state |= context.adopting or {}
-        self._state.pop("adopting", None)
-        self._units: dict[str, State] = self._state["units"].setdefault(self._dir, {})
+        self._reasons = plan.get("reasons", {})
+        self._state = state
+        applied_state.adopt(state, context.adopting or {})
+        state.pop("adopting", None)
+        self._units = state["units"].setdefault(self._dir, {})
         self._said: list[str] = []  # by systemctl, where it failed as a whole
         self._stopped = context.systemd  # whatever was to be stopped
         self._reloaded = True
@@ -58,7 +58,7 @@ class Work:
         self._files()
         self._owners()
         self._settings()
-        if any(step in self._plan for step in ("place", "remove", "target", "reload")):
+        if self._plan.keys() & {"place", "remove", "target", "reload"}:
             self._reload()
         self._start()
         for path in self._plan.get("forget", ()):
@@ -73,15 +73,16 @@ class Work:
         The new set is active: what `before` has made for it is its own from here on.
         """
         self._state.pop("pending", None)
-        for entry in self._plan.get("directories", ()):
-            self._remember(entry)
-        for entry in self._plan.get("place", ()):
-            self._units.setdefault(entry["unit"], {"started": None})["sha256"] = ""
+        for directory in self._plan.get("directories", ()):
+            self._remember(directory)
+        for placement in self._plan.get("place", ()):
+            self._units.setdefault(placement["unit"], {"started": None})["sha256"] = ""
         for name in self._plan.get("remove", ()):
             self._units[name]["sha256"] = ""
         for name in self._plan.get("stop", ()):  # it may run until it has certainly been stopped
             entry = self._units[name]
-            entry["starting"], entry["started"] = entry["started"] or entry["starting"], None
+            entry["starting"] = entry.get("started") or entry.get("starting")
+            entry["started"] = None
         for name, wanted in self._plan.get("wanted", {}).items():
             self._units[name]["starting"] = wanted
         if "target" in self._plan:
@@ -90,9 +91,11 @@ class Work:
             self._state["reloading"] = True
         applied_state.save(self._context.root, self._state)
 
-    def _remember(self, entry: dict[str, str]) -> None:
-        done = {"package": entry["package"], "user": entry["user"]}
-        self._state["directories"][entry["path"]] = done
+    def _remember(self, entry: PlannedDirectory | PlannedOwner) -> None:
+        self._state["directories"][entry["path"]] = {
+            "package": entry["package"],
+            "user": entry["user"],
+        }
 
     def _stop(self) -> None:
         names = self._plan.get("stop", [])
@@ -139,14 +142,14 @@ class Work:
 
     def _settings(self) -> None:
         """Set kernel settings in one call; one that can't be set is a warning, as in pkgpanda."""
-        settings: dict[str, str] = self._plan.get("sysctl", {})
+        settings = self._plan.get("sysctl", {})
         if not settings:
             return
         import subprocess
 
         words = [f"{name}={value}" for name, value in settings.items()]
         try:
-            with held():
+            with signals_deferred():
                 done = subprocess.run(
                     ["sysctl", "-q", "-w", *words],
                     stdin=subprocess.DEVNULL,
@@ -189,9 +192,9 @@ class Work:
             said.append(self._move("start", begun))
         moved = [*restart, *start]
         failed: list[systemd_units.Failure] = []
-        if moved and not self._context.options.get("no_block_systemd"):
+        if moved and self._context.options.block:
             if not any(said):  # a simple service counts as started before it has done anything
-                time.sleep(float(str(self._context.options.get("settle") or 0)))
+                time.sleep(self._context.options.settle_seconds)
             failed = systemd_units.failures(moved, "\n".join(said))
         wrong = [each for each in said if each]
         if not failed:
@@ -222,7 +225,7 @@ class Work:
         return False
 
     def _block(self) -> list[str]:
-        return ["--no-block"] if self._context.options.get("no_block_systemd") else []
+        return [] if self._context.options.block else ["--no-block"]
 
     def _tell(self, name: str, action: str, failure: systemd_units.Failure | None = None) -> None:
         more = {} if failure is None else {"state": failure.state, "log": failure.log}

@@ -1,12 +1,13 @@
-"""What a package says of the host it runs on, taken from it once, when it becomes active.
+"""What a package declares of the host and of other packages, read once, when it becomes active.
 
-Facts are kept in the generation's document; later activations decide from them and do not read the
-package again. They do not depend on the host: units carry the role that they are for.
+Declarations are kept in the generation's document; later activations decide from them and do not
+read the package again. They do not depend on the host: units carry the role that they are for.
 
     environment sysctl state_directory username group
     requires conflicts provides replaces variant       as in pkginfo.json
     units      [{"name", "path", "role", "sha256"}]; `path` in the package, `role` "" for all hosts
     services   the names (without .service) that the package's sysctl settings can be for
+    empty_directories    directories that packages share and this one has no link in
 
 Unit files lie in `dcos.target.wants` (pkgpanda's name) or `units`, or in one of these with `_ROLE`
 behind it.
@@ -17,45 +18,74 @@ from __future__ import annotations
 import os
 import stat
 
+from packager.base.cast import cast
+from packager.base.digest import sha256
 from packager.base.errors import DataError
-from packager.host.host_plan import SERVICES_FILE
 from packager.package.package_id import LETTERS_AND_DIGITS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import TypedDict
 
-    from packager.host.host_plan import Facts
     from packager.package.manifest import Record
 
+    class DeclaredUnit(TypedDict):
+        """A unit file: `path` in the package; `role` is that of the hosts it is for, "" for all."""
+
+        name: str
+        path: str
+        role: str
+        sha256: str
+
+    class Declarations(TypedDict, total=False):
+        """What one package declares; JSON-able, and without what would be empty."""
+
+        environment: dict[str, object]  # names of variables to strings and numbers
+        sysctl: dict[str, dict[str, object]]  # services to names of settings to their values
+        state_directory: bool
+        username: str
+        group: str
+        requires: list[object]
+        conflicts: list[object]
+        provides: list[object]
+        replaces: list[object]
+        variant: str | None
+        units: list[DeclaredUnit]
+        services: list[str]
+        empty_directories: list[str]
+
+
+# pkgpanda's: made in a generation for what starts a service at boot, which sets what it needs.
+SERVICES_FILE = "etc/dcos-service-configuration.json"
 UNIT_DIRECTORIES = ("dcos.target.wants", "units")
 UNIT_SUFFIXES = (
     *(".service", ".socket", ".timer", ".path", ".target", ".mount"),
     *(".automount", ".swap", ".slice"),
 )
 UNIT_CHARACTERS = LETTERS_AND_DIGITS + ":_.\\-@"  # systemd.unit(5)
-LONGEST_UNIT_NAME = 200  # systemd takes 255; a name may get a suffix while it is put in place
-LARGEST_UNIT = 1 << 20  # bytes
+# Systemd takes 255; a name may get a suffix while it is put in place.
+MAX_UNIT_NAME_CHARACTERS = 200
+MAX_UNIT_BYTES = 1 << 20  # bytes
 # The host's own: the target that all units belong to, and what sets pkgpanda's hosts up.
 RESERVED_UNITS = ("dcos.target", "dcos-download.service", "dcos-setup.service")
-TOLD = (
+# Those that stand in pkginfo.json, which has been checked when the package was added.
+FROM_PKGINFO = (
     *("environment", "sysctl", "state_directory", "username", "group"),
     *("requires", "conflicts", "provides", "replaces"),
 )
 
 
-def facts(package_id: str, tree_path: str, record: Record) -> Facts:
-    """The facts of the package with this record, whose tree is at `tree_path`.
+def read_declarations(package_id: str, tree_path: str, record: Record) -> Declarations:
+    """The declarations of the package with this record, whose tree is at `tree_path`.
 
     What would be empty is left out, so a package that says nothing has {}. Raises DataError for
     units that can't be meant, OSError.
     """
     if os.path.lexists(f"{tree_path}/{SERVICES_FILE}"):
-        raise DataError(f"{package_id}: {SERVICES_FILE} is made for all packages; none may have it")
+        raise DataError(f"{package_id}: {SERVICES_FILE} is reserved; a package must not contain it")
     info = record.pkginfo or {}
-    found: Facts = {key: info[key] for key in TOLD if info.get(key)}
-    if "variant" in info:  # null is the default variant; packages that do not say have none
-        found["variant"] = info["variant"]
+    found = _from_pkginfo(info)
     units = sorted(_units(package_id, tree_path), key=lambda unit: unit["path"])
     if units:
         found["units"] = units
@@ -64,7 +94,14 @@ def facts(package_id: str, tree_path: str, record: Record) -> Facts:
     return found
 
 
-def _units(package_id: str, tree_path: str) -> Iterator[dict[str, str]]:
+def _from_pkginfo(info: dict[str, object]) -> Declarations:
+    found: dict[str, object] = {key: info[key] for key in FROM_PKGINFO if info.get(key)}
+    if "variant" in info:  # null is the default variant; packages that do not say have none
+        found["variant"] = info["variant"]
+    return cast("Declarations", found)
+
+
+def _units(package_id: str, tree_path: str) -> Iterator[DeclaredUnit]:
     with os.scandir(tree_path) as entries:
         tops = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
     for top, is_directory in tops:
@@ -72,7 +109,7 @@ def _units(package_id: str, tree_path: str) -> Iterator[dict[str, str]]:
         if base is None:
             continue
         if not is_directory:
-            raise DataError(f"{package_id}: {top} is not a directory; units need one")
+            raise DataError(f"{package_id}: {top} is not a directory; unit files have to be in one")
         for name in os.listdir(f"{tree_path}/{top}"):  # noqa: PTH208
             if name.startswith("."):  # what keeps an empty directory in version control
                 continue
@@ -101,22 +138,15 @@ def read_unit(package_id: str, tree_path: str, path: str) -> bytes:
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
-            raise DataError(f"{package_id}: {path} is not a file; a unit is one")
-        if status.st_size > LARGEST_UNIT:
-            raise DataError(f"{package_id}: {path} has more than {LARGEST_UNIT} bytes")
+            raise DataError(f"{package_id}: {path} is not a regular file")
+        if status.st_size > MAX_UNIT_BYTES:
+            raise DataError(f"{package_id}: {path} has more than {MAX_UNIT_BYTES} bytes")
         content = b""
-        while piece := os.read(fd, LARGEST_UNIT + 1):
+        while piece := os.read(fd, MAX_UNIT_BYTES + 1):
             content += piece
         return content
     finally:
         os.close(fd)
-
-
-def sha256(content: bytes) -> str:
-    """The hash of a unit file's content, in hexadecimal."""
-    import hashlib
-
-    return hashlib.sha256(content).hexdigest()
 
 
 def _flaw(name: str) -> str | None:
@@ -126,8 +156,9 @@ def _flaw(name: str) -> str | None:
     stem, suffix = os.path.splitext(name)  # noqa: PTH122
     if suffix not in UNIT_SUFFIXES or not stem or name.strip(UNIT_CHARACTERS):
         return f"not the name of a unit, such as {stem or 'name'}.service"
-    if name[0] == "-" or len(name) > LONGEST_UNIT_NAME:
-        return f"a unit's name has at most {LONGEST_UNIT_NAME} characters and does not begin with -"
+    if name[0] == "-" or len(name) > MAX_UNIT_NAME_CHARACTERS:
+        most = MAX_UNIT_NAME_CHARACTERS
+        return f"a unit's name has at most {most} characters and does not begin with -"
     return None
 
 
