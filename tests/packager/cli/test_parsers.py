@@ -16,7 +16,7 @@ from packager.cli import click_parser, fast_parser
 from packager.cli.command_model import ROOT, Command, LazyCommands
 from packager.cli.converters import CONVERTERS, Malformed
 from packager.cli.definitions import COMMANDS, EXIT_CODES, PACKAGER
-from packager.cli.definitions_activation import HOST_OPTIONS
+from packager.cli.definitions_host import HOST_OPTIONS
 
 WORDS = [
     *(command.name for command in PACKAGER.commands),

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from packager.base.errors import ConfigError, Conflict, DataError, Denied
 from packager.host import apply, host_plan
 
 from tests.support.recording_host import Host, Tools, unchanged
+
+if TYPE_CHECKING:
+    from packager.package.declarations import Declarations
 
 UNIT = "[Service]\nExecStart=/bin/true\n"
 
@@ -330,7 +334,7 @@ def test_a_units_directory_that_is_not_writable_stops_it_before_anything(host: H
         host.prepare(plan)
 
 
-def declarations_of(host: Host, package_id: str) -> dict[str, object]:
+def declarations_of(host: Host, package_id: str) -> Declarations:
     from packager.package.declarations import read_declarations
 
     from tests.support.recording_host import record
@@ -402,7 +406,7 @@ def test_a_link_to_nothing_is_a_file_of_the_host_too(host: Host, tools: Tools) -
 
 
 def test_settings_of_an_earlier_boot_are_set_again_one_by_one(host: Host, tools: Tools) -> None:
-    def package(name: str) -> dict[str, object]:
+    def package(name: str) -> Declarations:
         info = {"sysctl": {name: {f"vm.{name}": "1"}}}
         return host.package(f"{name}--1", info, **{f"units__{name}_service": UNIT})
 

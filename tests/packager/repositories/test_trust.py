@@ -22,6 +22,7 @@ from packager.repositories.candidates import Opened, Repositories
 from packager.repositories.http_policy import Policy
 from packager.repositories.index_build import index, opened
 from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import Metadata, MetaFile, Root, Timestamp
 
 from tests.support.packager_command import from_the_start, packager
 from tests.support.repository_site import Site, configuration, put, site
@@ -243,9 +244,9 @@ def test_a_rollback_that_only_the_snapshot_tells(world: World) -> None:
     world.read()
     with world.refused("older than the version that was seen"):
         path = world.metadata / "timestamp.json"
-        timestamp = tuf_signing.Metadata[tuf_signing.Timestamp].from_bytes(path.read_bytes())
+        timestamp = Metadata[Timestamp].from_bytes(path.read_bytes())
         timestamp.signed.version += 1
-        timestamp.signed.snapshot_meta = tuf_signing.MetaFile.from_data(1, kept, ["sha256"])
+        timestamp.signed.snapshot_meta = MetaFile.from_data(1, kept, ["sha256"])
         timestamp.sign(world.key("own"))
         path.write_bytes(timestamp.to_bytes())
 
@@ -288,7 +289,7 @@ def test_a_revoked_key_signs_nothing_any_more(world: World) -> None:
         world.sign("own")
     stolen = world.metadata / "timestamp.json"
     with world.refused("not signed with the trusted keys"):
-        timestamp = tuf_signing.Metadata[tuf_signing.Timestamp].from_bytes(stolen.read_bytes())
+        timestamp = Metadata[Timestamp].from_bytes(stolen.read_bytes())
         timestamp.signed.version += 1
         timestamp.sign(world.key("own"))
         stolen.write_bytes(timestamp.to_bytes())
@@ -298,7 +299,7 @@ def test_a_version_that_was_driven_up_can_be_left_by_another_key(world: World) -
     """A stolen key signs version 2,000,000,000; a new root with another key ends that."""
     stolen = world.metadata / "timestamp.json"
     honest = stolen.read_bytes()
-    timestamp = tuf_signing.Metadata[tuf_signing.Timestamp].from_bytes(honest)
+    timestamp = Metadata[Timestamp].from_bytes(honest)
     timestamp.signed.version = 2_000_000_000
     timestamp.sign(world.key("own"))
     stolen.write_bytes(timestamp.to_bytes())
@@ -316,9 +317,7 @@ def test_a_forged_root(world: World) -> None:
         evil = World(world.path / "evil", world.site)
         shutil.copy(world.path / "own.key", evil.path / "own.key")
         evil.trust("own", "thief", root_keys=evil.publics("thief"))
-        forged = tuf_signing.Metadata[tuf_signing.Root].from_bytes(
-            (evil.metadata / "2.root.json").read_bytes()
-        )
+        forged = Metadata[Root].from_bytes((evil.metadata / "2.root.json").read_bytes())
         del forged.signatures[world.key("own").public_key.keyid]
         (world.metadata / "2.root.json").write_bytes(forged.to_bytes())
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from packager.base.errors import NotFound
+from packager.base.errors import NotFound, PackagerError
 from packager.verification import verify
 
 from tests.packager.activation.test_routes import TABLE
@@ -322,7 +322,7 @@ def test_what_can_not_be_read_ends_all_of_it(root: Path, monkeypatch: pytest.Mon
     (root / "packages/b--1/bin").chmod(0)
     assert run(root, "verify").returncode == 77
     monkeypatch.setattr(verify, "MIN_PARALLEL_SECONDS", 0.0)
-    with pytest.raises(verify.PackagerError) as caught:
+    with pytest.raises(PackagerError) as caught:
         verify.verify(str(root), (), Told(), processors=2)
     assert caught.value.exit_code == 77
     (root / "packages/b--1/bin").chmod(0o755)
