@@ -137,7 +137,7 @@ class _RecordingMapping(Mapping[str, object]):
 
 
 class _Undefined(jinja2.StrictUndefined):
-    """What is not there, by the name that it was asked for with."""
+    """A variable that is not defined: its message has the name that the template uses."""
 
     @property
     def _undefined_message(self) -> str:

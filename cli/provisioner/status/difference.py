@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Kinds of differences, each with what its subject is.
 RUN = "run"  # a run's number: it was interrupted, or is under way
-PROFILE = "profile"  # the profile's name: its last apply did not end well
+PROFILE = "profile"  # the profile's name: its last apply failed, and was kept
 INPUT = "input"  # facts or secrets that the configuration was rendered with
 SET = "set"  # a package's name: another version is active, or none, or it should not be
 ROLES = "roles"  # "active": those of the active set; "host": those that are set for the host
