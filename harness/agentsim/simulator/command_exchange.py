@@ -37,7 +37,11 @@ class CommandObserver(Protocol):
     """Whoever is told of commands: the log, the counters, the page."""
 
     def invocation(self, exchange: CommandExchange, outcome: Outcome, size: int) -> None:
-        """A command has ended, or could not be started; it has written `size` bytes."""
+        """A command has ended, could not be started, or can't be killed; it has written `size`
+        bytes."""
+
+    def late_exit(self, exchange: CommandExchange) -> None:
+        """A command that could not be killed has ended by itself."""
 
 
 @dataclass(slots=True)
@@ -215,7 +219,12 @@ class CommandExchange(Exchange):
         if self.host.tap is not None:
             output = self.host.tap(self, output)
         self._invocation = Invocation(
-            self.host.loop, spec, output, self._on_finished, self._on_bystanders
+            self.host.loop,
+            spec,
+            output,
+            self._on_finished,
+            self._on_bystanders,
+            self._on_late_exit,
         )
         if lack is not None:
             self._invocation.cannot_start(lack)
@@ -293,10 +302,26 @@ class CommandExchange(Exchange):
 
     def _on_finished(self, outcome: Outcome, output_bytes: int) -> None:
         self._forget_body()  # the command had it open until now
-        self._table.concurrency(self.route).release()
-        self.host.commands.finish(self)
+        try:
+            for observer in self.host.observers:
+                observer.invocation(self, outcome, output_bytes)
+            self._answer(outcome)
+        finally:
+            if outcome.runs_on:
+                self.host.commands.abandon(self)
+            else:
+                self._leave_place()
+
+    def _on_late_exit(self) -> None:
         for observer in self.host.observers:
-            observer.invocation(self, outcome, output_bytes)
+            observer.late_exit(self)
+        self._leave_place()
+
+    def _leave_place(self) -> None:
+        self.host.commands.finish(self)
+        self._table.concurrency(self.route).release()
+
+    def _answer(self, outcome: Outcome) -> None:
         if self._gone:
             self._forget_output()
         elif self.streaming or (

@@ -59,11 +59,14 @@ class Log:
         )
 
     def invocation(self, exchange: CommandExchange, outcome: Outcome, size: int) -> None:
-        """A command has ended, or could not be started; it has written `size` bytes."""
+        """A command has ended, could not be started, or can't be killed; it has written `size`
+        bytes."""
         stderr = outcome.stderr.decode("utf-8", "replace")
         killed_by = None if outcome.signal is None else signal_name(outcome.signal)
         if not outcome.started:
             end = f"not started: {outcome.detail}"
+        elif outcome.runs_on:
+            end = f"can't be killed and is left alone: {outcome.detail}"
         else:
             end = killed_by or f"exit {outcome.exit_code}"
         if outcome.reason not in ("exit", "signal", "start-failed", "exhausted"):
@@ -88,6 +91,11 @@ class Log:
             },
             "\n".join(lines),
         )
+
+    def late_exit(self, exchange: CommandExchange) -> None:
+        """A command that could not be killed has ended by itself."""
+        place = f"{exchange.route.process}{exchange.route.path} request {exchange.request_id}"
+        self.say(f"{place}: pid {exchange.pid}, which could not be killed, has ended")
 
     def _write(self, event: dict[str, object], text: str) -> None:
         now = time.time()
