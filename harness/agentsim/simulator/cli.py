@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from os import EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE, EX_USAGE
@@ -12,7 +13,8 @@ import click
 from agentsim.core.route_table import Table, TableError, parse
 from agentsim.files.credentials import CredentialsError, read_credentials
 from agentsim.simulator.fault_injection import BadRule, parse_rule
-from agentsim.simulator.log import Log
+from agentsim.simulator.log import Log, sentence
+from agentsim.simulator.log_output import LogOutput
 from agentsim.simulator.serve import CannotServe, Settings, serve
 
 _TABLE = click.Path(path_type=Path)
@@ -136,10 +138,21 @@ def serve_command(
         seed,
         page,
     )
+    as_json = log_format == "json"
+
+    def tell_dropped(count: int) -> bytes:
+        text = f"{count} lines of this log were dropped: they could not be written in time"
+        return sentence(text, as_json=as_json)
+
+    # Without a standard error there is no log.
+    descriptor = sys.stderr.fileno() if sys.stderr else os.open(os.devnull, os.O_WRONLY)
+    output = LogOutput(descriptor, tell_dropped)
     try:
-        serve(settings, Log(as_json=log_format == "json"))
+        serve(settings, Log(output.write, as_json=as_json))
     except CannotServe as error:
         _fail(EX_UNAVAILABLE, str(error))
+    finally:
+        output.close()
 
 
 @click.command("check")
