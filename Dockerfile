@@ -31,10 +31,15 @@ ARG PIP_TRUSTED_HOST=""
 WORKDIR /source
 COPY harness/images/commands.sh harness/images/
 RUN harness/images/commands.sh tools
-COPY pyproject.toml ./
+COPY cli/pyproject.toml cli/
 RUN harness/images/commands.sh dependencies
 COPY . ./
-RUN harness/images/commands.sh project
+RUN harness/images/commands.sh cli
+
+# The same with the simulated agent, which hosts of packages do without.
+FROM commands AS commands-and-simulator
+LABEL mesos-packager.stage="commands-and-simulator"
+RUN harness/images/commands.sh harness
 
 # -- simulator: the simulated agent and the commands ----------------------------------------------
 
@@ -54,7 +59,7 @@ CMD ["/opt/mesos-packager/share/mesos-packager/routes/packager.json"]
 HEALTHCHECK --start-period=5s CMD ["agentsim", "call", "GET", "http://127.0.0.1:5051/help"]
 # What changes comes last.
 ARG SOURCE=""
-COPY --from=commands /opt/mesos-packager /opt/mesos-packager
+COPY --from=commands-and-simulator /opt/mesos-packager /opt/mesos-packager
 LABEL org.opencontainers.image.title="mesos-packager simulator" \
       org.opencontainers.image.description="A simulated Mesos agent that serves packager's routes" \
       mesos-packager.source="${SOURCE}"
@@ -106,17 +111,17 @@ ARG PIP_TRUSTED_HOST=""
 WORKDIR /source
 COPY harness/images/commands.sh harness/images/
 RUN harness/images/commands.sh tools
-COPY pyproject.toml ./
+COPY cli/pyproject.toml cli/
 RUN harness/images/commands.sh dependencies
 COPY . ./
-RUN harness/images/commands.sh project
+RUN harness/images/commands.sh cli
 
 FROM mesos AS agent
 RUN groupadd --gid=5051 agent && \
     useradd --uid=5051 --gid=agent --home-dir=/ --no-create-home agent && \
     mkdir -p /opt/packager /var/spool/agent /var/lib/mesos-agent /run/mesos-agent && \
     chown agent:agent /opt/packager /var/spool/agent /var/lib/mesos-agent /run/mesos-agent && \
-    for command in agentsim packager provisioner; do \
+    for command in packager provisioner; do \
         ln -s /opt/mesos-packager/bin/$command /usr/local/bin/; \
     done
 # An agent reads its options from here, too; those of its command line come before.
@@ -134,7 +139,7 @@ USER 5051:5051
 EXPOSE 5051
 ENTRYPOINT ["tini", "--", "mesos-agent"]
 CMD []
-HEALTHCHECK --start-period=30s CMD ["agentsim", "call", "GET", "http://127.0.0.1:5051/help/packager"]
+HEALTHCHECK --start-period=30s CMD ["python3", "-c", "import http.client, sys; agent = http.client.HTTPConnection('127.0.0.1', 5051, timeout=10); agent.request('GET', '/help/packager'); sys.exit(agent.getresponse().status != 200)"]
 ARG SOURCE=""
 COPY harness/images/modules.json /etc/mesos-agent/
 COPY module/routes /etc/mesos-agent/routes

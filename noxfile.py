@@ -18,14 +18,16 @@ if __name__ == "__main__":
             f" {sys.version_info[0]}.{sys.version_info[1]}: install one (`python3` of Debian 12 or"
             " Ubuntu 24.04, `python3.11` of Ubuntu 22.04) and run `python3.11 noxfile.py` with it."
         )
-    sys.path.insert(0, str(Path(__file__).resolve().parent / "harness" / "tools"))
-    try:
-        import bootstrap
-    except ImportError as missing:
-        sys.exit(
-            f"noxfile.py: {sys.executable} is not a whole Python ({missing}): install the rest"
-            " (`sudo apt-get install python3 python3-venv` on Debian and Ubuntu), then this again."
-        )
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "harness" / "tools"))
+try:
+    import bootstrap
+except ImportError as missing:
+    sys.exit(
+        f"noxfile.py: {sys.executable} is not a whole Python ({missing}): install the rest"
+        " (`sudo apt-get install python3 python3-venv` on Debian and Ubuntu), then this again."
+    )
+if __name__ == "__main__":
     bootstrap.main(sys.argv[1:])  # does not return: what follows needs nox, which this brings
 
 import nox
@@ -43,7 +45,7 @@ PATIENCE = 15.0
 
 def install(session: nox.Session) -> None:
     """The project and what its checks need; a run by script has them already (--no-install)."""
-    session.install("-e", ".[harness,develop]")
+    session.install(*bootstrap.requirements())
 
 
 @nox.session
@@ -72,13 +74,14 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style and types: ruff check, ruff format --check, mypy --strict; --fix goes to ruff check."""
+    """Style, types, imports: ruff, mypy --strict, import-linter; --fix goes to ruff check."""
     install(session)
     session.run("python", "-m", "ruff", "check", *session.posargs, external=True)
     session.run("python", "-m", "ruff", "format", "--check", external=True)
     session.run("python", "-m", "mypy", external=True)
     programs = ["noxfile.py", *(str(file) for file in sorted(Path("harness/tools").glob("*.py")))]
-    session.run("python", "-m", "mypy", *programs, external=True)
+    session.run("python", "-m", "mypy", "--no-warn-unused-configs", *programs, external=True)
+    session.run("lint-imports", external=True)
     lint_module(session)
 
 
@@ -98,6 +101,18 @@ def lint_module(session: nox.Session) -> None:
         )
     else:
         session.log("module/ is not looked through: cppcheck is not installed")
+
+
+@nox.session
+def long(session: nox.Session) -> None:
+    """What takes too long for `tests`, and a table of it; arguments: which parts (--help)."""
+    install(session)
+    session.run(
+        *("python", "harness/tools/long_runs.py"),
+        *session.posargs,
+        interrupt_timeout=PATIENCE,
+        external=True,
+    )
 
 
 @nox.session(venv_backend="none")

@@ -2,14 +2,14 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
-#include <list>
 #include <map>
+#include <memory>
+#include <set>
 #include <system_error>
-#include <variant>
 
 #include <glog/logging.h>
 
@@ -24,19 +24,19 @@
 
 #include <stout/duration.hpp>
 #include <stout/foreach.hpp>
-#include <stout/os/ls.hpp>
-#include <stout/os/read.hpp>
-#include <stout/os/stat.hpp>
-#include <stout/path.hpp>
-#include <stout/strings.hpp>
+#include <stout/stringify.hpp>
 
 #include "core/table.hpp"
 #include "core/text.hpp"
 
 #include "guard.hpp"
 #include "process.hpp"
+#include "realms.hpp"
 #include "spool.hpp"
+#include "tablefiles.hpp"
 
+using std::map;
+using std::set;
 using std::string;
 using std::vector;
 
@@ -49,183 +49,166 @@ constexpr Duration LAST_ANSWERS = Milliseconds(200);
 constexpr Duration ASK_AGAIN = Milliseconds(20);
 
 
+// Descriptors that are needed before any request: of the guard and of the end
+// in order, of each table's loop, and a few for the first requests.
+constexpr size_t DESCRIPTORS = 16;
+constexpr size_t DESCRIPTORS_OF_TABLE = 2;
+
+
 // The processes that serve. They live as long as the agent does: it never
 // deletes a module.
 static vector<TableProcess*>* processes = new vector<TableProcess*>();
 
 
-// The files that a parameter `routes` names.
-static Try<vector<string>> listTables(const string& routes)
-{
-  if (!os::stat::isdir(routes)) {
-    return vector<string>{routes};
-  }
-  const Try<std::list<string>> entries = os::ls(routes);
-  if (entries.isError()) {
-    return Error(entries.error());
-  }
-  vector<string> files;
-  foreach (const string& entry, entries.get()) {
-    if (strings::endsWith(entry, ".json")) {
-      files.push_back(path::join(routes, entry));
-    }
-  }
-  if (files.empty()) {
-    return Error("there is no file *.json in this directory");
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
+// What the agent can authenticate and what the operator has opened; never
+// deleted, like the processes that look at it.
+static Openness* openness = nullptr;
 
 
-// Reads one table; adds its mistakes to `errors`.
-static void readTable(
-  const string& file, std::map<string, Table>* tables, vector<string>* errors)
+// Says which routes nobody may call.
+static void warn(const map<string, Table>& tables, const set<string>& guarded)
 {
-  const Try<string> text = os::read(file);
-  if (text.isError()) {
-    errors->push_back(file + ": " + text.error());
-    return;
-  }
-  const auto parsed = parse(text.get(), file);
-  if (const auto* problems = std::get_if<vector<Problem>>(&parsed)) {
-    foreach (const Problem& problem, *problems) {
-      errors->push_back(problem.text());
+  vector<string> refused;
+  for (const auto& entry : tables) {
+    foreach (const Route& route, entry.second.routes) {
+      if (route.realm && guarded.count(*route.realm) == 0) {
+        refused.push_back("/" + route.process + route.path);
+      }
     }
+  }
+  if (refused.empty()) {
     return;
   }
-  const Table& table = std::get<Table>(parsed);
-  if (!tables->emplace(table.process, table).second) {
-    errors->push_back(
-      file + ": /process: another table serves \"" + table.process +
-      "\" already");
+  if (openness->open) {
+    LOG(WARNING) << "Everybody may call (unguarded=allow): "
+                 << join(refused, ", ");
+  } else {
+    LOG(WARNING)
+      << "Nobody may call (403), since the agent can authenticate nobody for "
+         "their realms: "
+      << join(refused, ", ")
+      << ". Give the agent --http_credentials and "
+         "--authenticate_http_readonly, --authenticate_http_readwrite, or the "
+         "module the parameter unguarded=allow";
   }
 }
 
 
-static void begin()
+static void begin(const map<string, Table>& tables)
 {
   foreach (TableProcess* process, *processes) {
     process::spawn(process);
     LOG(INFO) << "Serving commands at /" << process->self().id;
   }
-  LOG(INFO) << "Commands are served on " << process::address();
+  findGuardedRealms(tables).onAny(
+    [tables](const process::Future<set<string>>& found) {
+      const set<string> guarded = found.isReady() ? found.get() : set<string>();
+      openness->hasCredentials = !guarded.empty();
+      warn(tables, guarded);
+      LOG(INFO) << "Commands are served on " << process::address();
+    });
 }
 
 
 // Until an agent has been initialized its realms have no authenticators, and
 // libprocess lets everybody through. What is dispatched to a process that is
 // not there is dropped, so this asks again and again.
-static void beginAfter(const string& id)
+static void beginAfter(const string& id, const map<string, Table>& tables)
 {
   static std::atomic<bool> begun{false};
   const process::UPID pid(id, process::address());
-  process::dispatch(pid, []() {
+  process::dispatch(pid, [tables]() {
     if (!begun.exchange(true)) {
-      begin();
+      begin(tables);
     }
   });
-  process::Clock::timer(ASK_AGAIN, [id]() {
+  process::Clock::timer(ASK_AGAIN, [id, tables]() {
     if (!begun) {
-      beginAfter(id);
+      beginAfter(id, tables);
     }
   });
+}
+
+
+// Makes this program fit to start commands.
+static Try<Nothing> prepare(size_t tables)
+{
+  // Commands get the descriptors 0 to 2; nothing else may be there.
+  vector<int> fds;
+  const size_t needed = DESCRIPTORS + DESCRIPTORS_OF_TABLE * tables;
+  while (fds.size() < needed) {
+    const int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (fd < 0) {
+      break;
+    }
+    if (fd > 2) {
+      fds.push_back(fd);
+    }
+  }
+  const bool enough = fds.size() == needed;
+  foreach (int fd, fds) {
+    ::close(fd);
+  }
+  if (!enough) {
+    rlimit limit = {};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    return Error(
+      "there is no room for the " + stringify(needed) + " descriptors that " +
+      stringify(tables) +
+      " tables need: raise the limit of open files, which is " +
+      stringify(limit.rlim_cur) + " (ulimit -n, LimitNOFILE=)");
+  }
+
+  // Ignored, as some supervisors leave it, it has the kernel reap commands
+  // before anybody has seen how they ended.
+  struct sigaction child;
+  if (
+    ::sigaction(SIGCHLD, nullptr, &child) == 0 && child.sa_handler == SIG_IGN) {
+    ::signal(SIGCHLD, SIG_DFL);
+  }
+
+  const Try<Nothing> guarded = startGuard();
+  if (guarded.isError()) {
+    return Error("a process can't be started: " + guarded.error());
+  }
+  return Nothing();
 }
 
 
 Try<Nothing> serve(const Parameters& parameters, const Option<string>& after)
 {
   vector<string> errors;
-  std::map<string, Table> tables;
-  Environment overrides;
-  string spoolDirectory = "/tmp";
-  Try<Bytes> spoolLimit = Gigabytes(8);
-  bool routes = false;
-
-  for (const auto& [name, value] : parameters) {
-    auto refuse = [&errors, name = name, value = value](const string& reason) {
-      errors.push_back("parameter " + name + " '" + value + "': " + reason);
-    };
-    if (name == "routes") {
-      routes = true;
-      const Try<vector<string>> files = listTables(value);
-      if (files.isError()) {
-        refuse(files.error());
-        continue;
-      }
-      foreach (const string& file, files.get()) {
-        readTable(file, &tables, &errors);
-      }
-    } else if (name == "spool_dir") {
-      spoolDirectory = value;
-    } else if (name == "spool_limit") {
-      spoolLimit = Bytes::parse(value);
-      if (spoolLimit.isError() || spoolLimit.get() == 0) {
-        refuse("a size such as 8GB or 512MB, above 0");
-      }
-    } else if (name == "environment") {
-      const vector<string> parts = split(value, '=', 1);
-      if (
-        parts.size() < 2 || parts[0].empty() ||
-        consistsOf(parts[0].substr(0, 1), DIGITS) ||
-        !consistsOf(parts[0], string(ALPHANUMERIC) + "_")) {
-        refuse("NAME=VALUE, where a name has letters, digits and _");
-      } else if (startsWith(parts[0], "ABI_")) {
-        refuse("variables that start with ABI_ are set by the host");
-      } else {
-        overrides[parts[0]] = parts[1];
-      }
-    } else {
-      refuse(
-        "there is no such parameter; there are: routes, spool_dir, "
-        "spool_limit, environment");
-    }
-  }
-  if (!routes) {
-    errors.push_back(
-      "parameter routes: a route table, or a directory of them, is required");
-  }
-  if (errors.empty()) {
-    const Try<Spool*> spool = Spool::create(spoolDirectory, spoolLimit.get());
-    if (spool.isSome()) {
-      // Commands get the descriptors 0 to 2; nothing else may be there.
-      int fd;
-      do {
-        fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-      } while (fd >= 0 && fd <= 2);
-      ::close(fd);
-
-      // Ignored, as some supervisors leave it, it has the kernel reap commands
-      // before anybody has seen how they ended.
-      struct sigaction child;
-      if (
-        ::sigaction(SIGCHLD, nullptr, &child) == 0 &&
-        child.sa_handler == SIG_IGN) {
-        ::signal(SIGCHLD, SIG_DFL);
-      }
-
-      const Try<Nothing> guarded = startGuard();
-      if (guarded.isError()) {
-        return Error("a process can't be started: " + guarded.error());
-      }
-      try {
-        for (const auto& entry : tables) {
-          processes->push_back(
-            new TableProcess(entry.second, overrides, spool.get()));
-        }
-      } catch (const std::system_error& error) { // Of std::thread.
-        return Error(string("a thread can't be started: ") + error.what());
-      }
-      if (after.isSome()) {
-        beginAfter(after.get());
-      } else {
-        begin();
-      }
-      return Nothing();
-    }
+  const Settings settings = readSettings(parameters, &errors);
+  const map<string, Table> tables = readTables(settings.routes, &errors);
+  const Try<Spool*> spool =
+    Spool::create(settings.spoolDirectory, settings.spoolLimit);
+  if (spool.isError()) {
     errors.push_back("parameter spool_dir: " + spool.error());
   }
-  return Error(join(errors, "\n"));
+  if (!errors.empty()) {
+    return Error(join(errors, "\n"));
+  }
+  const Try<Nothing> prepared = prepare(tables.size());
+  if (prepared.isError()) {
+    return prepared;
+  }
+  openness = new Openness();
+  openness->open = settings.open;
+  openness->names = settings.names;
+  try {
+    for (const auto& entry : tables) {
+      processes->push_back(new TableProcess(
+        entry.second, settings.environment, spool.get(), openness));
+    }
+  } catch (const std::system_error& error) { // Of std::thread.
+    return Error(string("a thread can't be started: ") + error.what());
+  }
+  if (after.isSome()) {
+    beginAfter(after.get(), tables);
+  } else {
+    begin(tables);
+  }
+  return Nothing();
 }
 
 

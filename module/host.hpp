@@ -4,27 +4,15 @@
 #define __COMMAND_HOST_HPP__
 
 #include <string>
-#include <utility>
-#include <vector>
 
 #include <stout/none.hpp>
 #include <stout/nothing.hpp>
 #include <stout/option.hpp>
 #include <stout/try.hpp>
 
+#include "settings.hpp"
+
 namespace command {
-
-// Names and values, in order. Known are:
-//
-//   routes       a route table, or a directory of them (*.json); required,
-//                may be repeated
-//   spool_dir    where bodies and outputs go that are too large for memory;
-//                /tmp if it is not given
-//   spool_limit  how much may lie there at once, such as 8GB (the default)
-//   environment  NAME=VALUE for all commands, over the tables' own; may be
-//                repeated
-using Parameters = std::vector<std::pair<std::string, std::string>>;
-
 
 // Starts to serve, until the program's end; not before the process `after` of
 // this program has been initialized, if one is given. Fails with every mistake

@@ -53,8 +53,13 @@ static string describe(const Route& route)
 
 
 TableProcess::TableProcess(
-  const Table& table, const Environment& overrides, Spool* spool)
-  : ProcessBase(table.process), service(table, overrides, spool)
+  const Table& table,
+  const Environment& overrides,
+  Spool* spool,
+  const Openness* _openness)
+  : ProcessBase(table.process),
+    service(table, overrides, spool),
+    openness(_openness)
 {
 }
 
@@ -95,13 +100,28 @@ void TableProcess::initialize()
 }
 
 
+template <typename T>
+static std::optional<T> toOptional(const Option<T>& option)
+{
+  return option.isSome() ? std::make_optional(option.get()) : std::nullopt;
+}
+
+
 Future<Response> TableProcess::handle(
-  const Request& request, const Option<Principal>& principal)
+  const Request& request, const Option<Principal>& authenticated)
 {
   Pipe::Reader reader = request.reader.get();
-  auto refuse = [&reader](const Answer& answer) {
+  const string requestId = readRequestId(request);
+  const Route* route = nullptr;
+  auto respond = [&reader](const Answer& answer) {
     reader.close(); // Else the rest of the body would be kept for nobody.
     return toResponse(answer);
+  };
+  auto refuse = [&](const Refusal& refusal) {
+    if (route != nullptr) {
+      ++service.places.at(route)->refused;
+    }
+    return respond(refusalAnswer(refusal, requestId));
   };
 
   const Match found = match({&service.table}, request.method, request.url.path);
@@ -109,29 +129,41 @@ Future<Response> TableProcess::handle(
     reader.close();
     return process::http::NotFound();
   }
-  if (found.route == nullptr) {
+  route = found.route;
+  const Option<string> principal =
+    authenticated.isSome() ? authenticated->value : None();
+  const SiteHeaders headers = {
+    toOptional(request.headers.get("Sec-Fetch-Site")),
+    toOptional(request.headers.get("Origin")),
+    toOptional(request.headers.get("Host"))};
+  const Access access = {
+    openness->open, openness->hasCredentials ? nullptr : &openness->names};
+  if (
+    const auto refusal = refusePath(
+      service.table.routes[found.methods->front().second].realm,
+      toOptional(principal), headers, access)) {
+    return refuse(*refusal);
+  }
+  if (route == nullptr) {
     vector<string> allowed;
     for (const auto& entry : *found.methods) {
       allowed.push_back(entry.first);
     }
-    return refuse(methodNotAllowed(allowed, request.method));
+    return respond(methodNotAllowed(allowed, request.method));
   }
-
-  const Route& route = *found.route;
-  const string requestId = readRequestId(request);
-  auto built = build(route, request.url.query, found.rest);
+  if (const auto refusal = refuseRoute(*route, toOptional(principal))) {
+    return refuse(*refusal);
+  }
+  auto built = build(*route, request.url.query, found.rest);
   if (const Refusal* refusal = std::get_if<Refusal>(&built)) {
-    ++service.places.at(&route)->refused;
-    return refuse(refusalAnswer(*refusal, requestId));
+    return refuse(*refusal);
   }
-  if (declaresMore(request, route.maxBody)) {
-    ++service.places.at(&route)->refused;
-    return refuse(refusalAnswer(bodyTooLarge(route), requestId));
+  if (declaresMore(request, route->maxBody)) {
+    return refuse(bodyTooLarge(*route));
   }
   return std::make_shared<Exchange>(
-           &service, route, std::get<Arguments>(built), request.method,
-           requestId, principal.isSome() ? principal->value : None(),
-           request.client)
+           &service, *route, std::get<Arguments>(built), request.method,
+           requestId, principal, request.client)
     ->start(reader);
 }
 

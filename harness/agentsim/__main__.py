@@ -6,7 +6,6 @@ from os import EX_USAGE
 
 import click
 
-from agentsim import __version__
 from agentsim.client.call import call_command
 from agentsim.client.replay import replay_command
 from agentsim.client.routes import routes_command
@@ -17,7 +16,7 @@ from agentsim.verify.cli import verify_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="agentsim")
+@click.version_option(package_name="agentsim", prog_name="agentsim")
 def cli() -> None:
     """A Mesos agent's HTTP endpoints that run command lines, without a Mesos agent.
 

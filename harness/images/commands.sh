@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes /opt/mesos-packager, an environment with the project's commands, within `docker build`.
-# In three steps, so that Docker keeps what did not change: tools, dependencies, project.
+# In steps, so that Docker keeps what did not change: tools, dependencies, then a distribution each.
 #
 # CA_CERTIFICATES (PEM) and pip's own PIP_INDEX_URL and so on come as build arguments of a stage that
 # is thrown away: what they say is in no image that is kept.
@@ -23,14 +23,15 @@ tools)
     ;;
 dependencies)
     python3 -c 'import tomllib
-project = tomllib.load(open("pyproject.toml", "rb"))["project"]
+project = tomllib.load(open("cli/pyproject.toml", "rb"))["project"]
 extras = project["optional-dependencies"]
 print(*project["dependencies"], *extras["provisioner"], *extras["signed"], sep="\n")
 ' >requirements.txt
     pip --python /opt/mesos-packager/bin/python install --requirement requirements.txt
     ;;
-project)
-    /build/bin/hatchling build -t wheel -d /build/wheel
-    pip --python /opt/mesos-packager/bin/python install --no-deps /build/wheel/*.whl
+cli | harness)
+    # What agentsim needs, packager needs too.
+    (cd "$1" && /build/bin/hatchling build -t wheel -d "/build/wheel/$1")
+    pip --python /opt/mesos-packager/bin/python install --no-deps "/build/wheel/$1"/*.whl
     ;;
 esac

@@ -93,10 +93,10 @@ def own_sources() -> list[Source]:
     Raises:
         CannotMake: it has none.
     """
-    told = _run("apt-get", "indextargets", "--format=$(REPO_URI) $(RELEASE) $(COMPONENT)",
+    targets = _run("apt-get", "indextargets", "--format=$(REPO_URI) $(RELEASE) $(COMPONENT)",
                 "Created-By: Packages")  # fmt: skip
     codename = _release()
-    found = merged(told.splitlines(), codename)
+    found = merged(targets.splitlines(), codename)
     if not found or found[0].suite != codename:
         raise CannotMake(
             f"this machine's apt knows no source of {codename or 'its release'}: name one"

@@ -24,10 +24,11 @@ import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, Any, NoReturn
 
 ROOT = Path(__file__).resolve().parents[2]
-EXTRAS = "harness,develop"
+# The project's two distributions, each with the extras that its tests need.
+DISTRIBUTIONS = {"cli": "provisioner,signed", "harness": "containers,suite"}
 
 # What pip prints when the trouble is the network or what stands in it, not the packages.
 UNREACHABLE = re.compile(
@@ -58,8 +59,9 @@ def main(arguments: list[str]) -> NoReturn:
     except KeyboardInterrupt:
         sys.exit("\nnoxfile.py: set-up interrupted; the next run begins it again.")
     python = environment / "bin" / "python"
+    # -I: a nox.py in the directory that this is called from is not nox (nor is one of PYTHONPATH).
     # --no-venv: nox runs the sessions in the environment it runs in, which has all they need.
-    nox = [str(python), "-m", "nox", "--noxfile", str(ROOT / "noxfile.py")]
+    nox = [str(python), "-I", "-m", "nox", "--noxfile", str(ROOT / "noxfile.py")]
     nox += ["--envdir", str(environment / "nox"), "--no-venv", "--no-install"]
     if arguments and not arguments[0].startswith("-"):
         nox += ["--session", arguments[0], "--", *arguments[1:]]
@@ -90,11 +92,25 @@ def furnish() -> Path:
     return environment
 
 
+def requirements() -> list[str]:
+    """What pip is to install: both distributions, editable, and what the checks need (nox too)."""
+    editable = [f"--editable={ROOT / name}[{extras}]" for name, extras in DISTRIBUTIONS.items()]
+    develop: list[str] = configuration(ROOT)["dependency-groups"]["develop"]
+    return editable + develop
+
+
 def fingerprint() -> str:
-    """What an environment depends on, in short: interpreter, place and requirements."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    parts = [sys.version, sys.base_prefix, str(ROOT), project["project"], project["build-system"]]
+    """What an environment depends on, in short: interpreter, place, requirements and version."""
+    parts: list[object] = [sys.version, sys.base_prefix, str(ROOT), requirements()]
+    for name in DISTRIBUTIONS:
+        parts += configuration(ROOT / name).values()
+    parts.append((ROOT / "cli" / "packager" / "__init__.py").read_text())  # has the version
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def configuration(directory: Path) -> dict[str, Any]:
+    """The `pyproject.toml` of a directory."""
+    return tomllib.loads((directory / "pyproject.toml").read_text())
 
 
 def places() -> list[Path]:
@@ -154,7 +170,7 @@ def build(environment: Path) -> None:
         else:
             pip = [str(python), str(distribution_pip(environment / "deb", words) / "pip")]
         pip += ["install", "--disable-pip-version-check", "--no-input", "--retries=2"]
-        step([*pip, "pip", "nox", "--editable", f"{ROOT}[{EXTRAS}]"], words, environment)
+        step([*pip, "pip", *requirements()], words, environment)
     shutil.rmtree(environment / "deb", ignore_errors=True)
     log.unlink()
     (environment / "complete").touch()

@@ -50,7 +50,7 @@ class Outcome:
         return f"{self.target:<10} {self.megabytes:>5.0f} MB, built in {self.seconds:.0f} s"
 
 
-def base(client: DockerClient, wanted: str | None) -> str:
+def base(client: DockerClient, named: str | None) -> str:
     """The name of a base image that the engine has: made here, fetched, or made now.
 
     Raises:
@@ -58,19 +58,19 @@ def base(client: DockerClient, wanted: str | None) -> str:
     """
     from docker.errors import APIError
 
-    for name in [wanted] if wanted else [base_image.IMAGE, PUBLISHED_BASE]:
+    for name in [named] if named else [base_image.IMAGE, PUBLISHED_BASE]:
         if _has(client, name):
             return name
     try:
-        client.images.pull(wanted or PUBLISHED_BASE)
+        client.images.pull(named or PUBLISHED_BASE)
     except APIError as error:
-        if wanted:
-            raise base_image.CannotMake(f"no base image {wanted}: {error.explanation}") from None
+        if named:
+            raise base_image.CannotMake(f"no base image {named}: {error.explanation}") from None
         print(f"no registry gives {PUBLISHED_BASE}: making {base_image.IMAGE} from packages")
         sources = base_image.own_sources()
         base_image.make(base_image.IMAGE, sources, base_image.PACKAGES)
         return base_image.IMAGE
-    return wanted or PUBLISHED_BASE
+    return named or PUBLISHED_BASE
 
 
 def _has(client: DockerClient, name: str) -> bool:

@@ -84,10 +84,10 @@ def known(url: str) -> int:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(f"{url}/slaves", timeout=10) as answer:
-            told: dict[str, Any] = json.load(answer)
+            state: dict[str, Any] = json.load(answer)
     except OSError:
         return 0  # it does not listen yet
-    return len(told["slaves"])
+    return len(state["slaves"])
 
 
 def main() -> None:

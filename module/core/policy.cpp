@@ -33,6 +33,12 @@ static bool isRealm(const string& text)
 }
 
 
+static bool isPrincipal(const string& text)
+{
+  return !text.empty() && text.size() <= 255;
+}
+
+
 static bool isAbsolute(const string& text) { return startsWith(text, "/"); }
 
 
@@ -77,6 +83,30 @@ static bool isAnswer(int64_t status, bool success)
   return (status >= 200 && status <= 203) ||
          (!success && status >= 400 && status != 401 && status != 405 &&
           status != 407 && isNamedError(status));
+}
+
+
+static void readPrincipals(const Node& node, Policy* policy)
+{
+  if (!node.exists()) {
+    return;
+  }
+  policy->principals.clear();
+  if (node.isNull()) {
+    return;
+  }
+  for (const Node& item : node.list(1, 1000)) {
+    const auto name =
+      item.string(isPrincipal, "a principal has 1 to 255 bytes");
+    if (
+      name &&
+      item.check(
+        std::count(
+          policy->principals.begin(), policy->principals.end(), *name) == 0,
+        "duplicate-value", "this principal is there twice")) {
+      policy->principals.push_back(*name);
+    }
+  }
 }
 
 
@@ -174,6 +204,7 @@ void readPolicy(const Node& node, Policy* policy)
         isRealm,
         "a realm has 1 to 255 printable ASCII characters, no \" and no \\"));
   }
+  readPrincipals(node["principals"], policy);
   readResponse(node["response"], policy);
   readQueue(node["queue"], policy);
   readLimits(node["limits"], policy);

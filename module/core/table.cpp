@@ -291,6 +291,7 @@ variant<Table, vector<Problem>> parse(const string& text, const string& file)
     return findings.sorted();
   }
   top.need("abi");
+  top["$schema"].string(); // For editors.
   Table table;
   table.process = readProcess(top.need("process"));
   table.command = readCommand(top.need("command"));

@@ -79,6 +79,7 @@ struct Policy
   std::map<std::string, int64_t> limits; // By their names in the table.
   std::string workingDirectory = "/";
   std::optional<std::string> realm;
+  std::vector<std::string> principals; // Who may call it; none: everybody.
   std::map<int, int> statuses; // HTTP statuses by exit code.
 };
 

@@ -20,6 +20,7 @@
 #include <process/http.hpp>
 #endif
 
+#include "core/access.hpp"
 #include "core/answer.hpp"
 #include "core/argv.hpp"
 #include "core/environment.hpp"
@@ -151,6 +152,7 @@ static json showTable(const std::variant<Table, vector<Problem>>& parsed)
       {"limits", route.limits},
       {"working_directory", route.workingDirectory},
       {"realm", orNull(route.realm)},
+      {"principals", route.principals},
       {"statuses", statuses},
       {"help", route.help},
     });
@@ -283,6 +285,36 @@ static json runAnswer(const Tables& tables, const json& item)
 }
 
 
+static optional<string> find(const json& object, const string& name)
+{
+  return object.contains(name) ? optional<string>(object[name]) : std::nullopt;
+}
+
+
+static json runAccess(const Tables& tables, const json& item)
+{
+  optional<Refusal> refusal;
+  if (item["kind"] == "path") {
+    const json headers = item.value("headers", json::object());
+    const auto names = item.value("names", vector<string>());
+    const Access access = {
+      item.value("open", false), item.contains("names") ? &names : nullptr};
+    refusal = refusePath(
+      find(item, "realm"), find(item, "principal"),
+      {find(headers, "sec-fetch-site"), find(headers, "origin"),
+       find(headers, "host")},
+      access);
+  } else {
+    refusal = refuseRoute(
+      findRoute(tables.at("plain"), item["route"]), find(item, "principal"));
+  }
+  if (!refusal) {
+    return nullptr;
+  }
+  return {{"reason", refusal->reason}, {"detail", refusal->detail}};
+}
+
+
 static json runEnvironment(const Tables& tables, const json& item)
 {
   const Table& table = tables.at(item["table"]);
@@ -328,6 +360,7 @@ int main(int argc, char** argv)
     }
     for (const json& item : file["cases"]) {
       const optional<json> result =
+        subject == "access" ? runAccess(tables, item) :
         subject == "table"  ? runTable(file, item) :
         subject == "match"  ? runMatch(tables, item) :
         subject == "query"  ? runQuery(item) :

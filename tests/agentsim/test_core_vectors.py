@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from agentsim.core import answer as answers
+from agentsim.core.access import Access, refuse_path, refuse_route
 from agentsim.core.answer import Answer, answer, refusal_answer, status_of
 from agentsim.core.argv import CommandLine, Refusal, build, refuse
 from agentsim.core.environment import base_environment, environment
@@ -18,9 +19,11 @@ from agentsim.core.status_names import REASON_PHRASES, signal_name
 
 from tests.support.vectors import Case, cases, load, octets, outcome, patched, tables
 
-SUBJECTS = ("table", "match", "query", "argv", "answer", "record", "environment")
+SUBJECTS = ("access", "table", "match", "query", "argv", "answer", "record", "environment")
 BASE_TABLE = load("table")["base"]
-TABLES = {subject: tables(subject) for subject in ("match", "argv", "answer", "environment")}
+TABLES = {
+    subject: tables(subject) for subject in ("access", "match", "argv", "answer", "environment")
+}
 
 
 def each(subject: str) -> pytest.MarkDecorator:
@@ -32,6 +35,29 @@ def test_count(record_property: Any) -> None:
     counts = {subject: len(cases(subject)) for subject in SUBJECTS}
     print(f"vectors: {sum(counts.values())} cases:", counts)
     assert sum(counts.values()) >= 500
+
+
+@each("access")
+def test_access(case: Case) -> None:
+    principal = case.get("principal")
+    if case["kind"] == "path":
+        headers = {k.encode(): v.encode() for k, v in case.get("headers", {}).items()}
+        names = case.get("names")
+        access = Access(
+            open=case.get("open", False),
+            names=None if names is None else [name.lower().encode() for name in names],
+        )
+        refusal = refuse_path(case.get("realm"), principal, headers, access)
+    else:
+        route = next(r for r in TABLES["access"]["plain"].routes if r.path == case["route"])
+        refusal = refuse_route(route, principal)
+    expected = case["expect"]
+    if expected is None:
+        assert refusal is None
+    else:
+        assert refusal is not None
+        assert refusal.status == 403
+        assert {"reason": refusal.reason, "detail": refusal.detail} == expected
 
 
 @each("table")

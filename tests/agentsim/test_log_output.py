@@ -13,7 +13,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -31,7 +31,7 @@ MANY = 300
 @contextmanager
 def host(table: Path, stderr: int, said: Callable[[], str], *options: str) -> Iterator[str]:
     """A simulator with this standard error; its URL."""
-    command = [sys.executable, "-m", "agentsim", "serve", "--port=0", *options, table]
+    command = [sys.executable, "-m", "agentsim", "serve", "--port=0", *options, str(table)]
     with subprocess.Popen(command, stderr=stderr) as process:
         try:
             text = ""
@@ -61,10 +61,8 @@ def drain(descriptor: int) -> Callable[[], str]:
 
     def look() -> str:
         nonlocal found
-        try:
+        with suppress(BlockingIOError):
             found += os.read(descriptor, 1 << 20)
-        except BlockingIOError:
-            pass
         return found.decode("utf-8", "replace")
 
     return look

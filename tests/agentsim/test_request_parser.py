@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 
 import pytest
-from agentsim.wire.request_parser import MAX_HEAD, Parser, Request
+from agentsim.wire.request_parser import MAX_HEAD_BYTES, Parser, Request
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -202,7 +202,7 @@ def test_a_fault_in_the_last_bytes_of_a_read_shows_with_the_next() -> None:
 
 def test_a_head_of_80_kib_is_the_largest() -> None:
     frame = b"GET /a HTTP/1.1\r\nX: \r\n\r\n"
-    largest = frame.replace(b"X: ", b"X: " + b"x" * (MAX_HEAD - len(frame)))
+    largest = frame.replace(b"X: ", b"X: " + b"x" * (MAX_HEAD_BYTES - len(frame)))
     assert hear(largest)[1]
     assert not hear(largest.replace(b"X: ", b"X: x"))[1]
 

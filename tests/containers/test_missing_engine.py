@@ -118,7 +118,7 @@ def test_without_the_sdk() -> None:
     )
     words = [sys.executable, "-c", program]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
-    assert done.stdout == "the Docker SDK is missing: install mesos-packager[harness]\n"
+    assert done.stdout == "the Docker SDK is missing: install agentsim[containers]\n"
 
 
 def test_what_an_engine_can_not_limit() -> None:

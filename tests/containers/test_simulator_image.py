@@ -202,5 +202,5 @@ def test_a_build_leaves_nothing_of_the_build_before(image: Any, tmp_path: Path) 
     finally:
         client.images.remove("mesos-packager:of-a-test")
         for each in client.images.list(filters=own):
-            client.images.remove(each.id)
+            client.images.remove(str(each.id))
     assert client.images.list(all=True, filters=own) == []

@@ -14,7 +14,7 @@ import pytest
 from tests.support.vectors import DIRECTORY, Case, cases, octets
 
 MODULE = Path(__file__).parents[2] / "module"
-SUBJECTS = ("table", "match", "argv", "answer", "record", "environment")
+SUBJECTS = ("access", "table", "match", "argv", "answer", "record", "environment")
 
 pytestmark = pytest.mark.xdist_group("module")
 

@@ -71,7 +71,8 @@ def test_every_exit_code_has_its_remedies() -> None:
 
 def test_packagers_manual_tells_of_repair(tmp_path: Path) -> None:
     said = packager(tmp_path, "repair", "--help").stdout.decode()
-    text = (ROOT / "docs" / "packager.md").read_text().partition("### packager repair")[2]
+    manual = (ROOT / "docs" / "packager" / "reference.md").read_text()
+    text = manual.partition("### packager repair")[2]
     text = text.partition("\n### ")[0]
     for option in ("--from", "--sha256", "--config", "--max-size"):
         assert option in said and option in text

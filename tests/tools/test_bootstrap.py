@@ -1,8 +1,9 @@
 """The set-up behind `python3 noxfile.py`: what it makes, and its one sentence for each machine
 that can't have it.
 
-Real interpreters, real pip. A copy of the two files runs in a tree of its own, whose project needs
-nothing and whose "nox" is a wheel made here that prints its arguments: so no network is needed.
+Real interpreters, real pip. A copy of the two files runs in a tree of its own, whose distributions
+need nothing and whose "nox" is a wheel made here that prints its arguments: so no network is
+needed.
 """
 
 from __future__ import annotations
@@ -27,12 +28,18 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
 
-# An in-tree build backend that needs nothing: pip asks it for the project's editable wheel.
+# The whole tree's pyproject.toml has what the checks need.
+TREE = """
+[dependency-groups]
+develop = ["nox"]
+"""
+# That of each distribution has an in-tree build backend that needs nothing: pip asks it for the
+# editable wheel.
 PROJECT = """
 [project]
-name = "tree"
+name = "NAME"
 version = "1"
-optional-dependencies = {harness = [], develop = []}
+optional-dependencies = {provisioner = [], signed = [], containers = [], suite = []}
 [build-system]
 requires = []
 build-backend = "backend"
@@ -42,13 +49,14 @@ BACKEND = """
 import zipfile
 def get_requires_for_build_editable(settings=None): return []
 def build_editable(directory, settings=None, metadata=None):
-    name = "tree-1-py3-none-any.whl"
-    about = "Metadata-Version: 2.1\\nName: tree\\nVersion: 1\\n"
-    about += "Provides-Extra: harness\\nProvides-Extra: develop\\n"
+    name = "NAME-1-py3-none-any.whl"
+    about = "Metadata-Version: 2.1\\nName: NAME\\nVersion: 1\\n"
+    about += "Provides-Extra: provisioner\\nProvides-Extra: signed\\n"
+    about += "Provides-Extra: containers\\nProvides-Extra: suite\\n"
     with zipfile.ZipFile(f"{directory}/{name}", "w") as wheel:
-        wheel.writestr("tree-1.dist-info/METADATA", about)
-        wheel.writestr("tree-1.dist-info/WHEEL", "Wheel-Version: 1.0\\nTag: py3-none-any\\n")
-        wheel.writestr("tree-1.dist-info/RECORD", "")
+        wheel.writestr("NAME-1.dist-info/METADATA", about)
+        wheel.writestr("NAME-1.dist-info/WHEEL", "Wheel-Version: 1.0\\nTag: py3-none-any\\n")
+        wheel.writestr("NAME-1.dist-info/RECORD", "")
     return name
 """
 NOX = """
@@ -78,8 +86,13 @@ def tree(tmp_path: Path) -> Path:
     (tree / "harness" / "tools").mkdir(parents=True)
     shutil.copy(ROOT / "noxfile.py", tree)
     shutil.copy(ROOT / "harness" / "tools" / "bootstrap.py", tree / "harness" / "tools")
-    (tree / "pyproject.toml").write_text(PROJECT)
-    (tree / "backend.py").write_text(BACKEND)
+    (tree / "pyproject.toml").write_text(TREE)
+    for name in ("cli", "harness"):
+        (tree / name).mkdir(exist_ok=True)
+        (tree / name / "pyproject.toml").write_text(PROJECT.replace("NAME", name))
+        (tree / name / "backend.py").write_text(BACKEND.replace("NAME", name))
+    (tree / "cli" / "packager").mkdir()
+    (tree / "cli" / "packager" / "__init__.py").write_text('__version__ = "1"\n')
     return tree
 
 
@@ -119,11 +132,16 @@ def machine(tmp_path: Path, wheels: Path, apt: Path) -> dict[str, str]:
 
 
 def start(
-    tree: Path, machine: dict[str, str], *arguments: str, python: str = sys.executable
+    tree: Path,
+    machine: dict[str, str],
+    *arguments: str,
+    python: str = sys.executable,
+    directory: Path | None = None,
 ) -> subprocess.Popen[str]:
-    """Run `noxfile.py` in `tree`."""
+    """Run the `noxfile.py` of `tree`, called from `directory`."""
     return subprocess.Popen(
         [python, str(tree / "noxfile.py"), *arguments],
+        cwd=directory,
         env=machine,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -133,10 +151,14 @@ def start(
 
 
 def run(
-    tree: Path, machine: dict[str, str], *arguments: str, python: str = sys.executable
+    tree: Path,
+    machine: dict[str, str],
+    *arguments: str,
+    python: str = sys.executable,
+    directory: Path | None = None,
 ) -> tuple[int, str, str]:
     """Run `noxfile.py` to its end: status, standard output, standard error."""
-    process = start(tree, machine, *arguments, python=python)
+    process = start(tree, machine, *arguments, python=python, directory=directory)
     output, errors = process.communicate(timeout=180)
     return process.returncode, output, errors
 
@@ -178,16 +200,39 @@ def test_the_first_run_sets_up_and_the_second_needs_nothing(
     assert sorted(path.name for path in (tree / ".nox").iterdir()) == [environment.name, "lock"]
 
 
-def test_other_requirements_make_another_environment(tree: Path, machine: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("pyproject.toml", '["nox"]', '["nox>=1"]'),
+        ("cli/pyproject.toml", '"1"', '"1.0"'),
+        ("harness/pyproject.toml", '"1"', '"1.0"'),
+        ("cli/packager/__init__.py", '"1"', '"1.0"'),
+    ],
+)
+def test_other_requirements_make_another_environment(
+    tree: Path, machine: dict[str, str], file: str, old: str, new: str
+) -> None:
     run(tree, machine, "-l")
     (before,) = (tree / ".nox").glob("house-*")
-    (tree / "pyproject.toml").write_text(PROJECT + '[tool.lint]\nwidth = "any"\n')
+    (tree / "pyproject.toml").write_text(TREE + '[tool.lint]\nwidth = "any"\n')
     assert run(tree, machine, "-l")[2] == ""
-    (tree / "pyproject.toml").write_text(PROJECT.replace('"1"', '"1.0"'))
+    (tree / file).write_text((tree / file).read_text().replace(old, new))
     status, _, errors = run(tree, machine, "-l")
     assert status == 0, errors
     (after,) = (tree / ".nox").glob("house-*")
     assert after != before
+
+
+def test_modules_of_the_callers_directory_are_not_run(
+    tree: Path, machine: dict[str, str], tmp_path: Path
+) -> None:
+    strange = tmp_path / "strange"
+    strange.mkdir()
+    for name in ("nox", "pip", "ensurepip", "venv", "bootstrap", "json", "sitecustomize"):
+        (strange / f"{name}.py").write_text('raise SystemExit("a module of the directory")\n')
+    status, output, errors = run(tree, machine, "-l", directory=strange)
+    assert status == 0, output + errors
+    assert output.splitlines()[0].endswith("--no-install -l")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
@@ -217,7 +262,9 @@ def test_what_a_killed_set_up_still_runs_is_waited_for(
     """A build that hangs goes on when the set-up is killed; it must not write into the next one."""
     gate = tmp_path / "gate"
     os.mkfifo(gate)
-    (tree / "backend.py").write_text(f"open({str(gate)!r}).read()\n{BACKEND}")
+    backend = tree / "harness" / "backend.py"
+    sound = backend.read_text()
+    backend.write_text(f"open({str(gate)!r}).read()\n{sound}")
     first = start(tree, machine, "demo")
     with gate.open("w"):  # opens once the build has come there
         first.kill()
@@ -225,7 +272,7 @@ def test_what_a_killed_set_up_still_runs_is_waited_for(
         second = start(tree, machine, "demo")
         assert second.stderr
         assert "another set-up is under way here" in second.stderr.readline()
-        (tree / "backend.py").write_text(BACKEND)
+        backend.write_text(sound)
     output, errors = second.communicate(timeout=180)
     assert second.returncode == 0, errors
     assert "--session demo" in output

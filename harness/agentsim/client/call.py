@@ -22,7 +22,6 @@ from urllib.parse import urlsplit
 
 import click
 
-from agentsim import __version__
 from agentsim.client.command_outcome import (
     NO_RECORD,
     CommandOutcome,
@@ -123,9 +122,11 @@ def call_command(
     sys.exit(status)
 
 
-def _headers(given: tuple[str, ...], user: str | None, credentials: Path | None) -> dict[str, str]:
-    fields = {"User-Agent": f"agentsim/{__version__}", "Accept": "*/*"}
-    for header in given:
+def _headers(lines: tuple[str, ...], user: str | None, credentials: Path | None) -> dict[str, str]:
+    from importlib.metadata import version
+
+    fields = {"User-Agent": f"agentsim/{version('agentsim')}", "Accept": "*/*"}
+    for header in lines:
         name, colon, value = header.partition(":")
         if not colon or not name.strip():
             raise CallFailed(EX_USAGE, f"--header {header!r}: expected 'NAME: VALUE'")
@@ -134,7 +135,7 @@ def _headers(given: tuple[str, ...], user: str | None, credentials: Path | None)
         raise CallFailed(EX_USAGE, "--user and --credentials: give one of them")
     if credentials is not None:
         try:
-            known = read_credentials(credentials)
+            known, _ = read_credentials(credentials)
         except CredentialsError as error:
             raise CallFailed(EX_NOINPUT, str(error)) from None
         pair = b":".join(next(iter(known.items())))
@@ -268,17 +269,17 @@ def _show(response: http.client.HTTPResponse, screen: Screen) -> int:
 
 def _show_error(response: http.client.HTTPResponse, kind: str, screen: Screen) -> int:
     body = b"".join(_pieces(response))
-    said = problem(body) if kind == _PROBLEM else None
+    outcome = problem(body) if kind == _PROBLEM else None
     if screen.asked_raw:
         screen.write(body)
         screen.finish()
-    elif said is None:
+    elif outcome is None:
         text = body.decode("utf-8", "replace").strip()
         named = text.startswith(str(response.status))  # libprocess's own words name it
         screen.say(text if named else f"{response.status} {response.reason}: {text}")
     else:
-        screen.problem(said)
-    return exit_status(said or CommandOutcome(status=response.status))
+        screen.problem(outcome)
+    return exit_status(outcome or CommandOutcome(status=response.status))
 
 
 def _show_stream(response: http.client.HTTPResponse, screen: Screen) -> int:

@@ -73,8 +73,8 @@ def of_this_machine(authorities: Sequence[Path]) -> dict[str, str]:
 
 
 def _pip_configuration() -> dict[str, str]:
-    told = subprocess.run(
+    listing = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     ).stdout
-    pairs = (line.partition("=") for line in told.splitlines())
+    pairs = (line.partition("=") for line in listing.splitlines())
     return {key: value.strip("'\"") for key, _, value in pairs}

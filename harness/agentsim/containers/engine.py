@@ -32,7 +32,7 @@ def connect() -> DockerClient:
         from docker.context import ContextAPI
         from docker.errors import DockerException, InvalidVersion
     except ImportError:
-        raise NoEngine("the Docker SDK is missing: install mesos-packager[harness]") from None
+        raise NoEngine("the Docker SDK is missing: install agentsim[containers]") from None
     address = os.environ.get("DOCKER_HOST", "")
     try:
         if address:
@@ -41,32 +41,32 @@ def connect() -> DockerClient:
             context = ContextAPI.get_current_context()
             address = str(context.Host)
             client = docker.DockerClient(base_url=address, tls=context.TLSConfig, timeout=_SECONDS)
-        told: dict[str, Any] = client.version()
+        version: dict[str, Any] = client.version()
     except InvalidVersion as error:
         raise NoEngine(f"the engine at {address} is too old or too new: {error}") from None
     except (DockerException, OSError, ValueError) as error:
         raise NoEngine(sentence(error, address)) from None
-    refusal = unfit(told, address)
+    refusal = unfit(version, address)
     if refusal:
         client.close()
         raise NoEngine(refusal)
     return client
 
 
-def unfit(told: dict[str, Any], address: str) -> str:
+def unfit(version: dict[str, Any], address: str) -> str:
     """Why an engine is not fit; empty if it is. Pure.
 
     Args:
-        told: what the engine says at `/version`.
+        version: what the engine says at `/version`.
         address: where it is.
     """
-    spoken = str(told["ApiVersion"])
-    if tuple(map(int, spoken.split("."))) < MINIMUM_API:
+    api_version = str(version["ApiVersion"])
+    if tuple(map(int, api_version.split("."))) < MINIMUM_API:
         return (
-            f"the Docker engine {told.get('Version')} at {address} is too old (API {spoken}):"
-            f" {MINIMUM_ENGINE} or newer is needed"
+            f"the Docker engine {version.get('Version')} at {address} is too old"
+            f" (API {api_version}): {MINIMUM_ENGINE} or newer is needed"
         )
-    system = told.get("Os", "linux")
+    system = version.get("Os", "linux")
     if system != "linux":
         return f"the Docker engine at {address} runs containers of {system}: Linux is needed"
     return ""
@@ -102,26 +102,26 @@ def _causes(error: BaseException) -> list[BaseException]:
     return found
 
 
-def shortcomings(told: dict[str, Any]) -> list[str]:
+def shortcomings(info: dict[str, Any]) -> list[str]:
     """What a usable engine can't do, a sentence each. Pure.
 
     Args:
-        told: what the engine says at `/info`.
+        info: what the engine says at `/info`.
     """
     can = {
         "MemoryLimit": "the engine can't limit memory (its kernel or control groups lack it)",
         "SwapLimit": "the engine can't keep containers from swap",
         "PidsLimit": "the engine can't limit the number of processes",
     }
-    return [said for name, said in can.items() if not told.get(name, False)]
+    return [sentence for name, sentence in can.items() if not info.get(name, False)]
 
 
-def starts_slowly(told: dict[str, Any]) -> bool:
+def starts_slowly(info: dict[str, Any]) -> bool:
     """Whether programs start several times as slowly from images as from elsewhere. Pure.
 
     With such storage every look at a file of an image is a question to a program of its own.
 
     Args:
-        told: what the engine says at `/info`.
+        info: what the engine says at `/info`.
     """
-    return told.get("Driver") == "fuse-overlayfs"
+    return info.get("Driver") == "fuse-overlayfs"

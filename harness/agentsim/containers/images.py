@@ -87,7 +87,7 @@ def build(
     lines: list[str] = []
     before = {each.id for each in client.images.list(name(target))}
     try:
-        told = client.api.build(
+        events = client.api.build(
             path=str(tree),
             tag=name(target),
             target=target,
@@ -97,7 +97,7 @@ def build(
             forcerm=True,
             decode=True,
         )
-        for event in told:
+        for event in events:
             if "error" in event:
                 lines += str(event["error"]).splitlines()
                 raise BuildFailed("\n".join(lines[-_LAST_LINES:]))

@@ -54,16 +54,16 @@ def build(route: Route, query: Mapping[bytes, bytes], rest: bytes) -> CommandLin
     values: dict[str, list[bytes]] = {}
     timeout = route.timeout
     if rest or query or route.by_name:
-        given = _given(route, query, rest)
-        if isinstance(given, Refusal):
-            return given
+        values_by_name = _given(route, query, rest)
+        if isinstance(values_by_name, Refusal):
+            return values_by_name
         asked = _timeout(query.get(_TIMEOUT_KEY))
         if isinstance(asked, Refusal):
             return asked
         if asked is not None:
             timeout = min(timeout, asked)
         for name, parameter in route.by_name.items():
-            value = given.get(name)
+            value = values_by_name.get(name)
             if value is None:
                 if parameter.required:
                     return refuse("missing-parameter", f"The parameter {quote(name)} is required.")

@@ -20,6 +20,9 @@ MAX_TIMEOUT: Final = 86_400
 # libprocess queues a stream for a slow reader without bound, so its total is what must be bounded.
 MAX_STREAM_BYTES: Final = GIB
 
+MAX_PRINCIPALS: Final = 1000
+MAX_PRINCIPAL_BYTES: Final = 255
+
 NDJSON: Final = "application/x-ndjson"
 _TOKEN: Final = frozenset(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~"
@@ -38,6 +41,7 @@ POLICY_FIELDS: Final = (
     "limits",
     "working_directory",
     "realm",
+    "principals",
     "statuses",
 )
 # name -> least and greatest value
@@ -91,6 +95,7 @@ class Fields(TypedDict, total=False):
     limits: dict[str, int]
     working_directory: str
     realm: str | None
+    principals: tuple[str, ...]
     statuses: dict[int, int]
 
 
@@ -113,6 +118,7 @@ class Policy:
     limits: Limits
     working_directory: str
     realm: str | None
+    principals: tuple[str, ...]
     statuses: Mapping[int, int]
 
 
@@ -143,6 +149,8 @@ def read_policy(reader: TableReader, place: str, value: Mapping[str, object]) ->
                 found[name] = None if item is None else reader.seconds(inner, item, MAX_TIMEOUT)
             case "realm":
                 found[name] = None if item is None else _read_realm(reader, inner, item)
+            case "principals":
+                found[name] = () if item is None else _read_principals(reader, inner, item)
             case "working_directory":
                 keep(name, _read_directory(reader, inner, item))
             case "response":
@@ -188,6 +196,7 @@ def resolve(reader: TableReader, place: str, defaults: Fields, own: Fields) -> P
         limits=Limits(**{**defaults.get("limits", {}), **own.get("limits", {})}),
         working_directory=merged.get("working_directory", "/"),
         realm=merged.get("realm"),
+        principals=merged.get("principals", ()),
         statuses={**defaults.get("statuses", {}), **own.get("statuses", {})},
     )
 
@@ -200,6 +209,22 @@ def _read_realm(reader: TableReader, place: str, value: object) -> str | None:
         )
         return None
     return realm
+
+
+def _read_principals(reader: TableReader, place: str, value: object) -> tuple[str, ...]:
+    principals: list[str] = []
+    for index, item in enumerate(reader.sequence(place, value, 1, MAX_PRINCIPALS) or ()):
+        inner = member(place, index)
+        name = reader.string(inner, item)
+        if name is None:
+            continue
+        if not 0 < len(name.encode()) <= MAX_PRINCIPAL_BYTES:
+            reader.add(inner, "value", f"a principal has 1 to {MAX_PRINCIPAL_BYTES} bytes")
+        elif name in principals:
+            reader.add(inner, "duplicate-value", "this principal is there twice")
+        else:
+            principals.append(name)
+    return tuple(principals)
 
 
 def _fits(text: str, length: int, without: str) -> bool:

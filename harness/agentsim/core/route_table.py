@@ -57,6 +57,8 @@ def parse(text: bytes, file: str) -> Table:
     """
     reader = TableReader(file)
     top = _read_top(reader, read(text, reader))
+    if "$schema" in top:
+        reader.string("/$schema", top["$schema"])  # for editors
     process = _read_process(reader, top["process"]) if "process" in top else ""
     command = _read_command(reader, top["command"]) if "command" in top else ()
     environment = _read_environment(reader, top.get("environment", {}))
@@ -87,7 +89,7 @@ def _read_top(reader: TableReader, value: object) -> dict[str, object]:
     reader.mapping(
         "",
         top,
-        known=("abi", "process", "command", "environment", "defaults", "routes"),
+        known=("$schema", "abi", "process", "command", "environment", "defaults", "routes"),
         required=("abi", "process", "command", "routes"),
     )
     return top

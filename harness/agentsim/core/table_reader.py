@@ -42,8 +42,8 @@ class TableReader:
         if self.mistakes:
             raise TableError(sorted(self.mistakes, key=by_place))
 
-    def _wrong_type(self, place: str, value: object, wanted: str) -> None:
-        self.add(place, "type", f"this must be {wanted}, not {type_names[type(value)]}")
+    def _wrong_type(self, place: str, value: object, expected: str) -> None:
+        self.add(place, "type", f"this must be {expected}, not {type_names[type(value)]}")
 
     def mapping(
         self,

@@ -132,7 +132,7 @@ class Asker:
             elif event.get("event") == "fetching":
                 name, text = "fetching", progress(event)
             else:
-                name, text = str(event.get("event")), facts(event)
+                name, text = str(event.get("event")), summary(event)
             self._screen.event(seconds, name, text, replace=name == "fetching")
         return events
 
@@ -155,16 +155,16 @@ def progress(event: dict[str, Any]) -> str:
 def exit_record(record: dict[str, Any], events: list[dict[str, Any]]) -> str:
     """The exit record in a line; what the command wrote to stderr only if no event told it."""
     ending = "signal" if record["signal"] else "exit_code"
-    told = {name: record[name] for name in (ending, "reason", "seconds")}
+    members = {name: record[name] for name in (ending, "reason", "seconds")}
     if record["stderr"] and not any(event.get("event") == "failed" for event in events):
-        told["stderr"] = record["stderr"].strip()
-    return facts(told)
+        members["stderr"] = record["stderr"].strip()
+    return summary(members)
 
 
-def facts(told: dict[str, Any]) -> str:
+def summary(members: dict[str, Any]) -> str:
     """The fields of an event in a line; a hash is cut, and a sentence stands without its name."""
     words = []
-    for name, value in told.items():
+    for name, value in members.items():
         text = value if isinstance(value, str) else json.dumps(value)
         if name in ("error", "message"):
             words.append(text)

@@ -32,8 +32,8 @@ def run(*, once: bool, port: int) -> int:
     with signals(), ExitStack() as stack:
         try:
             Story(screen, stack, port).tell(once)
-        except KeyboardInterrupt as told:
-            status = 128 + int(told.args[0])
+        except KeyboardInterrupt as signalled:
+            status = 128 + int(signalled.args[0])
         except (services.NoStage, sample_package.NoGoods) as missing:
             print(f"agentsim demo: {missing}", file=sys.stderr)
             return EX_UNAVAILABLE
@@ -111,7 +111,7 @@ class Story:
         secret = services.credentials(file)
         self.shelf.mkdir()
         self.store.mkdir()
-        serve = ["serve", *map(shown, self.tables), f"--credentials={file}"]
+        serve = ["serve", *map(short_path, self.tables), f"--credentials={file}"]
         serve.append(f"--environment=PACKAGER_ROOT={self.store}")
         agentsim = [sys.executable, "-m", "agentsim"]
         environment = f"--environment=PATH={self.path}"
@@ -285,7 +285,7 @@ class Story:
             raise Surprise(f"the command exited with {answer.exit_code}, not with {code}")
 
 
-def shown(path: Path) -> str:
+def short_path(path: Path) -> str:
     """A path as it is best read from here: relative if it is below the working directory."""
     try:
         return str(path.relative_to(Path.cwd()))

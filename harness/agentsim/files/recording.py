@@ -79,8 +79,8 @@ def read(path: Path) -> list[Recorded]:
                 name=f"{item.get('group', '')}/{item['name']}",
                 send=[_checked(piece) for piece in item["send"]],
                 answers=[
-                    Answer(_data(seen["answer"]), bool(seen["server_closed"]))
-                    for seen in (item, *item.get("alternatives", ()))
+                    Answer(_data(alternative["answer"]), bool(alternative["server_closed"]))
+                    for alternative in (item, *item.get("alternatives", ()))
                 ],
                 seconds=float(item.get("seconds", 0)),
                 cut=bool(item.get("cut")),
@@ -123,14 +123,14 @@ def entry(
     """One exchange as it stands in a file."""
     answer = _DATE.sub(b"<date>", answer)
     try:
-        shown = {"text": answer.decode()}
+        body = {"text": answer.decode()}
     except UnicodeDecodeError:
-        shown = {"base64": base64.b64encode(answer).decode()}
+        body = {"base64": base64.b64encode(answer).decode()}
     found: dict[str, Any] = {
         "group": "recorded",
         "name": name,
         "send": [piece.decode("latin-1") for piece in sent],
-        "answer": shown,
+        "answer": body,
         "server_closed": server_closed,
         "seconds": round(seconds, 3),
     }

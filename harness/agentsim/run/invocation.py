@@ -43,8 +43,8 @@ _READ_BYTES = 256 * 1024
 MAX_STDERR_BYTES = 4097
 #: Seconds to wait for pipes that others hold on to after the command has exited.
 MAX_HELD_PIPE_SECONDS = 1.0
-#: Seconds to wait for the end of a command after SIGKILL. It may have become another user's, or wait
-#: for a disk that does not answer; the client's answer does not wait for that.
+#: Seconds to wait for the end of a command after SIGKILL: it may have become another user's, or
+#: wait for a disk that does not answer.
 MAX_DYING_SECONDS = 2.0
 _FIRST_LOOK_SECONDS = 0.02
 _NEXT_LOOK_SECONDS = 0.2

@@ -226,9 +226,9 @@ def _judge(
             return
         pidfd = -1  # too old a kernel, a filter
     try:
-        held = set(_written_pipes(process.pid, end))
+        written = set(_written_pipes(process.pid, end))
         for index, search in enumerate(searches):
-            if search.pipes.isdisjoint(held):
+            if search.pipes.isdisjoint(written):
                 continue
             reason = why_left_alone(process, search.began, around, read_process)
             if reason:

@@ -250,8 +250,8 @@ def why_alive(pid: int, seconds: float) -> str:
     """Why a command, not reaped yet, still runs so long after SIGKILL was sent to its group."""
     try:
         os.kill(pid, signal.SIGKILL)
-    except PermissionError as error:
-        return f"EPERM, {os.strerror(error.errno)}: it has become another user's"
+    except PermissionError:
+        return f"EPERM, {os.strerror(errno.EPERM)}: it has become another user's"
     return f"it still runs {seconds:g} s after SIGKILL"
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
-from agentsim.core.answer import method_not_allowed
+from agentsim.core.access import Access, is_own_name, refuse_path, refuse_route
+from agentsim.core.answer import method_not_allowed, refusal_answer
+from agentsim.core.argv import Refusal
 from agentsim.core.outcome import Outcome
 from agentsim.core.route_match import Match, MethodNotAllowed, match
 from agentsim.core.route_table import Route, Table
@@ -61,8 +63,11 @@ class Agent:
         loop: the event loop.
         tables: the route tables to serve; no two of one process.
         spool: where bodies and output go that do not fit in memory.
-        credentials: secrets by principal, for all realms; empty means that no realm is guarded, as
-            in an agent without authenticators.
+        credentials: secrets by principal, for all realms; empty means that nobody can be
+            authenticated, as in an agent without authenticators.
+        opened: whether routes in a realm are open to everybody where nobody can be authenticated.
+        names: the names that the host may be called by, beside addresses and `localhost`, in lower
+            case.
         environment: the host's own entries for the commands' environments.
         observers: told of every request and invocation.
         say: takes a sentence for the host's log.
@@ -83,6 +88,8 @@ class Agent:
         tables: Sequence[Table],
         spool: Spool,
         credentials: dict[bytes, bytes],
+        opened: bool,
+        names: Collection[bytes],
         environment: Mapping[str, str],
         observers: Sequence[Observer],
         say: Callable[[str], None],
@@ -96,8 +103,11 @@ class Agent:
         self.commands = CommandRegistry(loop)
         self.fallbacks: list[Fallback] = []
         self._credentials = credentials
+        self._access = Access(open=opened, names=None if credentials else names)
+        self._names = names
         self._environment = environment
         self._observers = tuple(observers)
+        self._say = say
         self._host = CommandHost(loop, spool, self.commands, self._observers, say, tap)
         self._new_exchange = new_exchange
         self._served = {table.process: ServedTable(loop, table, environment) for table in tables}
@@ -127,16 +137,28 @@ class Agent:
         if realm is not None and self._credentials:
             proven = authenticate(headers, self._credentials)
             if proven is None:
+                if b"authorization" in headers:
+                    self._say(f"a login for {realm} was refused: client {connection.peer}")
                 return TextExchange(connection, request, 401, "401 Unauthorized.", challenge(realm))
             principal = os.fsdecode(proven)
+        refusal = refuse_path(realm, principal, headers, self._access)
         if isinstance(found, MethodNotAllowed):
+            if refusal is not None:
+                return _refusal(connection, request, refusal)
             answer = method_not_allowed(found.allowed, request.method)
             return DocumentExchange(
                 connection, request, answer.status, answer.headers, answer.body or b""
             )
         route = found.route
-        table = self._served[route.process]
-        asked = CommandRequest(request, table, route, found.rest, _request_id(headers), principal)
+        asked = CommandRequest(
+            request,
+            self._served[route.process],
+            route,
+            found.rest,
+            _request_id(headers),
+            principal,
+            refusal or refuse_route(route, principal),
+        )
         return self._new_exchange(connection, asked, self._host)
 
     def _fallback(self, connection: Connection, request: Request) -> Exchange:
@@ -149,6 +171,17 @@ class Agent:
     def admits(self, headers: dict[bytes, bytes]) -> bool:
         """Whether a request may go where a realm is guarded."""
         return not self._credentials or authenticate(headers, self._credentials) is not None
+
+    def refuse_other_sites(
+        self, connection: ClientConnection, request: Request
+    ) -> DocumentExchange | None:
+        """The answer to a request that a page of another site has made, None to all others."""
+        refusal = refuse_path(None, None, request.headers, self._access)
+        return _refusal(connection, request, refusal) if refusal else None
+
+    def is_own_name(self, authority: bytes) -> bool:
+        """Whether a Host is one that no page of another site can have."""
+        return is_own_name(authority, self._names)
 
     def concurrency(self, route: Route) -> ConcurrencyLimit:
         """How many commands of a route that is served run, and who waits."""
@@ -175,6 +208,11 @@ class Agent:
         await self.commands.close()
         for connection in tuple(self.connections):
             connection.finish()
+
+
+def _refusal(connection: ClientConnection, request: Request, refusal: Refusal) -> DocumentExchange:
+    answer = refusal_answer(refusal, _request_id(request.headers))
+    return DocumentExchange(connection, request, answer.status, answer.headers, answer.body or b"")
 
 
 def _request_id(headers: dict[bytes, bytes]) -> str:

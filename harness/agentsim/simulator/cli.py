@@ -12,6 +12,7 @@ import click
 
 from agentsim.core.route_table import Table, TableError, parse
 from agentsim.files.credentials import CredentialsError, read_credentials
+from agentsim.files.table_file import UnreadableTable, read_table_file
 from agentsim.simulator.fault_injection import BadRule, parse_rule
 from agentsim.simulator.log import Log, sentence
 from agentsim.simulator.log_output import LogOutput
@@ -49,7 +50,23 @@ _TABLE = click.Path(path_type=Path)
     "--credentials",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Credentials file in Mesos's format (JSON, or one 'principal secret' a line); routes with"
-    " a realm then ask for them. Without one every route is open.",
+    " a realm then ask for them. Nobody else may write it.",
+)
+@click.option(
+    "--open/--no-open",
+    "opened",
+    default=None,
+    help="Without credentials: whether routes with a realm let everybody in, or answer 403 as a"
+    " real agent does. On loopback they are open unless --no-open is given; on any other address"
+    " nothing is served unless --open is given.",
+)
+@click.option(
+    "--allow-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A name by which a host without credentials may be called, beside addresses, localhost and"
+    " --host: any other could be a web page's. May be repeated.",
 )
 @click.option(
     "--environment",
@@ -93,6 +110,8 @@ def serve_command(
     spool_dir: Path,
     spool_limit: int,
     credentials: Path | None,
+    opened: bool | None,
+    allowed_hosts: tuple[str, ...],
     environment: tuple[str, ...],
     log_format: str,
     page: bool,
@@ -117,7 +136,7 @@ def serve_command(
         if processes.count(process) > 1:
             _fail(EX_DATAERR, f"{path}: /process: another table has the process id {process!r}")
     try:
-        secrets = read_credentials(credentials) if credentials else {}
+        secrets, warnings = read_credentials(credentials) if credentials else ({}, [])
     except CredentialsError as error:
         _fail(EX_DATAERR, str(error))
     try:
@@ -126,7 +145,8 @@ def serve_command(
         _fail(EX_USAGE, f"--inject {error}")
     settings = Settings(
         loaded,
-        [path.resolve() for path in tables],
+        # Not resolved: a link may lead elsewhere later, as mounted configuration's do.
+        [path.absolute() for path in tables],
         host,
         port,
         spool_dir.resolve(),
@@ -137,6 +157,8 @@ def serve_command(
         rules,
         seed,
         page,
+        opened,
+        allowed_hosts,
     )
     as_json = log_format == "json"
 
@@ -147,8 +169,11 @@ def serve_command(
     # Without a standard error there is no log.
     descriptor = sys.stderr.fileno() if sys.stderr else os.open(os.devnull, os.O_WRONLY)
     output = LogOutput(descriptor, tell_dropped)
+    log = Log(output.write, as_json=as_json)
+    for warning in warnings:
+        log.say(warning)
     try:
-        serve(settings, Log(output.write, as_json=as_json))
+        serve(settings, log)
     except CannotServe as error:
         _fail(EX_UNAVAILABLE, str(error))
     finally:
@@ -170,9 +195,9 @@ def _load(paths: tuple[Path, ...]) -> list[Table]:
     tables, problems, status = [], [], EX_DATAERR
     for path in paths:
         try:
-            tables.append(parse(path.read_bytes(), str(path)))
-        except OSError as error:
-            problems.append(f"{path}: can't be read: {error.strerror}")
+            tables.append(parse(read_table_file(path), str(path)))
+        except UnreadableTable as error:
+            problems.append(str(error))
             status = EX_NOINPUT
         except TableError as error:
             problems += map(str, error.mistakes)

@@ -77,6 +77,7 @@ class CommandRequest:
         rest: what is left of the path behind the route's.
         request_id: the client's, or a new one.
         principal: who has proved to be the client; None on a route without a realm.
+        refusal: why the client is not let in, None if it is.
     """
 
     head: Request
@@ -85,6 +86,7 @@ class CommandRequest:
     rest: bytes
     request_id: str
     principal: str | None
+    refusal: Refusal | None
 
 
 class CommandExchange(Exchange):
@@ -98,6 +100,7 @@ class CommandExchange(Exchange):
         "_invocation",
         "_output",
         "_received",
+        "_refusal",
         "_rest",
         "_table",
         "_waiter",
@@ -117,6 +120,7 @@ class CommandExchange(Exchange):
         self._rest = asked.rest
         self.request_id = asked.request_id
         self.principal = asked.principal
+        self._refusal = asked.refusal
         self._received = 0
         self._body: Buffer | None = None
         self._output: Buffer | None = None
@@ -127,7 +131,7 @@ class CommandExchange(Exchange):
         self._command_line: CommandLine | None = None
 
     def begin(self) -> None:
-        line = build(self.route, self.request.query, self._rest)
+        line = self._refusal or build(self.route, self.request.query, self._rest)
         if isinstance(line, Refusal):
             self._refuse(line)
         elif _declared_length(self.request) > self.route.max_body:

@@ -64,6 +64,12 @@ class Connection(asyncio.Protocol):
         return self._transport is None or self._half_closed or self._transport.is_closing()
 
     @property
+    def peer(self) -> str:
+        """The client's address and port, for the log."""
+        name = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return f"{name[0]}:{name[1]}" if name else "which is gone"
+
+    @property
     def unsent(self) -> int:
         """Bytes that were sent and that the client's side has not taken yet."""
         if self._transport is None:

@@ -118,12 +118,12 @@ class LibprocessEndpoints:
     # -- metrics and the machine --------------------------------------------------------------
 
     def _snapshot(self, exchange: EndpointExchange) -> None:
-        given = exchange.request.query.get(b"timeout")
-        if given is not None:
+        timeout = exchange.request.query.get(b"timeout")
+        if timeout is not None:
             try:
-                _duration(given)
+                _duration(timeout)
             except _BadRequest as bad:
-                exchange.bad(f"Invalid timeout '{given.decode('latin-1')}': {bad}.\n")
+                exchange.bad(f"Invalid timeout '{timeout.decode('latin-1')}': {bad}.\n")
                 return
         now = self._agent.loop.time()
         turn = max(now, self._next_snapshot)

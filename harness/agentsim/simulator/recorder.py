@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
+import re
+import stat
 import time
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -17,13 +20,14 @@ from agentsim.simulator.log import Log
 #: Bytes of one exchange, in either direction, that a recording holds at the most.
 MAX_EXCHANGE_BYTES = 16 << 20
 _END = b"\n]\n"
+_AUTHORIZATION = re.compile(rb"(?im)^Authorization[ \t]*:.*\r?\n(?:[ \t].*\r?\n)*")
 
 
 class Recorder:
     """Writes a recording; the file is whole JSON after each exchange.
 
     Args:
-        path: made anew.
+        path: made anew, for its owner only: what was said may be secret. A link is not followed.
         log: told if the file can't be written any more.
 
     Raises:
@@ -31,7 +35,14 @@ class Recorder:
     """
 
     def __init__(self, path: Path, log: Log) -> None:
-        self._file = path.open("wb", buffering=0)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        descriptor = os.open(path, flags, 0o600)
+        self._file = os.fdopen(descriptor, "r+b", buffering=0)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            self._file.close()
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        os.fchmod(descriptor, 0o600)  # before there is anything in it
+        os.ftruncate(descriptor, 0)
         self._file.write(b"[" + _END)
         self._log = log
         self._count = 0
@@ -43,7 +54,8 @@ class Recorder:
         line = b"".join(sent)[:200].split(b"\r\n")[0].rpartition(b" HTTP/")[0]
         self._count += 1
         name = f"{self._count} {line.decode('latin-1')}".rstrip()
-        text = json.dumps(entry(name, sent, answer, server_closed, seconds, cut))
+        told = [_AUTHORIZATION.sub(b"", b"".join(sent))]
+        text = json.dumps(entry(name, told, answer, server_closed, seconds, cut))
         separator = b",\n" if self._count > 1 else b"\n"
         try:
             self._file.seek(-len(_END), os.SEEK_END)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import gc
+import ipaddress
 import os
 import resource
 import signal
@@ -20,6 +21,7 @@ from agentsim.core.route_table import Table
 from agentsim.run.invocation import look_at_children
 from agentsim.run.spawn import HAVE_PIDFD
 from agentsim.run.spool import Spool
+from agentsim.simulator.access_description import describe_access
 from agentsim.simulator.agent import Agent
 from agentsim.simulator.command_exchange import CommandExchange
 from agentsim.simulator.connection import Connection
@@ -58,6 +60,9 @@ class Settings:
         inject: faults on purpose.
         seed: what they are drawn from.
         page: whether a browser finds a page at `/`.
+        opened: whether the operator has opened the host to everybody who reaches it; None if
+            nothing was said, and then it is open on loopback only.
+        allowed_hosts: names that it may be called by, beside addresses, `localhost` and `host`.
     """
 
     tables: Sequence[Table]
@@ -72,17 +77,25 @@ class Settings:
     inject: Sequence[Rule] = ()
     seed: int = 0
     page: bool = False
+    opened: bool | None = None
+    allowed_hosts: Sequence[str] = ()
 
 
 def serve(settings: Settings, log: Log) -> None:
     """Serve until SIGINT, SIGTERM or SIGHUP; a second SIGINT does not wait for the commands.
 
     Raises:
-        CannotServe: the address can't be had.
+        CannotServe: the address can't be had, or everybody could call it without the operator
+            having said so; the recording can't be made.
     """
     _keep_descriptors()
-    recorder = _recorder(settings.record, log)
     listener = _listen(settings.host, settings.port)
+    if not (settings.credentials or settings.opened or is_loopback(listener)):
+        raise CannotServe(
+            f"everybody who reaches {settings.host} could run its commands: give --credentials"
+            " FILE, or --open if that is meant"
+        )
+    recorder = _recorder(settings.record, log)
     _raise_descriptor_limit()
     os.chdir("/")  # the commands' working directory, unless their route says otherwise
     with asyncio.Runner() as runner:
@@ -119,6 +132,15 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def is_loopback(listener: socket.socket) -> bool:
+    """Whether only this machine reaches a listening socket."""
+    return ipaddress.ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback
+
+
+def _is_open(settings: Settings, listener: socket.socket) -> bool:
+    return is_loopback(listener) if settings.opened is None else settings.opened
+
+
 def _keep_descriptors() -> None:
     # Python's own are not inherited; those that a supervisor left open would be (ABI-PROC-3).
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
@@ -146,6 +168,8 @@ async def _serve(
         settings.tables,
         Spool(settings.spool_dir, settings.spool_limit),
         settings.credentials,
+        _is_open(settings, listener),
+        [name.lower().encode() for name in (settings.host, *settings.allowed_hosts)],
         settings.environment,
         [log, counters] if activity is None else [log, counters, activity],
         log.say,
@@ -154,7 +178,7 @@ async def _serve(
     )
     agent.fallbacks.append(LibprocessEndpoints(agent, counters).exchange)
     if activity is not None:
-        agent.fallbacks.append(Page(agent, settings.host, activity, counters).exchange)
+        agent.fallbacks.append(Page(agent, activity, counters).exchange)
     Reloader(loop, agent, settings.paths, settings.tables, log)
     loop.set_exception_handler(lambda _, context: _report(log, context))
     stop = asyncio.Event()
@@ -180,6 +204,14 @@ async def _serve(
     gc.freeze()  # what is there now stays; the collector need not look at it again and again
     shown = f"[{host}]" if ":" in host else host
     log.say(f"serving {_names(settings.tables)} on http://{shown}:{port}")
+    for line in describe_access(
+        settings.tables,
+        shown,
+        credentials=bool(settings.credentials),
+        opened=_is_open(settings, listener),
+        loopback=is_loopback(listener),
+    ):
+        log.say(line)
     await stop.wait()
     ending = "ending the running commands; Ctrl-C again kills them"
     log.say(ending if agent.commands.running else "good-bye")

@@ -47,7 +47,7 @@ def suite_command(arguments: tuple[str, ...]) -> None:
       agentsim suite --help
     """
     if importlib.util.find_spec("pytest") is None:
-        click.echo("agentsim suite: pytest is missing: install mesos-packager[harness]", err=True)
+        click.echo("agentsim suite: pytest is missing: install agentsim[suite]", err=True)
         sys.exit(EX_UNAVAILABLE)
     here = str(Path(__file__).parent)
     options = [here, f"--rootdir={here}", "-p", "no:cacheprovider", "-p", PLUGIN, *arguments]

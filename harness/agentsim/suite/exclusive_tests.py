@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 
-class Turns:
+class MachineLock:
     """The turns of one worker.
 
     Args:
@@ -26,14 +26,14 @@ class Turns:
         self._gate, self._lock = (path.open("w") for path in self._paths)
 
     @contextmanager
-    def take(self, *, alone: bool) -> Iterator[None]:
+    def hold(self, *, alone: bool) -> Iterator[None]:
         """Wait until a test may run, and hold off those that may not run beside it."""
-        with ExitStack() as held:
+        with ExitStack() as locks:
             fcntl.flock(self._gate, fcntl.LOCK_EX)
             with ExitStack() as passing:
                 passing.callback(fcntl.flock, self._gate, fcntl.LOCK_UN)
                 fcntl.flock(self._lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-                held.callback(fcntl.flock, self._lock, fcntl.LOCK_UN)
+                locks.callback(fcntl.flock, self._lock, fcntl.LOCK_UN)
             yield
 
     def close(self) -> None:

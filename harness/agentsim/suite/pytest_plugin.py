@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from agentsim.suite.clauses import clauses
-from agentsim.suite.exclusive_tests import Turns
+from agentsim.suite.exclusive_tests import MachineLock
 from agentsim.suite.report import UNTESTED, Column, write
 
 _PROPERTY = "abi-clauses"
-_TURNS = pytest.StashKey[Turns]()
+_LOCK = pytest.StashKey[MachineLock]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -68,23 +68,23 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line("markers", "alone: while this test runs, no other worker runs one")
     if hasattr(config, "workerinput"):
-        config.stash[_TURNS] = Turns(config.workerinput["testrunuid"])
+        config.stash[_LOCK] = MachineLock(config.workerinput["testrunuid"])
     else:
         config.pluginmanager.register(Reporter(config), "abi-reporter")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if turns := config.stash.get(_TURNS, None):
-        turns.close()
+    if lock := config.stash.get(_LOCK, None):
+        lock.close()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Let a test of a worker wait for its turn."""
-    turns = item.config.stash.get(_TURNS, None)
-    if turns is None:
+    lock = item.config.stash.get(_LOCK, None)
+    if lock is None:
         return (yield)
-    with turns.take(alone=item.get_closest_marker("alone") is not None):
+    with lock.hold(alone=item.get_closest_marker("alone") is not None):
         return (yield)
 
 

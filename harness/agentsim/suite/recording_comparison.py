@@ -151,7 +151,7 @@ def play(address: tuple[str, int], exchange: Recorded, deadline: float) -> tuple
     Returns:
         All that came back, and whether the server closed the connection.
     """
-    wanted = min(len(recorded_answers(answer.data)) for answer in exchange.answers)
+    expected = min(len(recorded_answers(answer.data)) for answer in exchange.answers)
     closes = all(answer.server_closed for answer in exchange.answers)
     with socket.create_connection(address, timeout=deadline) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -183,7 +183,7 @@ def play(address: tuple[str, int], exchange: Recorded, deadline: float) -> tuple
             except (BrokenPipeError, ConnectionResetError):
                 break
         while not closed:
-            complete = not closes and _count(got) >= wanted
+            complete = not closes and _count(got) >= expected
             if not read(_SILENT if complete else deadline):
                 break
     return got, closed
@@ -229,57 +229,57 @@ def differences(exchange: Recorded, got: bytes, closed: bool) -> list[str]:
 
 def _differences(recorded: bytes, got: bytes) -> list[str]:
     try:
-        wanted = recorded_answers(recorded)
+        expected = recorded_answers(recorded)
         seen, rest = answers(got)
     except NotAnHttpAnswer as error:
         return [f"no answer: {error}"]
     if rest:
         return [f"not complete: {rest[:200]!r}"]
-    if len(wanted) != len(seen):
-        return [f"{len(seen)} answers, recorded: {len(wanted)}: {got[:200]!r}"]
+    if len(expected) != len(seen):
+        return [f"{len(seen)} answers, recorded: {len(expected)}: {got[:200]!r}"]
     return [
         f"answer {number}: {text}"
-        for number, (want, have) in enumerate(zip(wanted, seen, strict=True), 1)
-        for text in _compare(want, have)
+        for number, (recorded, received) in enumerate(zip(expected, seen, strict=True), 1)
+        for text in _compare(recorded, received)
     ]
 
 
-def _without_second_head(wanted: list[Seen]) -> list[Seen]:
+def _without_second_head(expected: list[Seen]) -> list[Seen]:
     """The recorded answers without the head that libprocess writes into a stream that fails."""
     return [
         answer
-        for before, answer in zip([None, *wanted], wanted, strict=False)
+        for before, answer in zip([None, *expected], expected, strict=False)
         if not (before and before.chunks and answer.body == b"500 Internal Server Error.")
     ]
 
 
-def _compare(want: Seen, have: Seen) -> list[str]:
-    if _refused_on_purpose(want, have):
+def _compare(recorded: Seen, received: Seen) -> list[str]:
+    if _refused_on_purpose(recorded, received):
         return []
     found = []
-    if want.status != have.status:
-        found.append(f"{have.status}, recorded: {want.status}")
-    if [name for name, _ in want.headers] != [name for name, _ in have.headers]:
-        found.append(f"{have.headers}, recorded: {want.headers}")
-    own_words = have.get("Content-Type") == "application/problem+json"
-    for name, value in want.headers:
+    if recorded.status != received.status:
+        found.append(f"{received.status}, recorded: {recorded.status}")
+    if [name for name, _ in recorded.headers] != [name for name, _ in received.headers]:
+        found.append(f"{received.headers}, recorded: {recorded.headers}")
+    own_words = received.get("Content-Type") == "application/problem+json"
+    for name, value in recorded.headers:
         if name in ("Date", "Content-Length") or (
-            name == "Content-Type" and (own_words or have.chunks)
+            name == "Content-Type" and (own_words or received.chunks)
         ):
             continue
-        if have.get(name) != value:
-            found.append(f"{name}: {have.get(name)}, recorded: {value}")
-    if not own_words and want.body != b"<body>":
-        found += _compare_bodies(want, have)
+        if received.get(name) != value:
+            found.append(f"{name}: {received.get(name)}, recorded: {value}")
+    if not own_words and recorded.body != b"<body>":
+        found += _compare_bodies(recorded, received)
     return found
 
 
-def _refused_on_purpose(want: Seen, have: Seen) -> bool:
+def _refused_on_purpose(recorded: Seen, received: Seen) -> bool:
     """Whether a value that is no text was refused, which the recording's handler took."""
-    if have.get("Content-Type") != "application/problem+json" or "200" not in want.status:
+    if received.get("Content-Type") != "application/problem+json" or "200" not in recorded.status:
         return False
-    reason = json.loads(_plain(have))["type"].rpartition(":")[2]
-    body = _plain(want)
+    reason = json.loads(_plain(received))["type"].rpartition(":")[2]
+    body = _plain(recorded)
     if reason == "bad-parameter":
         return b"\\u0000" in body or not _is_text(body) or b'"echo"' not in body
     return reason == "unknown-parameter" and _strange_keys(body)
@@ -308,16 +308,16 @@ def _plain(answer: Seen) -> bytes:
     return answer.body
 
 
-def _compare_bodies(want: Seen, have: Seen) -> list[str]:
-    if have.chunks or want.chunks:
+def _compare_bodies(recorded: Seen, received: Seen) -> list[str]:
+    if received.chunks or recorded.chunks:
         # Where one chunk ends and the next begins is for the pipe to say.
-        output = have.body.partition(_RECORD)[0]
-        if output != want.body:
-            return [f"output {output!r:.200}, recorded: {want.body!r:.200}"]
+        output = received.body.partition(_RECORD)[0]
+        if output != recorded.body:
+            return [f"output {output!r:.200}, recorded: {recorded.body!r:.200}"]
         return []
-    wanted, given = _known_to_a_command(_plain(want)), _known_to_a_command(_plain(have))
-    if wanted != given:
-        return [f"body {given!r:.300}, recorded: {wanted!r:.300}"]
+    expected, found = _known_to_a_command(_plain(recorded)), _known_to_a_command(_plain(received))
+    if expected != found:
+        return [f"body {found!r:.300}, recorded: {expected!r:.300}"]
     return []
 
 

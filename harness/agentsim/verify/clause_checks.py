@@ -16,7 +16,7 @@ from agentsim.verify.command_runner import Run, Runner, Surroundings
 from agentsim.verify.output_checks import (
     bad_lines,
     crash,
-    shown,
+    printable,
     strict_json,
     terminal_tricks,
     words_around,
@@ -107,7 +107,7 @@ def _only_data(subject: Subject) -> Iterator[_Judgement]:
     elif kind != "application/json":
         yield name, NOT_APPLICABLE, f"in {kind} everything is data"
         return
-    yield name, *_verdict(words is None, f"it wrote words there: {shown(words or '')}")
+    yield name, *_verdict(words is None, f"it wrote words there: {printable(words or '')}")
 
 
 def _is_json(output: bytes) -> bool:
@@ -223,7 +223,7 @@ def _well_formed(subject: Subject) -> Iterator[_Judgement]:
             strict_json(output)
             yield name, PASS, ""
         except ValueError as error:
-            yield name, FAIL, f"no JSON document: {error}; it begins with {shown(output)}"
+            yield name, FAIL, f"no JSON document: {error}; it begins with {printable(output)}"
     else:
         yield name, NOT_APPLICABLE, f"the route's type is {kind}"
 
@@ -242,9 +242,9 @@ def _flushed(subject: Subject) -> Iterator[_Judgement]:
         text = f"first event after {usual.arrivals[0]:.3f} s, the end after {usual.seconds:.3f} s"
         yield name, NOT_APPLICABLE, f"too fast to tell: {text}"
     else:
-        held = usual.seconds - usual.arrivals[0] < _AT_ONCE and usual.stdout.count(b"\n") > 1
+        delayed = usual.seconds - usual.arrivals[0] < _AT_ONCE and usual.stdout.count(b"\n") > 1
         text = f"all came at the end, after {usual.seconds:.3f} s: is its output buffered?"
-        verdict, reason = _verdict(not held, text)
+        verdict, reason = _verdict(not delayed, text)
         yield name, verdict, reason or f"first event after {usual.arrivals[0]:.3f} s"
 
 
@@ -271,9 +271,9 @@ def _after_signal(subject: Subject, number: signal.Signals) -> tuple[str, str]:
                 return FAIL, f"it went on after {number.name} for longer than its grace, {grace} s"
         again = subject.run()
         if again.status is None or again.status < 0 or (again.status and again.status < 64):
-            return FAIL, f"in the run after that, {again.ending}: {shown(again.stderr)}"
+            return FAIL, f"in the run after that, {again.ending}: {printable(again.stderr)}"
         if subject.usual.status == 0 and again.status in (65, 70, 74, 75, 78):
-            return FAIL, f"in the run after that, {again.ending}: {shown(again.stderr)}"
+            return FAIL, f"in the run after that, {again.ending}: {printable(again.stderr)}"
     return PASS, "" if reached else "each run was over before the signal"
 
 
@@ -296,7 +296,7 @@ def _reasons(subject: Subject) -> Iterator[_Judgement]:
             usual.stderr.decode("utf-8")
             yield name, PASS, ""
         except UnicodeDecodeError:
-            yield name, FAIL, f"stderr is not UTF-8: {shown(usual.stderr)}"
+            yield name, FAIL, f"stderr is not UTF-8: {printable(usual.stderr)}"
 
 
 # -- ABI-CMD-9: nothing goes on after the end --------------------------------------------------
@@ -334,7 +334,7 @@ def _alike(subject: Subject, run: Run) -> tuple[str, str]:
     if (word := crash(run.stderr)) is not None and crash(usual.stderr) is None:
         return FAIL, f"it crashed: {word}"
     changed = run.status != usual.status and not (usual.status == 0 and run.status in (66, 73))
-    return _verdict(not changed, f"{run.ending}, otherwise {usual.ending}: {shown(run.stderr)}")
+    return _verdict(not changed, f"{run.ending}, otherwise {usual.ending}: {printable(run.stderr)}")
 
 
 _CHECKS: Final[tuple[tuple[str, _Check], ...]] = (

@@ -66,14 +66,14 @@ def bad_lines(data: bytes) -> list[str]:
     problems = []
     *lines, rest = data.split(b"\n")
     if rest:
-        problems.append(f"the last line has no end: {shown(rest)}")
+        problems.append(f"the last line has no end: {printable(rest)}")
         lines.append(rest)
     for number, line in enumerate(lines, 1):
         try:
             if not isinstance(strict_json(line), dict):
-                problems.append(f"line {number} is no object: {shown(line)}")
+                problems.append(f"line {number} is no object: {printable(line)}")
         except ValueError:
-            problems.append(f"line {number} is no JSON: {shown(line)}")
+            problems.append(f"line {number} is no JSON: {printable(line)}")
     return problems
 
 
@@ -93,7 +93,7 @@ def words_around(data: bytes) -> str | None:
     return text.strip() or None
 
 
-def shown(data: bytes | str) -> str:
+def printable(data: bytes | str) -> str:
     """The beginning of some output, to be quoted in a sentence."""
     text = data if isinstance(data, str) else data.decode("utf-8", "backslashreplace")
     return repr(text[:_SHOWN]) + ("…" if len(text) > _SHOWN else "")

@@ -33,7 +33,7 @@ class Sample:
             return len(self.arguments)
 
 
-def sample(route: Route, given: Mapping[str, bytes]) -> Sample:
+def sample(route: Route, chosen: Mapping[str, bytes]) -> Sample:
     """The command line of a request to a route.
 
     Args:
@@ -44,13 +44,13 @@ def sample(route: Route, given: Mapping[str, bytes]) -> Sample:
     Raises:
         BadSample: a host would refuse these values.
     """
-    unknown = set(given) - set(route.parameters)
+    unknown = set(chosen) - set(route.parameters)
     if unknown:
         raise BadSample(f"/{route.process}{route.path} has no parameter {min(unknown)!r}")
     values = {
-        name: given.get(name, b"") if name in given else made_up(parameter.type)
+        name: chosen.get(name, b"") if name in chosen else made_up(parameter.type)
         for name, parameter in route.parameters.items()
-        if name in given or parameter.required
+        if name in chosen or parameter.required
     }
     in_path = route.path_parameter
     rest = values.pop(in_path.name, b"") if in_path is not None else b""

@@ -6,6 +6,7 @@ Source: libprocess `BasicAuthenticator`, stout `base64.hpp`.
 from __future__ import annotations
 
 import binascii
+import hmac
 import re
 
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*")
@@ -27,7 +28,11 @@ def authenticate(headers: dict[bytes, bytes], credentials: dict[bytes, bytes]) -
     if len(digits) % 4 == 1:
         digits = digits[:-1]
     parts = binascii.a2b_base64(digits + b"=" * (-len(digits) % 4)).split(b":")
-    if len(parts) != 2 or credentials.get(parts[0]) != parts[1]:
+    if len(parts) != 2:
+        return None
+    # In the same time whatever the secret is, and whether or not there is such a principal.
+    secret = credentials.get(parts[0])
+    if not hmac.compare_digest(secret or b"", parts[1]) or secret is None:
         return None
     return parts[0]
 

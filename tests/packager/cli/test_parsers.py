@@ -179,7 +179,8 @@ def test_handlers_take_what_the_definition_gives(command: Command) -> None:
 
 
 def test_the_manual_names_everything() -> None:
-    manual = (Path(__file__).parents[3] / "docs" / "packager.md").read_text()
+    pages = (Path(__file__).parents[3] / "docs" / "packager").glob("*.md")
+    manual = "".join(page.read_text() for page in pages)
     for command in COMMANDS:
         assert f"packager {command.name}" in manual
         for option in (ROOT, *command.options):

@@ -5,18 +5,17 @@ them a request wants, or neither, its Accept header tells. So every other reques
 agent serves.
 
 The page must not give other sites a way in. It adds nothing that changes anything: it runs routes
-by requests to the routes themselves. Both answer only to a Host that is an address, localhost or
-the one that is listened on, so that no foreign name can be pointed here (DNS rebinding); the feed
-only to the page's own script (Sec-Fetch-Site), and only with credentials where the routes ask for
-them; the page can't be framed; its policy (CSP) lets nothing run or load but its own script and
-style; and what requests and commands said is only ever put there as text.
+by requests to the routes themselves. Both answer only to a Host that is an address, localhost, the
+one that is listened on or one that is allowed, so that no foreign name can be pointed here (DNS
+rebinding); the feed not to pages of other sites, as no route does, and only with credentials where
+the routes ask for them; the page can't be framed; its policy (CSP) lets nothing run or load but its
+own script and style; and what requests and commands said is only ever put there as text.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import ipaddress
 import json
 from importlib.resources import files
 from typing import Any
@@ -47,17 +46,13 @@ class Page:
 
     Args:
         agent: whose routes are shown.
-        host: the name or address that it listens on.
         activity, counters: what is shown of its work.
     """
 
-    def __init__(
-        self, agent: Agent, host: str, activity: RecentActivity, counters: Counters
-    ) -> None:
+    def __init__(self, agent: Agent, activity: RecentActivity, counters: Counters) -> None:
         self.agent = agent
         self.activity = activity
         self.counters = counters
-        self._host = host.encode()
         self._document, policy = _document()
         self._headers = [
             ("Content-Length", str(len(self._document))),
@@ -74,29 +69,24 @@ class Page:
     def exchange(self, connection: ClientConnection, request: Request) -> Exchange | None:
         """Who answers a request that no route takes, None if it is not for the page."""
         headers = request.headers
-        if request.method != "GET" or request.path != b"/" or not self._is_own(headers):
+        if request.method != "GET" or request.path != b"/":
             return None
         accept = headers.get(b"accept", b"")
+        is_own = self.agent.is_own_name(headers.get(b"host", b""))
         if accept.startswith(b"text/html"):
+            if not is_own:
+                return None
             return DocumentExchange(connection, request, 200, self._headers, self._document)
-        site = headers.get(b"sec-fetch-site", b"same-origin")
-        if accept != _NDJSON.encode() or site != b"same-origin":
+        if accept != _NDJSON.encode():
+            return None
+        if refused := self.agent.refuse_other_sites(connection, request):
+            return refused
+        if not is_own:
             return None
         if not self.agent.admits(headers):
             words = "401 Unauthorized."
             return TextExchange(connection, request, 401, words, challenge("agentsim"))
         return Feed(connection, request, self)
-
-    def _is_own(self, headers: dict[bytes, bytes]) -> bool:
-        host = headers.get(b"host", b"")
-        name = host[1:].partition(b"]")[0] if host[:1] == b"[" else host.partition(b":")[0]
-        if name.lower() in (b"localhost", self._host.lower()):
-            return True
-        try:
-            ipaddress.ip_address(name.decode("latin-1"))
-        except ValueError:
-            return False
-        return True
 
     def routes(self) -> list[dict[str, Any]]:
         """The routes as the script wants them."""

@@ -82,9 +82,9 @@ class ContainerHost(Host):
         except NotFound:
             return False
 
-    def process(self, told: str) -> int:
+    def process(self, reported: str) -> int:
         """The process id on this machine of one that has another in the container."""
-        inner = int(told)
+        inner = int(reported)
         for pid in (self._init or 0, *descendants(self._init or 0)):
             with contextlib.suppress(OSError):
                 if status(pid, "NSpid").split()[-1] == str(inner):

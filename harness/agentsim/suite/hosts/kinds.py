@@ -141,13 +141,13 @@ class Host:
         """POST, and its answer."""
         return self.ask("POST", path, query, headers, body)
 
-    def process(self, told: str) -> int:
+    def process(self, reported: str) -> int:
         """The process id, here, of a command that told the one that it has for itself.
 
         Raises:
             ProcessLookupError: there is no such process any more.
         """
-        return int(told)
+        return int(reported)
 
     def log(self) -> str:
         """What it has written about its work so far."""

@@ -1,4 +1,4 @@
-"""What the tests of the suite are given: the host under test, and ways to meet its commands."""
+"""What the tests of the suite are given: the host under test, and rendezvous with its commands."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from agentsim.suite.hosts import probe_files
 from agentsim.suite.hosts.kinds import KINDS, Host, Kind, Launch, Remote, Unsupported
 from agentsim.suite.hosts.probe_files import Probes
 from agentsim.suite.hosts.processes import wait_until
-from agentsim.suite.tests.rendezvous import Meeting
+from agentsim.suite.tests.rendezvous import Rendezvous
 
 
 def _remove(directory: Path) -> None:
@@ -124,28 +124,30 @@ def own_host(kind: Kind, probes: Probes) -> Iterator[Callable[..., Host]]:
 
 
 @pytest.fixture
-def meet(pytestconfig: pytest.Config, probes: Probes) -> Iterator[Callable[[], Meeting]]:
-    """Places to meet commands that wait: `meeting = meet()`, its `dir` is what the probe wants."""
+def new_rendezvous(
+    pytestconfig: pytest.Config, probes: Probes
+) -> Iterator[Callable[[], Rendezvous]]:
+    """Make rendezvous with commands that wait; `Rendezvous.dir` is what such a probe needs."""
     # A host in a container sees no other directory than that of the probes.
     directory = Path(tempfile.mkdtemp(prefix="meet-", dir=probes.directory))
     directory.chmod(0o755)
     numbers = itertools.count()
-    meetings: list[Meeting] = []
+    made: list[Rendezvous] = []
 
-    def new() -> Meeting:
-        meetings.append(Meeting(directory / str(next(numbers)), pytestconfig.option.abi_deadline))
-        return meetings[-1]
+    def new() -> Rendezvous:
+        made.append(Rendezvous(directory / str(next(numbers)), pytestconfig.option.abi_deadline))
+        return made[-1]
 
     yield new
-    for meeting in meetings:
-        meeting.dismiss()
+    for rendezvous in made:
+        rendezvous.dismiss()
     _remove(directory)
 
 
 @pytest.fixture
-def meeting(local: Host, meet: Callable[[], Meeting]) -> Meeting:
-    """One place to meet a command of the host under test."""
-    return meet()
+def rendezvous(local: Host, new_rendezvous: Callable[[], Rendezvous]) -> Rendezvous:
+    """A rendezvous with one command of the host under test."""
+    return new_rendezvous()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Where a test meets a command that waits for it: files say what has happened, a fifo says go on.
+"""A test and a command that waits for it: files say what has happened, a fifo says go on.
 
 So a test knows that a command runs, and decides when it goes on, without guessing times.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from agentsim.suite.hosts.processes import wait_until
 
 
-class Meeting:
+class Rendezvous:
     """A directory that one command knows as its `dir`.
 
     Args:
@@ -31,11 +31,11 @@ class Meeting:
 
     @property
     def dir(self) -> str:
-        """What the command is to be given."""
+        """The value of the command's `dir`."""
         return str(self._directory)
 
     def has(self, event: str) -> bool:
-        """Whether the command has told of an event: started, finished, ended, closed."""
+        """Whether the command has reported an event: started, finished, ended, closed."""
         return (self._directory / event).exists()
 
     def wait(self, event: str = "started") -> str:
@@ -44,7 +44,7 @@ class Meeting:
         return (self._directory / event).read_text().strip()
 
     def forget(self, event: str = "started") -> None:
-        """Let the next command tell of it again."""
+        """Let the next command report it again."""
         (self._directory / event).unlink(missing_ok=True)
 
     def go(self) -> None:

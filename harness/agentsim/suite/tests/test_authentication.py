@@ -13,7 +13,7 @@ from agentsim.suite.hosts.http_client import basic
 from agentsim.suite.hosts.kinds import Host, free_port
 from agentsim.suite.hosts.probe_files import PRINCIPAL, REALM, SECRET
 from agentsim.suite.hosts.processes import wait_until
-from agentsim.suite.tests.rendezvous import Meeting
+from agentsim.suite.tests.rendezvous import Rendezvous
 
 clause = pytest.mark.clause
 GOOD = basic(PRINCIPAL, SECRET)
@@ -44,13 +44,15 @@ def guarded(local: Host) -> Host:
         "",
     ],
 )
-def test_who_is_not_known_stays_outside(guarded: Host, meeting: Meeting, value: str | None) -> None:
+def test_who_is_not_known_stays_outside(
+    guarded: Host, rendezvous: Rendezvous, value: str | None
+) -> None:
     headers = [] if value is None else [("Authorization", value)]
-    answer = guarded.get("/guarded/block", {"dir": meeting.dir}, headers)
+    answer = guarded.get("/guarded/block", {"dir": rendezvous.dir}, headers)
     assert (answer.status, answer.body) == (401, b"401 Unauthorized.")
     assert answer.head.get("WWW-Authenticate") == f'Basic realm="{REALM}"'
     assert guarded.get("/load/say").body == b"said"
-    assert not meeting.has("started")
+    assert not rendezvous.has("started")
 
 
 @clause("ABI-AUTH-1")

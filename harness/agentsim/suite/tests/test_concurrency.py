@@ -18,7 +18,7 @@ from agentsim.suite.hosts.kinds import Host
 from agentsim.suite.hosts.memory_use import MIB
 from agentsim.suite.hosts.probe_files import PRINCIPAL, SECRET, Probes
 from agentsim.suite.hosts.processes import descriptors, resident, threads, wait_until
-from agentsim.suite.tests.rendezvous import Meeting
+from agentsim.suite.tests.rendezvous import Rendezvous
 
 clause = pytest.mark.clause
 #: Seconds that a shell may need for a thousand commands of five seconds, where a host has ten: it
@@ -26,9 +26,9 @@ clause = pytest.mark.clause
 SHELLS = 7.5
 
 
-def refused(host: Host, path: str, meeting: Meeting) -> bool:
+def refused(host: Host, path: str, rendezvous: Rendezvous) -> bool:
     """Whether a request is refused for want of a place."""
-    answer = host.get(path, {"dir": meeting.dir})
+    answer = host.get(path, {"dir": rendezvous.dir})
     if answer.status == 200:
         return False
     assert (answer.status, answer.reason) == (503, "busy")
@@ -39,20 +39,20 @@ def refused(host: Host, path: str, meeting: Meeting) -> bool:
 @clause("ABI-LOAD-1", "ABI-LOAD-3")
 @pytest.mark.parametrize(("path", "places"), [("/load/one", 1), ("/load/three", 3)])
 def test_so_many_commands_run_at_once_and_no_more(
-    local: Host, meet: Callable[[], Meeting], path: str, places: int
+    local: Host, new_rendezvous: Callable[[], Rendezvous], path: str, places: int
 ) -> None:
-    meetings = [meet() for _ in range(places)]
+    made = [new_rendezvous() for _ in range(places)]
     with contextlib.ExitStack() as stack:
-        running = [stack.enter_context(local.connect()) for _ in meetings]
-        for connection, meeting in zip(running, meetings, strict=True):
-            connection.request("GET", f"{path}?dir={meeting.dir}")
-            meeting.wait()
-        late = meet()
+        running = [stack.enter_context(local.connect()) for _ in made]
+        for connection, rendezvous in zip(running, made, strict=True):
+            connection.request("GET", f"{path}?dir={rendezvous.dir}")
+            rendezvous.wait()
+        late = new_rendezvous()
         for _ in range(3):
             assert refused(local, path, late)
         assert not late.has("started")
-        for connection, meeting in zip(running, meetings, strict=True):
-            meeting.go()
+        for connection, rendezvous in zip(running, made, strict=True):
+            rendezvous.go()
             assert connection.response().body == b"done\n"
         # and there is room again
         again = stack.enter_context(local.connect())
@@ -63,29 +63,27 @@ def test_so_many_commands_run_at_once_and_no_more(
 
 
 @clause("ABI-LOAD-2", "ABI-LOAD-3")
-def test_who_waits_is_served_in_turn(local: Host, meet: Callable[[], Meeting]) -> None:
-    meetings = [meet() for _ in range(4)]  # one runs, three may wait
+def test_who_waits_is_served_in_turn(local: Host, new_rendezvous: Callable[[], Rendezvous]) -> None:
+    made = [new_rendezvous() for _ in range(4)]  # one runs, three may wait
     with contextlib.ExitStack() as stack:
-        connections = [stack.enter_context(local.connect()) for _ in meetings]
-        for number, (connection, meeting) in enumerate(zip(connections, meetings, strict=True)):
-            connection.request("GET", f"/load/queue?dir={meeting.dir}")
+        connections = [stack.enter_context(local.connect()) for _ in made]
+        for number, (connection, rendezvous) in enumerate(zip(connections, made, strict=True)):
+            connection.request("GET", f"/load/queue?dir={rendezvous.dir}")
             if number == 0:
-                meeting.wait()
+                rendezvous.wait()
             # What was asked on a later connection must not be seen first.
             assert local.get("/load/say").body == b"said"
-        assert refused(local, "/load/queue", meet())
-        for number, (connection, meeting) in enumerate(zip(connections, meetings, strict=True)):
-            meeting.wait()
-            assert [later.has("started") for later in meetings[number + 1 :]] == [False] * (
-                3 - number
-            )
-            meeting.go()
+        assert refused(local, "/load/queue", new_rendezvous())
+        for number, (connection, rendezvous) in enumerate(zip(connections, made, strict=True)):
+            rendezvous.wait()
+            assert [later.has("started") for later in made[number + 1 :]] == [False] * (3 - number)
+            rendezvous.go()
             assert connection.response().body == b"done\n"
 
 
 @clause("ABI-LOAD-2", "ABI-LOAD-3")
-def test_nobody_waits_too_long(local: Host, meet: Callable[[], Meeting]) -> None:
-    first, late = meet(), meet()
+def test_nobody_waits_too_long(local: Host, new_rendezvous: Callable[[], Rendezvous]) -> None:
+    first, late = new_rendezvous(), new_rendezvous()
     with local.connect() as connection:
         connection.request("GET", f"/load/impatient?dir={first.dir}")
         first.wait()
@@ -96,30 +94,32 @@ def test_nobody_waits_too_long(local: Host, meet: Callable[[], Meeting]) -> None
 
 
 @clause("ABI-LOAD-4")
-def test_no_route_waits_for_another(local: Host, meet: Callable[[], Meeting]) -> None:
-    count, meeting = 150, meet()
+def test_no_route_waits_for_another(local: Host, new_rendezvous: Callable[[], Rendezvous]) -> None:
+    count, rendezvous = 150, new_rendezvous()
     with contextlib.ExitStack() as stack:
         blocked = [stack.enter_context(local.connect()) for _ in range(count)]
         for connection in blocked:
-            connection.request("GET", f"/load/many?dir={meeting.dir}")
-        meeting.wait()
+            connection.request("GET", f"/load/many?dir={rendezvous.dir}")
+        rendezvous.wait()
         with local.connect() as other:
             for target in ("/load/say", "/plain/true", "/stream/say?stdout=x") * 5:
                 other.request("GET", target)
                 assert other.response().status == 200
                 # A route that is full is another matter.
-        assert not meeting.has("finished")
+        assert not rendezvous.has("finished")
 
 
 @clause("ABI-LOAD-4", "ABI-LOAD-1")
-def test_a_full_route_leaves_the_others_alone(local: Host, meet: Callable[[], Meeting]) -> None:
-    one, other = meet(), meet()
+def test_a_full_route_leaves_the_others_alone(
+    local: Host, new_rendezvous: Callable[[], Rendezvous]
+) -> None:
+    one, other = new_rendezvous(), new_rendezvous()
     with local.connect() as first, local.connect() as second:
         first.request("GET", f"/load/one?dir={one.dir}")
         one.wait()
         second.request("GET", f"/load/three?dir={other.dir}")
         other.wait()
-        assert refused(local, "/load/one", meet())
+        assert refused(local, "/load/one", new_rendezvous())
         assert local.get("/load/say").body == b"said"
         other.go()
         assert second.response().status == 200
@@ -129,7 +129,10 @@ def test_a_full_route_leaves_the_others_alone(local: Host, meet: Callable[[], Me
 
 @clause("ABI-LOAD-2", "ABI-PROC-12", "ABI-LIFE-1")
 def test_a_queue_of_starts_that_fail(
-    own_host: Callable[..., Host], probes: Probes, meet: Callable[[], Meeting], tmp_path: Path
+    own_host: Callable[..., Host],
+    probes: Probes,
+    new_rendezvous: Callable[[], Rendezvous],
+    tmp_path: Path,
 ) -> None:
     """The program goes away while many wait for the one place to run it."""
     program = probes.directory / "commands" / f"vanishing-{os.urandom(4).hex()}"
@@ -146,13 +149,13 @@ def test_a_queue_of_starts_that_fail(
     tmp_path.chmod(0o755)
     file = tmp_path / "vanishing.json"
     file.write_text(json.dumps(table))
-    host, meeting = own_host(tables=[file]), meet()
+    host, rendezvous = own_host(tables=[file]), new_rendezvous()
     with contextlib.ExitStack() as stack:
         first, *others = (stack.enter_context(host.connect()) for _ in range(401))
-        first.request("GET", f"/vanishing/run?dir={meeting.dir}")
-        meeting.wait()
+        first.request("GET", f"/vanishing/run?dir={rendezvous.dir}")
+        rendezvous.wait()
         for other in others:
-            other.request("GET", f"/vanishing/run?dir={meeting.dir}")
+            other.request("GET", f"/vanishing/run?dir={rendezvous.dir}")
 
         def waiting() -> int:
             answer = host.get("/metrics/snapshot", headers=[basic(PRINCIPAL, SECRET)])
@@ -164,7 +167,7 @@ def test_a_queue_of_starts_that_fail(
             "400 requests that wait",
         )
         program.unlink()
-        meeting.go()
+        rendezvous.go()
         assert first.response().status == 200
         for other in others:
             answer = other.response()

@@ -9,7 +9,7 @@ import pytest
 
 from agentsim.suite.hosts.http_client import Connection, Disconnected, request_bytes
 from agentsim.suite.hosts.kinds import Host
-from agentsim.suite.tests.rendezvous import Meeting
+from agentsim.suite.tests.rendezvous import Rendezvous
 
 clause = pytest.mark.clause
 
@@ -52,19 +52,19 @@ def test_a_connection_is_closed_if_the_client_wants_it(connect: Callable[[], Con
 
 @clause("ABI-HTTP-2")
 def test_answers_come_in_the_order_of_the_requests(
-    local: Host, connect: Callable[[], Connection], meeting: Meeting
+    local: Host, connect: Callable[[], Connection], rendezvous: Rendezvous
 ) -> None:
     connection = connect()
     connection.send(
-        request_bytes("GET", f"/probe/block?dir={meeting.dir}")
+        request_bytes("GET", f"/probe/block?dir={rendezvous.dir}")
         + request_bytes("GET", "/load/say")
         + request_bytes("GET", "/nobody")
         + request_bytes("POST", "/probe/echo", body=b"body")
     )
-    meeting.wait()
+    rendezvous.wait()
     with pytest.raises(TimeoutError):
         connection.receive(within=0.2)
-    meeting.go()
+    rendezvous.go()
     assert [connection.response().body for _ in range(4)] == [
         *(b"done\n", b"said", b"404 Not Found.", b"body")
     ]
@@ -89,13 +89,13 @@ def test_answers_come_in_the_order_of_the_requests(
     ],
 )
 def test_a_malformed_request_closes_the_connection(
-    local: Host, connect: Callable[[], Connection], meeting: Meeting, text: str
+    local: Host, connect: Callable[[], Connection], rendezvous: Rendezvous, text: str
 ) -> None:
     connection = connect()
-    connection.send(text.format(f"/probe/block?dir={meeting.dir}").encode("latin-1"))
+    connection.send(text.format(f"/probe/block?dir={rendezvous.dir}").encode("latin-1"))
     assert connection.closed()
     assert local.get("/load/say").body == b"said"
-    assert not meeting.has("started")
+    assert not rendezvous.has("started")
 
 
 @clause("ABI-HTTP-4")

@@ -15,7 +15,7 @@ import pytest
 
 from agentsim.suite.hosts import Host
 from agentsim.suite.hosts.processes import of_request, wait_until, zombies
-from agentsim.suite.tests.rendezvous import Meeting
+from agentsim.suite.tests.rendezvous import Rendezvous
 from agentsim.suite.tests.reused_process_ids import innocent
 
 clause = pytest.mark.clause
@@ -79,7 +79,7 @@ def stranger() -> subprocess.Popen[bytes]:
 @clause("ABI-PROC-8", "ABI-PROC-11")
 @pytest.mark.parametrize("early", [True, False], ids=["began before", "began after"])
 def test_who_was_handed_the_pipes_and_is_no_descendant_is_left_alone(
-    local: Host, meeting: Meeting, *, early: bool
+    local: Host, rendezvous: Rendezvous, *, early: bool
 ) -> None:
     def kill(process: subprocess.Popen[bytes]) -> None:
         process.kill()
@@ -88,8 +88,8 @@ def test_who_was_handed_the_pipes_and_is_no_descendant_is_left_alone(
     started = [stranger()] if early else []
     with contextlib.ExitStack() as stack:
         connection = stack.enter_context(local.connect())
-        connection.request("GET", f"/probe/block?dir={meeting.dir}")
-        pid = local.process(meeting.wait())
+        connection.request("GET", f"/probe/block?dir={rendezvous.dir}")
+        pid = local.process(rendezvous.wait())
         process = started[0] if early else stranger()
         stack.callback(kill, process)
         assert process.stdin and process.stdout
@@ -97,7 +97,7 @@ def test_who_was_handed_the_pipes_and_is_no_descendant_is_left_alone(
         process.stdin.close()
         process.stdin = None
         assert process.stdout.readline() == b"%d\n" % pid
-        meeting.go()
+        rendezvous.go()
         answer = connection.response()
         assert (answer.status, answer.body) == (200, b"done\n")
         if local.log_file is not None and local.process("1") == 1:
@@ -142,11 +142,11 @@ def test_nobody_is_killed_for_the_same_request_id(
 @clause("ABI-PROC-9")
 @pytest.mark.parametrize("path", ["/time/family", "/time/deaf-family"])
 def test_three_generations_end_together(
-    local: Host, meeting: Meeting, request_id: str, tagged: Tagged, path: str
+    local: Host, rendezvous: Rendezvous, request_id: str, tagged: Tagged, path: str
 ) -> None:
     with local.connect() as connection:
-        connection.request("GET", f"{path}?dir={meeting.dir}", tagged)
-        meeting.wait()
+        connection.request("GET", f"{path}?dir={rendezvous.dir}", tagged)
+        rendezvous.wait()
         wait_until(lambda: len(of_request(request_id)) >= 4, local.deadline, "a family")
         assert connection.response().reason == "timeout"
     nobody_left(local, request_id)
@@ -174,7 +174,7 @@ def test_the_number_of_processes_can_be_limited(own_host: Callable[..., Host]) -
 
 
 @clause("ABI-PROC-10")
-def test_no_zombie_stays(local: Host, pid: int, meet: Callable[[], Meeting]) -> None:
+def test_no_zombie_stays(local: Host, pid: int, new_rendezvous: Callable[[], Rendezvous]) -> None:
     with local.connect() as connection:
         for _ in range(200):
             connection.request("GET", "/plain/true")
@@ -183,14 +183,14 @@ def test_no_zombie_stays(local: Host, pid: int, meet: Callable[[], Meeting]) -> 
         hurried = [stack.enter_context(local.connect()) for _ in range(40)]
         for connection in hurried:
             connection.request("GET", "/time/sleep")
-        left = [(local.connect(), meet()) for _ in range(20)]
-        for connection, meeting in left:
-            connection.request("GET", f"/leave/kill?dir={meeting.dir}")
-        for connection, meeting in left:
-            meeting.wait()
+        left = [(local.connect(), new_rendezvous()) for _ in range(20)]
+        for connection, rendezvous in left:
+            connection.request("GET", f"/leave/kill?dir={rendezvous.dir}")
+        for connection, rendezvous in left:
+            rendezvous.wait()
             connection.close()
-        for _, meeting in left:
-            meeting.wait("ended")
+        for _, rendezvous in left:
+            rendezvous.wait("ended")
         for connection in hurried:
             assert connection.response().status == 504
     for path in ("/tree/background", "/tree/session", "/tree/orphan"):
@@ -201,17 +201,17 @@ def test_no_zombie_stays(local: Host, pid: int, meet: Callable[[], Meeting]) -> 
 
 @clause("ABI-PROC-11")
 def test_no_signal_reaches_who_has_the_number_next(
-    local: Host, meet: Callable[[], Meeting]
+    local: Host, new_rendezvous: Callable[[], Rendezvous]
 ) -> None:
     if local.process("1") != 1:
         pytest.skip("the host has process ids of its own, which nobody else can get")
     for _ in range(10):
-        meeting = meet()
+        rendezvous = new_rendezvous()
         with local.connect() as connection:
             # Its time-out would come half a second after its start, its SIGKILL another half later.
-            connection.request("GET", f"/time/block?dir={meeting.dir}")
-            pid = int(meeting.wait())
-            meeting.go()
+            connection.request("GET", f"/time/block?dir={rendezvous.dir}")
+            pid = int(rendezvous.wait())
+            rendezvous.go()
             assert connection.response().body == b"done\n"
             with innocent(pid) as process:
                 if process is None:

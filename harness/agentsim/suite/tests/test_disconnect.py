@@ -9,7 +9,7 @@ import pytest
 from agentsim.suite.hosts.http_client import Connection, request_bytes
 from agentsim.suite.hosts.kinds import Host
 from agentsim.suite.hosts.processes import of_request, wait_until
-from agentsim.suite.tests.rendezvous import Meeting
+from agentsim.suite.tests.rendezvous import Rendezvous
 
 clause = pytest.mark.clause
 Tagged = list[tuple[str, str]]
@@ -24,34 +24,34 @@ LEAVE = {
 @clause("ABI-DISC-1", "ABI-DISC-4")
 @pytest.mark.parametrize("how", list(LEAVE))
 def test_a_client_that_leaves_ends_a_silent_command(
-    local: Host, meeting: Meeting, request_id: str, tagged: Tagged, how: str
+    local: Host, rendezvous: Rendezvous, request_id: str, tagged: Tagged, how: str
 ) -> None:
     with local.connect() as connection:
-        connection.request("GET", f"/leave/kill?dir={meeting.dir}", tagged)
-        meeting.wait()
+        connection.request("GET", f"/leave/kill?dir={rendezvous.dir}", tagged)
+        rendezvous.wait()
         LEAVE[how](connection)
-        assert meeting.wait("ended") == "TERM"
+        assert rendezvous.wait("ended") == "TERM"
         wait_until(lambda: not of_request(request_id), local.deadline, "its end")
 
 
 @clause("ABI-DISC-1", "ABI-TIME-2")
 def test_a_client_that_leaves_ends_a_deaf_command(
-    local: Host, meeting: Meeting, request_id: str, tagged: Tagged
+    local: Host, rendezvous: Rendezvous, request_id: str, tagged: Tagged
 ) -> None:
     with local.connect() as connection:
-        connection.request("GET", f"/leave/kill/deaf?dir={meeting.dir}", tagged)
-        meeting.wait()
+        connection.request("GET", f"/leave/kill/deaf?dir={rendezvous.dir}", tagged)
+        rendezvous.wait()
     wait_until(lambda: not of_request(request_id), local.deadline, "its end")
-    assert not meeting.has("finished")
+    assert not rendezvous.has("finished")
 
 
 @clause("ABI-DISC-1")
 @pytest.mark.parametrize("how", list(LEAVE))
 def test_a_client_that_leaves_in_mid_stream_ends_the_command(
-    local: Host, meeting: Meeting, request_id: str, tagged: Tagged, how: str
+    local: Host, rendezvous: Rendezvous, request_id: str, tagged: Tagged, how: str
 ) -> None:
     with local.connect() as connection:
-        connection.request("GET", f"/stream/drip?dir={meeting.dir}", tagged)
+        connection.request("GET", f"/stream/drip?dir={rendezvous.dir}", tagged)
         assert connection.head().status == 200
         assert connection.chunk()
         LEAVE[how](connection)
@@ -62,16 +62,16 @@ def test_a_client_that_leaves_in_mid_stream_ends_the_command(
 @pytest.mark.parametrize("how", list(LEAVE))
 @pytest.mark.parametrize("path", ["/leave/finish", "/stream/drip/finish"])
 def test_a_command_may_run_on(
-    local: Host, meeting: Meeting, request_id: str, tagged: Tagged, path: str, how: str
+    local: Host, rendezvous: Rendezvous, request_id: str, tagged: Tagged, path: str, how: str
 ) -> None:
     with local.connect() as connection:
-        connection.request("GET", f"{path}?dir={meeting.dir}", tagged)
-        meeting.wait()
+        connection.request("GET", f"{path}?dir={rendezvous.dir}", tagged)
+        rendezvous.wait()
         LEAVE[how](connection)
         assert local.get("/load/say").body == b"said"  # the host has seen it
         assert of_request(request_id)
-        meeting.go()
-        meeting.wait("finished")
+        rendezvous.go()
+        rendezvous.wait("finished")
     wait_until(lambda: not of_request(request_id), local.deadline, "its end")
     if local.log_file is not None:
         wait_until(lambda: request_id in local.log(), local.deadline, "its outcome in the log")
@@ -80,19 +80,19 @@ def test_a_command_may_run_on(
 @clause("ABI-DISC-3")
 @pytest.mark.parametrize("how", list(LEAVE))
 def test_a_client_that_leaves_during_its_upload_starts_nothing(
-    local: Host, meeting: Meeting, how: str
+    local: Host, rendezvous: Rendezvous, how: str
 ) -> None:
     with local.connect() as connection:
-        whole = request_bytes("POST", f"/leave/body?dir={meeting.dir}", (), b"x" * 500_000)
+        whole = request_bytes("POST", f"/leave/body?dir={rendezvous.dir}", (), b"x" * 500_000)
         connection.send(whole[:-1])
         LEAVE[how](connection)
         assert local.get("/load/say").body == b"said"
-        assert not meeting.has("started")
+        assert not rendezvous.has("started")
 
 
-def waits(host: Host, connection: Connection, meeting: Meeting) -> bool:
+def waits(host: Host, connection: Connection, rendezvous: Rendezvous) -> bool:
     """Ask for a place; whether the request waits, and is not refused."""
-    connection.request("GET", f"/leave/queue?dir={meeting.dir}")
+    connection.request("GET", f"/leave/queue?dir={rendezvous.dir}")
     # A host with several threads may answer what comes later, on another connection, before.
     return not (connection.readable(0.25) and connection.response().status == 503)
 
@@ -100,9 +100,9 @@ def waits(host: Host, connection: Connection, meeting: Meeting) -> bool:
 @clause("ABI-DISC-3", "ABI-LOAD-2")
 @pytest.mark.parametrize("how", list(LEAVE))
 def test_a_client_that_leaves_the_queue_starts_nothing_and_makes_room(
-    local: Host, meet: Callable[[], Meeting], how: str
+    local: Host, new_rendezvous: Callable[[], Rendezvous], how: str
 ) -> None:
-    first, second, third = meet(), meet(), meet()
+    first, second, third = new_rendezvous(), new_rendezvous(), new_rendezvous()
     with local.connect() as running, local.connect() as leaving, local.connect() as next_one:
         running.request("GET", f"/leave/queue?dir={first.dir}")
         first.wait()
@@ -120,8 +120,10 @@ def test_a_client_that_leaves_the_queue_starts_nothing_and_makes_room(
 
 
 @clause("ABI-DISC-5")
-def test_who_leaves_or_stops_to_read_harms_nobody(local: Host, meet: Callable[[], Meeting]) -> None:
-    bystander = meet()
+def test_who_leaves_or_stops_to_read_harms_nobody(
+    local: Host, new_rendezvous: Callable[[], Rendezvous]
+) -> None:
+    bystander = new_rendezvous()
     with local.connect() as connection:
         connection.request("GET", f"/stream/block?dir={bystander.dir}&stdout=x")
         assert connection.head().status == 200

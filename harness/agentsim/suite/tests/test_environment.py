@@ -12,7 +12,7 @@ import pytest
 from agentsim.suite.hosts.http_client import Headers, basic
 from agentsim.suite.hosts.kinds import DidNotStart, Host
 from agentsim.suite.hosts.probe_files import PRINCIPAL, SECRET
-from agentsim.suite.tests.rendezvous import Meeting
+from agentsim.suite.tests.rendezvous import Rendezvous
 
 clause = pytest.mark.clause
 ALWAYS = {"PATH", "LANG", "HOME", "ABI_VERSION", "ABI_REQUEST_ID", "ABI_ROUTE", "ABI_DEADLINE"}
@@ -60,16 +60,18 @@ def test_the_version(host: Host) -> None:
 
 
 @clause("ABI-ENV-5")
-@pytest.mark.parametrize("given", ["a", "A.b_c-9", "x" * 64])
-def test_a_good_request_id_is_taken_over(host: Host, given: str) -> None:
-    assert environment(host, headers=[("X-Request-Id", given)])["ABI_REQUEST_ID"] == given
-    assert environment(host, headers=[("x-request-ID", given)])["ABI_REQUEST_ID"] == given
+@pytest.mark.parametrize("proposed", ["a", "A.b_c-9", "x" * 64])
+def test_a_good_request_id_is_taken_over(host: Host, proposed: str) -> None:
+    assert environment(host, headers=[("X-Request-Id", proposed)])["ABI_REQUEST_ID"] == proposed
+    assert environment(host, headers=[("x-request-ID", proposed)])["ABI_REQUEST_ID"] == proposed
 
 
 @clause("ABI-ENV-5")
-@pytest.mark.parametrize("given", ["", "x" * 65, "a b", "a/b", "é", "a;b", "$(id)", "a\tb", None])
-def test_a_bad_request_id_is_replaced(host: Host, given: str | None) -> None:
-    headers = [] if given is None else [("X-Request-Id", given)]
+@pytest.mark.parametrize(
+    "proposed", ["", "x" * 65, "a b", "a/b", "é", "a;b", "$(id)", "a\tb", None]
+)
+def test_a_bad_request_id_is_replaced(host: Host, proposed: str | None) -> None:
+    headers = [] if proposed is None else [("X-Request-Id", proposed)]
     made = environment(host, headers=headers)["ABI_REQUEST_ID"]
     assert re.fullmatch("[0-9a-f]{16}", made)
     assert environment(host, headers=headers)["ABI_REQUEST_ID"] != made
@@ -77,15 +79,15 @@ def test_a_bad_request_id_is_replaced(host: Host, given: str | None) -> None:
 
 @clause("ABI-ENV-5")
 def test_a_running_commands_request_id_is_given_to_no_other(
-    local: Host, meet: Callable[[], Meeting]
+    local: Host, new_rendezvous: Callable[[], Rendezvous]
 ) -> None:
-    meeting, taken = meet(), [("X-Request-Id", "taken")]
+    rendezvous, taken = new_rendezvous(), [("X-Request-Id", "taken")]
     with local.connect() as connection:
-        connection.request("GET", f"/load/one?dir={meeting.dir}", taken)
-        meeting.wait()
+        connection.request("GET", f"/load/one?dir={rendezvous.dir}", taken)
+        rendezvous.wait()
         other = environment(local, headers=taken)["ABI_REQUEST_ID"]
         assert re.fullmatch("[0-9a-f]{16}", other)
-        meeting.go()
+        rendezvous.go()
         assert connection.response().status == 200
     assert environment(local, headers=taken)["ABI_REQUEST_ID"] == "taken"
 

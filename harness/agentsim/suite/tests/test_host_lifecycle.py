@@ -15,7 +15,7 @@ from agentsim.suite.hosts.http_client import Disconnected, basic
 from agentsim.suite.hosts.kinds import Host
 from agentsim.suite.hosts.probe_files import PRINCIPAL, SECRET, Probes
 from agentsim.suite.hosts.processes import of_request, wait_until
-from agentsim.suite.tests.rendezvous import Meeting
+from agentsim.suite.tests.rendezvous import Rendezvous
 
 clause = pytest.mark.clause
 Tagged = list[tuple[str, str]]
@@ -25,13 +25,18 @@ Tagged = list[tuple[str, str]]
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_orderly_end(
     own_host: Callable[..., Host],
-    meet: Callable[[], Meeting],
+    new_rendezvous: Callable[[], Rendezvous],
     request_id: str,
     tagged: Tagged,
     number: signal.Signals,
 ) -> None:
     host = own_host()
-    whole, stream, first, second = meet(), meet(), meet(), meet()
+    whole, stream, first, second = (
+        new_rendezvous(),
+        new_rendezvous(),
+        new_rendezvous(),
+        new_rendezvous(),
+    )
     with (
         host.connect() as a,
         host.connect() as b,
@@ -41,8 +46,8 @@ def test_an_orderly_end(
         a.request("GET", f"/leave/kill?dir={whole.dir}", tagged)
         b.request("GET", f"/stream/block?dir={stream.dir}&stdout=x", tagged)
         c.request("GET", f"/load/queue?dir={first.dir}", tagged)
-        for meeting in (whole, stream, first):
-            meeting.wait()
+        for rendezvous in (whole, stream, first):
+            rendezvous.wait()
         d.request("GET", f"/load/queue?dir={second.dir}", tagged)
         assert b.head().status == 200
         assert b.chunk() == b"x"
@@ -64,11 +69,14 @@ def test_an_orderly_end(
 
 @clause("ABI-LIFE-3")
 def test_a_sudden_end(
-    own_host: Callable[..., Host], meet: Callable[[], Meeting], request_id: str, tagged: Tagged
+    own_host: Callable[..., Host],
+    new_rendezvous: Callable[[], Rendezvous],
+    request_id: str,
+    tagged: Tagged,
 ) -> None:
-    host, meeting = own_host(), meet()
+    host, rendezvous = own_host(), new_rendezvous()
     with host.connect() as connection:
-        connection.request("GET", f"/stream/drip?dir={meeting.dir}", tagged)
+        connection.request("GET", f"/stream/drip?dir={rendezvous.dir}", tagged)
         head = connection.head()
         assert head.status == 200
         host.signal(signal.SIGKILL)
@@ -164,7 +172,9 @@ def test_a_table_that_changes_is_old_or_new_and_never_bad(
 
 
 @clause("ABI-LIFE-7")
-def test_metrics_count_what_routes_do(local: Host, meet: Callable[[], Meeting]) -> None:
+def test_metrics_count_what_routes_do(
+    local: Host, new_rendezvous: Callable[[], Rendezvous]
+) -> None:
     def counts() -> dict[str, int]:
         answer = local.get("/metrics/snapshot", headers=[basic(PRINCIPAL, SECRET)])
         found = json.loads(answer.body)
@@ -175,11 +185,11 @@ def test_metrics_count_what_routes_do(local: Host, meet: Callable[[], Meeting]) 
         }
 
     def await_change(change: dict[str, int]) -> None:
-        wanted = before | {name: before[name] + by for name, by in change.items()}
-        wait_until(lambda: counts() == wanted, local.deadline, f"{change}")
+        expected = before | {name: before[name] + by for name, by in change.items()}
+        wait_until(lambda: counts() == expected, local.deadline, f"{change}")
 
     before = counts()
-    runs, waits, breaks = meet(), meet(), meet()
+    runs, waits, breaks = new_rendezvous(), new_rendezvous(), new_rendezvous()
     with local.connect() as first, local.connect() as second, local.connect() as third:
         first.request("GET", f"/load/queue?dir={runs.dir}")
         runs.wait()
@@ -197,9 +207,9 @@ def test_metrics_count_what_routes_do(local: Host, meet: Callable[[], Meeting]) 
                 "stream/block/running": 1,
             }
         )
-        for meeting in (breaks, runs, waits):
-            meeting.wait()
-            meeting.go()
+        for rendezvous in (breaks, runs, waits):
+            rendezvous.wait()
+            rendezvous.go()
         assert first.response().status == second.response().status == 200
         await_change(
             {

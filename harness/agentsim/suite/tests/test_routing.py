@@ -182,13 +182,13 @@ def test_an_unknown_key_is_refused_by_name(host: Host) -> None:
     ],
 )
 def test_what_is_refused_starts_nothing(
-    local: Host, meet: Callable[..., object], method: str, target: str, status: int
+    local: Host, new_rendezvous: Callable[..., object], method: str, target: str, status: int
 ) -> None:
-    meeting = meet()
+    rendezvous = new_rendezvous()
     with local.connect() as connection:
-        connection.request(method, target.format(meeting.dir))  # type: ignore[attr-defined]
+        connection.request(method, target.format(rendezvous.dir))  # type: ignore[attr-defined]
         assert connection.response().status == status
         # Whatever was started for it would have told of it before a later command ends.
         connection.request("GET", "/probe/argv/fixed")
         assert connection.response().status == 200
-    assert not meeting.has("started")  # type: ignore[attr-defined]
+    assert not rendezvous.has("started")  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ import pytest
 from agentsim.suite.hosts.http_client import Connection, request_bytes
 from agentsim.suite.hosts.kinds import NOBODYS_USER, Host
 from agentsim.suite.hosts.memory_use import GRANTED, MIB, bounded
-from agentsim.suite.tests.rendezvous import Meeting
+from agentsim.suite.tests.rendezvous import Rendezvous
 
 clause = pytest.mark.clause
 
@@ -25,10 +25,10 @@ def chunked(path: str, *chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
     return head + b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + end
 
 
-def started_nothing(host: Host, meeting: Meeting) -> None:
+def started_nothing(host: Host, rendezvous: Rendezvous) -> None:
     """What the host has received it has handled, once a later command has ended."""
     assert host.get("/load/say").body == b"said"
-    assert not meeting.has("started")
+    assert not rendezvous.has("started")
 
 
 @clause("ABI-STDIN-1")
@@ -77,27 +77,27 @@ def test_a_body_passes_when_pipes_are_small(own_host: Callable[..., Host]) -> No
 
 
 @clause("ABI-STDIN-3")
-def test_a_command_starts_when_its_body_is_there(local: Host, meeting: Meeting) -> None:
+def test_a_command_starts_when_its_body_is_there(local: Host, rendezvous: Rendezvous) -> None:
     with local.connect() as connection:
-        request = request_bytes("POST", f"/probe/count/hold?dir={meeting.dir}", (), b"x" * 1000)
+        request = request_bytes("POST", f"/probe/count/hold?dir={rendezvous.dir}", (), b"x" * 1000)
         connection.send(request[:-1])
-        started_nothing(local, meeting)
+        started_nothing(local, rendezvous)
         connection.send(request[-1:])
-        meeting.wait()
-        meeting.go()
+        rendezvous.wait()
+        rendezvous.go()
         assert connection.response().body == b"done\n"
 
 
 @clause("ABI-STDIN-4", "ABI-ROUTE-14")
-def test_a_body_over_the_limit_is_refused(local: Host, meeting: Meeting) -> None:
+def test_a_body_over_the_limit_is_refused(local: Host, rendezvous: Rendezvous) -> None:
     assert local.post("/probe/count/small", b"x" * 1000).body.strip() == b"1000"
     answer = local.post("/probe/count/small", b"x" * 1001)
     assert (answer.status, answer.reason) == (413, "body-too-large")
-    path = f"/probe/count/hold?dir={meeting.dir}"
+    path = f"/probe/count/hold?dir={rendezvous.dir}"
     with local.connect() as connection:
         connection.send(chunked(path, b"x" * 999, b"xx"))
         assert connection.response().reason == "body-too-large"
-    started_nothing(local, meeting)
+    started_nothing(local, rendezvous)
 
 
 @clause("ABI-STDIN-5")
@@ -159,19 +159,19 @@ def test_a_body_is_read_once_every_time(host: Host) -> None:
         b"1\r\nx\r\n0\r\nX-Trailer: 1\r\n\r\n",
     ],
 )
-def test_a_malformed_body_starts_nothing(local: Host, meeting: Meeting, body: bytes) -> None:
+def test_a_malformed_body_starts_nothing(local: Host, rendezvous: Rendezvous, body: bytes) -> None:
     with local.connect() as connection:
-        path = f"/probe/count/hold?dir={meeting.dir}"
+        path = f"/probe/count/hold?dir={rendezvous.dir}"
         head = request_bytes("POST", path, [("Transfer-Encoding", "chunked")])
         connection.send(head + body)
         answer = connection.response()
         assert (answer.status, answer.body) == (500, b"failed to decode body")
-    started_nothing(local, meeting)
+    started_nothing(local, rendezvous)
 
 
 @clause("ABI-STDIN-10")
-def test_a_length_that_lies_starts_nothing(local: Host, meeting: Meeting) -> None:
-    path = f"/probe/count/hold?dir={meeting.dir}"
+def test_a_length_that_lies_starts_nothing(local: Host, rendezvous: Rendezvous) -> None:
+    path = f"/probe/count/hold?dir={rendezvous.dir}"
     for headers in (
         [("Content-Length", "5"), ("Content-Length", "6")],
         [("Content-Length", "5"), ("Transfer-Encoding", "chunked")],
@@ -182,12 +182,12 @@ def test_a_length_that_lies_starts_nothing(local: Host, meeting: Meeting) -> Non
         with local.connect() as connection:
             connection.send(request_bytes("POST", path, headers) + b"hello")
             assert connection.closed(), headers
-    started_nothing(local, meeting)
+    started_nothing(local, rendezvous)
 
 
 @clause("ABI-STDIN-10", "ABI-DISC-3")
-def test_a_body_that_is_cut_starts_nothing(local: Host, meeting: Meeting) -> None:
-    path = f"/probe/count/hold?dir={meeting.dir}"
+def test_a_body_that_is_cut_starts_nothing(local: Host, rendezvous: Rendezvous) -> None:
+    path = f"/probe/count/hold?dir={rendezvous.dir}"
 
     def begin() -> Connection:
         connection = local.connect()
@@ -199,7 +199,7 @@ def test_a_body_that_is_cut_starts_nothing(local: Host, meeting: Meeting) -> Non
     cut.close()
     reset.reset()
     half.half_close()
-    started_nothing(local, meeting)
+    started_nothing(local, rendezvous)
     never.close()
 
 

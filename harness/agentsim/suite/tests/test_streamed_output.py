@@ -16,7 +16,7 @@ from agentsim.suite.hosts.http_client import Disconnected
 from agentsim.suite.hosts.kinds import Host
 from agentsim.suite.hosts.memory_use import GRANTED, MIB, bounded
 from agentsim.suite.hosts.processes import of_request, wait_until
-from agentsim.suite.tests.rendezvous import Meeting
+from agentsim.suite.tests.rendezvous import Rendezvous
 
 clause = pytest.mark.clause
 Tagged = list[tuple[str, str]]
@@ -28,8 +28,10 @@ RECORD = re.compile(
 
 
 @clause("ABI-STREAM-1", "ABI-STREAM-4")
-def test_the_head_comes_with_the_first_byte(local: Host, meet: Callable[[], Meeting]) -> None:
-    silent, speaking = meet(), meet()
+def test_the_head_comes_with_the_first_byte(
+    local: Host, new_rendezvous: Callable[[], Rendezvous]
+) -> None:
+    silent, speaking = new_rendezvous(), new_rendezvous()
     with local.connect() as connection:
         connection.request("GET", f"/stream/block?dir={silent.dir}")
         silent.wait()
@@ -74,14 +76,14 @@ def test_a_success_without_output_is_the_exit_record_alone(host: Host) -> None:
 
 
 @clause("ABI-STREAM-5")
-def test_single_bytes_are_passed_on_at_once(local: Host, meeting: Meeting) -> None:
+def test_single_bytes_are_passed_on_at_once(local: Host, rendezvous: Rendezvous) -> None:
     count = 25
     with local.connect() as connection:
-        connection.request("GET", f"/stream/bounce?dir={meeting.dir}&count={count}")
-        meeting.wait()
+        connection.request("GET", f"/stream/bounce?dir={rendezvous.dir}&count={count}")
+        rendezvous.wait()
         times = []
         for number in range(count):
-            meeting.go()
+            rendezvous.go()
             started = time.monotonic()
             if number == 0:
                 assert connection.head().status == 200
@@ -121,23 +123,25 @@ def test_the_members_of_the_exit_record(host: Host, request_id: str, tagged: Tag
 
 
 @clause("ABI-STREAM-9", "ABI-TIME-9")
-def test_the_reason_in_the_exit_record(local: Host, meet: Callable[[], Meeting]) -> None:
+def test_the_reason_in_the_exit_record(
+    local: Host, new_rendezvous: Callable[[], Rendezvous]
+) -> None:
     assert local.get("/stream/say", {"stdout": "x"}).record["reason"] == "exit"
-    meeting = meet()
-    record = local.get("/stream/notice", {"dir": meeting.dir, "stdout": "x"}).record
+    rendezvous = new_rendezvous()
+    record = local.get("/stream/notice", {"dir": rendezvous.dir, "stdout": "x"}).record
     assert (record["reason"], record["exit_code"], record["signal"]) == ("timeout", 9, None)
-    meeting = meet()
-    record = local.get("/stream/ignore", {"dir": meeting.dir, "stdout": "x"}).record
+    rendezvous = new_rendezvous()
+    record = local.get("/stream/ignore", {"dir": rendezvous.dir, "stdout": "x"}).record
     assert (record["reason"], record["exit_code"], record["signal"]) == ("timeout", None, "SIGKILL")
 
 
 @clause("ABI-STREAM-10")
 def test_a_stream_that_is_cut_has_no_exit_record(
-    own_host: Callable[..., Host], meet: Callable[[], Meeting]
+    own_host: Callable[..., Host], new_rendezvous: Callable[[], Rendezvous]
 ) -> None:
-    host, meeting = own_host(), meet()
+    host, rendezvous = own_host(), new_rendezvous()
     with host.connect() as connection:
-        connection.request("GET", f"/stream/block?dir={meeting.dir}&stdout=x")
+        connection.request("GET", f"/stream/block?dir={rendezvous.dir}&stdout=x")
         assert connection.head().status == 200
         assert connection.chunk() == b"x"
         host.signal(signal.SIGKILL)
@@ -146,17 +150,17 @@ def test_a_stream_that_is_cut_has_no_exit_record(
 
 
 @clause("ABI-STREAM-11")
-def test_a_stream_ends_at_its_limit(local: Host, meet: Callable[[], Meeting]) -> None:
+def test_a_stream_ends_at_its_limit(local: Host, new_rendezvous: Callable[[], Rendezvous]) -> None:
     size = 16 * MIB
     answer = local.get("/stream/limited", {"bytes": size})
     assert (answer.record["reason"], len(answer.output)) == ("exit", size + 1)
     answer = local.get("/stream/limited", {"bytes": size + 1})
     assert (answer.record["reason"], len(answer.output)) == ("output-limit", size + 1)
     for text in ("12345", "123456789"):
-        meeting = meet()
-        query = {"dir": meeting.dir, "stdout": text}
+        rendezvous = new_rendezvous()
+        query = {"dir": rendezvous.dir, "stdout": text}
         answer = local.get("/stream/limited/notice", query)
-        assert meeting.wait("ended") == "TERM"
+        assert rendezvous.wait("ended") == "TERM"
         assert (answer.output, answer.record["exit_code"]) == (b"1234\n", 9)
         assert answer.record["reason"] == "output-limit"
 

@@ -13,17 +13,17 @@ import pytest
 
 from agentsim.suite.hosts.kinds import Host
 from agentsim.suite.hosts.processes import of_request, wait_until
-from agentsim.suite.tests.rendezvous import Meeting
+from agentsim.suite.tests.rendezvous import Rendezvous
 
 clause = pytest.mark.clause
 Tagged = list[tuple[str, str]]
 
 
 @clause("ABI-TIME-1")
-def test_sigterm_comes_at_the_time_out(local: Host, meeting: Meeting) -> None:
-    answer = local.get("/time/notice", {"dir": meeting.dir, "code": 3})
+def test_sigterm_comes_at_the_time_out(local: Host, rendezvous: Rendezvous) -> None:
+    answer = local.get("/time/notice", {"dir": rendezvous.dir, "code": 3})
     assert (answer.status, answer.reason) == (504, "timeout")
-    assert meeting.wait("ended") == "TERM"  # by its own hand: nobody killed it
+    assert rendezvous.wait("ended") == "TERM"  # by its own hand: nobody killed it
     assert answer.problem["seconds"] >= 0.5
     assert answer.problem["stderr"] == "was asked to end\n"
 
@@ -31,27 +31,27 @@ def test_sigterm_comes_at_the_time_out(local: Host, meeting: Meeting) -> None:
 @clause("ABI-TIME-1", "ABI-TIME-2")
 @pytest.mark.parametrize("path", ["/time/family", "/time/deaf-family"])
 def test_the_whole_group_is_ended(
-    local: Host, meeting: Meeting, request_id: str, tagged: Tagged, path: str
+    local: Host, rendezvous: Rendezvous, request_id: str, tagged: Tagged, path: str
 ) -> None:
-    answer = local.get(path, {"dir": meeting.dir}, tagged)
+    answer = local.get(path, {"dir": rendezvous.dir}, tagged)
     assert answer.reason == "timeout"
     assert answer.problem["signal"] == ("SIGTERM" if path == "/time/family" else "SIGKILL")
     wait_until(lambda: not of_request(request_id), local.deadline, "the end of all")
 
 
 @clause("ABI-TIME-2")
-def test_sigkill_comes_after_the_grace(local: Host, meeting: Meeting) -> None:
-    answer = local.get("/time/ignore", {"dir": meeting.dir})
+def test_sigkill_comes_after_the_grace(local: Host, rendezvous: Rendezvous) -> None:
+    answer = local.get("/time/ignore", {"dir": rendezvous.dir})
     assert (answer.status, answer.problem["signal"]) == (504, "SIGKILL")
     assert answer.problem["seconds"] >= 1.0  # half a second of time, half a second of grace
-    assert not meeting.has("finished")
+    assert not rendezvous.has("finished")
 
 
 @clause("ABI-TIME-3")
-def test_a_stopped_process_can_act_on_sigterm(local: Host, meeting: Meeting) -> None:
-    answer = local.get("/time/stop", {"dir": meeting.dir})
+def test_a_stopped_process_can_act_on_sigterm(local: Host, rendezvous: Rendezvous) -> None:
+    answer = local.get("/time/stop", {"dir": rendezvous.dir})
     assert (answer.status, answer.problem["exit_code"]) == (504, 3)
-    assert meeting.wait("ended") == "TERM"
+    assert rendezvous.wait("ended") == "TERM"
 
 
 @clause("ABI-TIME-4")
@@ -93,27 +93,29 @@ def test_a_silent_command_is_ended(host: Host) -> None:
 
 @clause("ABI-TIME-6")
 def test_a_command_that_writes_to_standard_error_is_not_silent(
-    local: Host, meeting: Meeting
+    local: Host, rendezvous: Rendezvous
 ) -> None:
-    answer = local.get("/time/chatter", {"dir": meeting.dir, "count": 15})  # one and a half seconds
+    answer = local.get(
+        "/time/chatter", {"dir": rendezvous.dir, "count": 15}
+    )  # one and a half seconds
     assert (answer.status, answer.body) == (200, b"done\n")
 
 
 @clause("ABI-TIME-7")
 def test_a_jump_of_the_clock_ends_nothing(
-    own_host: Callable[..., Host], meet: Callable[[], Meeting], tmp_path: Path
+    own_host: Callable[..., Host], new_rendezvous: Callable[[], Rendezvous], tmp_path: Path
 ) -> None:
-    clock, meeting = tmp_path / "jump", meet()
+    clock, rendezvous = tmp_path / "jump", new_rendezvous()
     host = own_host(clock=clock)
     with host.connect() as connection:
-        connection.request("GET", f"/probe/block?dir={meeting.dir}")
-        meeting.wait()
+        connection.request("GET", f"/probe/block?dir={rendezvous.dir}")
+        rendezvous.wait()
         clock.touch()  # a day later
         assert host.get("/load/say").body == b"said"
         assert host.get("/time/idle").reason == "idle-timeout"
         clock.unlink()  # a day earlier
         assert host.get("/time/sleep").reason == "timeout"
-        meeting.go()
+        rendezvous.go()
         assert connection.response().body == b"done\n"
 
 
@@ -129,9 +131,9 @@ def test_the_time_does_not_run_while_the_body_is_on_the_way(host: Host) -> None:
 
 @clause("ABI-TIME-8", "ABI-ENV-7")
 def test_the_time_does_not_run_while_a_place_is_waited_for(
-    local: Host, meet: Callable[[], Meeting]
+    local: Host, new_rendezvous: Callable[[], Rendezvous]
 ) -> None:
-    first, second = meet(), meet()
+    first, second = new_rendezvous(), new_rendezvous()
     with local.connect() as running, local.connect() as waiting:
         running.request("GET", f"/time/queued?dir={first.dir}")
         first.wait()
@@ -149,19 +151,19 @@ def test_the_time_does_not_run_while_a_place_is_waited_for(
 @clause("ABI-TIME-9")
 @pytest.mark.parametrize("code", [0, 3])
 def test_the_hosts_reason_stays_though_the_command_exits(
-    local: Host, meeting: Meeting, code: int
+    local: Host, rendezvous: Rendezvous, code: int
 ) -> None:
-    answer = local.get("/time/notice", {"dir": meeting.dir, "code": code})
+    answer = local.get("/time/notice", {"dir": rendezvous.dir, "code": code})
     assert (answer.status, answer.reason) == (504, "timeout")
     assert answer.problem["exit_code"] == code
     assert "signal" not in answer.problem
 
 
 @clause("ABI-TIME-1", "ABI-EXIT-4")
-def test_sigterm_of_somebody_else_is_no_time_out(local: Host, meeting: Meeting) -> None:
+def test_sigterm_of_somebody_else_is_no_time_out(local: Host, rendezvous: Rendezvous) -> None:
     with local.connect() as connection:
-        connection.request("GET", f"/probe/block?dir={meeting.dir}")
+        connection.request("GET", f"/probe/block?dir={rendezvous.dir}")
         with contextlib.suppress(ProcessLookupError):
-            os.kill(local.process(meeting.wait()), signal.SIGTERM)
+            os.kill(local.process(rendezvous.wait()), signal.SIGTERM)
         answer = connection.response()
     assert (answer.status, answer.reason) == (500, "signal")

@@ -1,4 +1,4 @@
-"""Commands that became another user's under a host that is not root: SIGKILL does not reach them."""
+"""Commands that became another user's under a host that may not kill these."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from agentsim.suite.hosts.kinds import Host
 from agentsim.suite.hosts.probe_files import Probes
 from agentsim.suite.hosts.processes import of_request, wait_until, zombies
-from agentsim.suite.tests.rendezvous import Meeting
+from agentsim.suite.tests.rendezvous import Rendezvous
 
 clause = pytest.mark.clause
 Tagged = list[tuple[str, str]]
@@ -60,9 +60,13 @@ def stubborn(request_id: str) -> Iterator[Callable[[], list[int]]]:
 
 @clause("ABI-PROC-18", "ABI-PROC-7", "ABI-PROC-10")
 def test_a_command_that_cannot_be_killed_is_answered_and_keeps_its_place(
-    host: Host, meeting: Meeting, stubborn: Callable[[], list[int]], request_id: str, tagged: Tagged
+    host: Host,
+    rendezvous: Rendezvous,
+    stubborn: Callable[[], list[int]],
+    request_id: str,
+    tagged: Tagged,
 ) -> None:
-    answer = host.get("/became/root", {"dir": meeting.dir}, tagged)
+    answer = host.get("/became/root", {"dir": rendezvous.dir}, tagged)
     assert (answer.status, answer.reason) == (504, "timeout")
     assert "exit_code" not in answer.problem and "signal" not in answer.problem
     assert answer.problem["detail"] == (
@@ -72,28 +76,28 @@ def test_a_command_that_cannot_be_killed_is_answered_and_keeps_its_place(
     assert answer.problem["seconds"] >= PATIENCE
     assert stubborn(), "it was killed: this host may do more than it should"
     wait_until(lambda: "EPERM" in host.log(), host.deadline, "EPERM in the log")
-    busy = host.get("/became/root", {"dir": meeting.dir})
+    busy = host.get("/became/root", {"dir": rendezvous.dir})
     assert (busy.status, busy.reason) == (503, "busy")
-    meeting.wait()
-    meeting.go()
+    rendezvous.wait()
+    rendezvous.go()
     wait_until(lambda: not stubborn(), host.deadline, "the command's end")
-    meeting.forget()
+    rendezvous.forget()
     assert host.pid
     wait_until(
-        lambda: host.get("/became/root", {"dir": meeting.dir}).status == 504,
+        lambda: host.get("/became/root", {"dir": rendezvous.dir}).status == 504,
         host.deadline,
         "a free place",
     )
     assert not zombies(host.pid)
-    meeting.wait()
-    meeting.go()
+    rendezvous.wait()
+    rendezvous.go()
 
 
 @clause("ABI-PROC-18", "ABI-STREAM-8")
 def test_the_exit_record_of_a_command_that_cannot_be_killed(
-    host: Host, meeting: Meeting, stubborn: Callable[[], list[int]], tagged: Tagged
+    host: Host, rendezvous: Rendezvous, stubborn: Callable[[], list[int]], tagged: Tagged
 ) -> None:
-    answer = host.get("/became/stream", {"dir": meeting.dir, "stdout": "x"}, tagged)
+    answer = host.get("/became/stream", {"dir": rendezvous.dir, "stdout": "x"}, tagged)
     record = answer.record
     assert (record["exit_code"], record["signal"], record["reason"]) == (None, None, "timeout")
     assert record["seconds"] >= PATIENCE
@@ -103,11 +107,11 @@ def test_the_exit_record_of_a_command_that_cannot_be_killed(
 
 @clause("ABI-PROC-18", "ABI-LIFE-1")
 def test_a_command_that_cannot_be_killed_does_not_hold_up_the_hosts_end(
-    host: Host, meeting: Meeting, stubborn: Callable[[], list[int]], tagged: Tagged
+    host: Host, rendezvous: Rendezvous, stubborn: Callable[[], list[int]], tagged: Tagged
 ) -> None:
     with host.connect() as connection:
-        connection.request("GET", f"/became/patient?dir={meeting.dir}", tagged)
-        meeting.wait()
+        connection.request("GET", f"/became/patient?dir={rendezvous.dir}", tagged)
+        rendezvous.wait()
         host.signal(signal.SIGTERM)
         answer = connection.response()
     assert (answer.status, answer.reason) == (503, "shutdown")

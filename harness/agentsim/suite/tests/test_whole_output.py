@@ -11,7 +11,7 @@ import pytest
 from agentsim.suite.hosts.kinds import Host
 from agentsim.suite.hosts.memory_use import MIB, bounded
 from agentsim.suite.hosts.processes import descriptors, of_request, wait_until
-from agentsim.suite.tests.rendezvous import Meeting
+from agentsim.suite.tests.rendezvous import Rendezvous
 
 clause = pytest.mark.clause
 Tagged = list[tuple[str, str]]
@@ -53,13 +53,15 @@ def test_256_mib_arrive_byte_by_byte_and_take_no_memory(host: Host, pid: int) ->
 
 
 @clause("ABI-OUT-2")
-def test_the_answer_waits_for_the_end_and_has_its_status(local: Host, meeting: Meeting) -> None:
+def test_the_answer_waits_for_the_end_and_has_its_status(
+    local: Host, rendezvous: Rendezvous
+) -> None:
     with local.connect() as connection:
-        connection.request("GET", f"/probe/block?dir={meeting.dir}&stdout=output&code=66")
-        meeting.wait()
+        connection.request("GET", f"/probe/block?dir={rendezvous.dir}&stdout=output&code=66")
+        rendezvous.wait()
         with pytest.raises(TimeoutError):
             connection.receive(within=0.2)
-        meeting.go()
+        rendezvous.go()
         answer = connection.response()
     assert (answer.status, answer.problem["exit_code"]) == (404, 66)
 
@@ -105,13 +107,13 @@ def test_output_that_looks_like_something_else_is_output(host: Host, text: str) 
 
 @clause("ABI-OUT-6")
 @pytest.mark.parametrize("path", ["/probe/close", "/probe/close/stdout"])
-def test_a_closed_output_is_no_end(local: Host, meeting: Meeting, path: str) -> None:
+def test_a_closed_output_is_no_end(local: Host, rendezvous: Rendezvous, path: str) -> None:
     with local.connect() as connection:
-        connection.request("GET", f"{path}?dir={meeting.dir}")
-        meeting.wait("closed")
+        connection.request("GET", f"{path}?dir={rendezvous.dir}")
+        rendezvous.wait("closed")
         with pytest.raises(TimeoutError):
             connection.receive(within=0.2)
-        meeting.go()
+        rendezvous.go()
         answer = connection.response()
     assert (answer.status, answer.problem["exit_code"]) == (500, 7)
     assert answer.problem.get("stderr") == ("still here\n" if "stdout" in path else None)
@@ -119,17 +121,17 @@ def test_a_closed_output_is_no_end(local: Host, meeting: Meeting, path: str) -> 
 
 @clause("ABI-OUT-7")
 def test_too_much_output_ends_the_command(
-    local: Host, meeting: Meeting, request_id: str, tagged: Tagged
+    local: Host, rendezvous: Rendezvous, request_id: str, tagged: Tagged
 ) -> None:
     assert len(local.get("/probe/zeros/limited", {"bytes": 100_000}).body) == 100_000
     for size in (100_001, 256 * MIB):
         answer = local.get("/probe/zeros/limited", {"bytes": size})
         assert (answer.status, answer.reason) == (500, "output-limit")
     # one that would go on for ever
-    query = {"dir": meeting.dir, "stdout": "12345"}
+    query = {"dir": rendezvous.dir, "stdout": "12345"}
     answer = local.get("/probe/block/limited", query, tagged)
     assert (answer.status, answer.reason) == (500, "output-limit")
-    assert not meeting.has("finished")
+    assert not rendezvous.has("finished")
     wait_until(lambda: not of_request(request_id), local.deadline, "its end")
 
 
@@ -171,15 +173,15 @@ def test_a_full_disk_ends_the_command_and_is_said(own_host: Callable[..., Host])
 
 @clause("ABI-OUT-9")
 def test_a_body_takes_room_as_long_as_its_command_runs(
-    own_host: Callable[..., Host], meet: Callable[[], Meeting]
+    own_host: Callable[..., Host], new_rendezvous: Callable[[], Rendezvous]
 ) -> None:
-    host, meeting, body = own_host(spool_limit=1), meet(), b"x" * 900_000
+    host, rendezvous, body = own_host(spool_limit=1), new_rendezvous(), b"x" * 900_000
     with host.connect() as connection:
-        connection.request("POST", f"/leave/body?dir={meeting.dir}", body=body)
-        meeting.wait()
+        connection.request("POST", f"/leave/body?dir={rendezvous.dir}", body=body)
+        rendezvous.wait()
         answer = host.post("/probe/count", body)
         assert (answer.status, answer.reason) == (503, "spool-full")
-        meeting.go()
+        rendezvous.go()
         assert connection.response().status == 200
     wait_until(lambda: host.post("/probe/count", body).status == 200, host.deadline, "room")
 
@@ -193,7 +195,7 @@ def test_no_output_is_an_empty_body(host: Host) -> None:
 
 
 @clause("ABI-OUT-11")
-def test_nothing_stays_on_the_disk(local: Host, pid: int, meeting: Meeting) -> None:
+def test_nothing_stays_on_the_disk(local: Host, pid: int, rendezvous: Rendezvous) -> None:
     def files() -> list[str]:
         return [where for where in descriptors(pid) if "(deleted)" in where]
 

@@ -1,0 +1,24 @@
+// Which realms the agent can authenticate somebody for.
+
+#ifndef __COMMAND_REALMS_HPP__
+#define __COMMAND_REALMS_HPP__
+
+#include <map>
+#include <set>
+#include <string>
+
+#include <process/future.hpp>
+
+#include "core/table.hpp"
+
+namespace command {
+
+// Those of the realms of some tables, which must be served already, that have
+// an authenticator. libprocess does not tell; but it refuses whoever asks for
+// such a path without credentials, which is what this does.
+process::Future<std::set<std::string>> findGuardedRealms(
+  const std::map<std::string, Table>& tables);
+
+} // namespace command {
+
+#endif // __COMMAND_REALMS_HPP__
