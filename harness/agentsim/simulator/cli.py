@@ -13,6 +13,7 @@ import click
 from agentsim.core.route_table import Table, TableError, parse
 from agentsim.files.credentials import CredentialsError, read_credentials
 from agentsim.files.table_file import UnreadableTable, read_table_file
+from agentsim.simulator.agent import HEAD_SECONDS
 from agentsim.simulator.fault_injection import BadRule, parse_rule
 from agentsim.simulator.log import Log, sentence
 from agentsim.simulator.log_output import LogOutput
@@ -69,6 +70,15 @@ _TABLE = click.Path(path_type=Path)
     " --host: any other could be a web page's. May be repeated.",
 )
 @click.option(
+    "--head-timeout",
+    "head_seconds",
+    default=HEAD_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    type=click.FloatRange(0.001, 86400),
+    help="How long a client may take to send a request's head, before its connection is closed.",
+)
+@click.option(
     "--environment",
     multiple=True,
     metavar="NAME=VALUE",
@@ -112,6 +122,7 @@ def serve_command(
     credentials: Path | None,
     opened: bool | None,
     allowed_hosts: tuple[str, ...],
+    head_seconds: float,
     environment: tuple[str, ...],
     log_format: str,
     page: bool,
@@ -159,6 +170,7 @@ def serve_command(
         page,
         opened,
         allowed_hosts,
+        head_seconds,
     )
     as_json = log_format == "json"
 
