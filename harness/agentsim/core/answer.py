@@ -29,6 +29,8 @@ MEMORY_BYTES: Final = 65536
 
 PROBLEM_TYPE: Final = "application/problem+json"
 _URN: Final = "urn:command-abi:1:"
+#: The detail of an outcome whose output had no place to go.
+SPOOL_MISSING: Final = "the spool directory does not exist any more"
 _RETRY_AFTER: Final = ("Retry-After", "1")
 
 
@@ -92,6 +94,11 @@ def busy(route: Route) -> Refusal:
 def spool_full() -> Refusal:
     """The refusal when a body does not fit on the host's disk."""
     return refuse("spool-full", "The host's spool directory is full; try again later.")
+
+
+def spool_missing() -> Refusal:
+    """The refusal when the host's spool directory was removed."""
+    return refuse("spool-full", "The host's spool directory does not exist any more.")
 
 
 def shutting_down() -> Refusal:
@@ -169,6 +176,8 @@ def _detail(route: Route, outcome: Outcome, has_stderr: bool) -> str:
             return f"The client closed the connection, and the command {end}.{words}"
         case "shutdown":
             return f"The host is shutting down, and the command {end}.{words}"
+        case "spool-full" if outcome.detail == SPOOL_MISSING:
+            return f"The host's {outcome.detail[4:]}, and the command {end}.{words}"
         case "spool-full":
             return f"The output did not fit on the host's disk, and the command {end}.{words}"
         case "start-failed":

@@ -240,6 +240,21 @@ def reap(child: Child) -> int:
     return info.si_status if info.si_code == os.CLD_EXITED else -info.si_status
 
 
+def reap_inherited() -> bool:
+    """Reap the processes that have ended and that process 1 has become the parent of.
+
+    Returns:
+        Whether it has to be called again, as a command of this host that has ended stands before
+        others: who waits for it reaps it.
+    """
+    with contextlib.suppress(ChildProcessError):
+        while info := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if info.si_pid in RUNNING:
+                return True
+            os.waitpid(info.si_pid, os.WNOHANG)
+    return False
+
+
 def has_exited(child: Child) -> bool:
     """Whether a command has exited; its process id stays taken until `reap`."""
     kind, number = (os.P_PIDFD, child.pidfd) if child.pidfd >= 0 else (os.P_PID, child.pid)

@@ -80,7 +80,7 @@ class Connection(asyncio.Protocol):
     @property
     def answers_wait(self) -> bool:
         """Whether there are answers that the client has not taken."""
-        return bool(self._exchanges)
+        return bool(self._exchanges) and self._exchanges[0] is not self._receiving
 
     @property
     def closed(self) -> bool:

@@ -68,7 +68,8 @@ class Log:
         else:
             end = killed_by or f"exit {outcome.exit_code}"
         if outcome.reason not in ("exit", "signal", "start-failed", "exhausted"):
-            end += f" ({outcome.reason})"
+            why = f": {outcome.detail}" if outcome.detail and not outcome.runs_on else ""
+            end += f" ({outcome.reason}{why})"
         lines = [f"  {exchange.route.process}{exchange.route.path} pid {exchange.pid} {end}"]
         lines[0] += f" {outcome.seconds:.3f} s request {exchange.request_id}"
         lines += [f"  | {line}" for line in stderr.splitlines()]

@@ -19,7 +19,7 @@ from typing import Any
 
 from agentsim.core.route_table import Table
 from agentsim.run.invocation import look_at_children
-from agentsim.run.spawn import HAVE_PIDFD
+from agentsim.run.spawn import HAVE_PIDFD, reap_inherited
 from agentsim.run.spool import Spool
 from agentsim.simulator.access_description import describe_access
 from agentsim.simulator.agent import HEAD_SECONDS, Agent
@@ -38,6 +38,7 @@ _LISTEN_BACKLOG = 4096
 # How many clients asyncio accepts in one go; it also tries, and complains, as often in one go when
 # no descriptor is left.
 _MAX_ACCEPTS_AT_ONCE = 64
+_REAP_AGAIN_SECONDS = 0.1
 # A client that has gone without a word is noticed after two minutes.
 _KEEP_ALIVE = {socket.TCP_KEEPIDLE: 60, socket.TCP_KEEPINTVL: 15, socket.TCP_KEEPCNT: 4}
 
@@ -199,10 +200,11 @@ async def _serve(
         stop.set()
 
     loop.add_signal_handler(signal.SIGINT, interrupted)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
-    if not HAVE_PIDFD:
-        loop.add_signal_handler(signal.SIGCHLD, look_at_children)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
+        loop.add_signal_handler(signal.SIGHUP, stop.set)
+    if os.getpid() == 1 or not HAVE_PIDFD:
+        loop.add_signal_handler(signal.SIGCHLD, _child_ended, loop)
     server = await loop.create_server(
         (lambda: RecordingConnection(agent, recorder)) if recorder else lambda: Connection(agent),
         sock=listener,
@@ -226,6 +228,12 @@ async def _serve(
     log.say(ending if agent.commands.running else "good-bye")
     server.close()
     await agent.close()
+
+
+def _child_ended(loop: asyncio.AbstractEventLoop) -> None:
+    look_at_children()
+    if os.getpid() == 1 and reap_inherited():
+        loop.call_later(_REAP_AGAIN_SECONDS, _child_ended, loop)
 
 
 def _report(agent: Agent, log: Log, context: dict[str, Any]) -> None:
