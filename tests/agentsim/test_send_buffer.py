@@ -47,7 +47,8 @@ def host(
     policy = {"concurrency": 32, "timeout": 600}
     document = {"abi": 1, "process": "say", "command": ["sh", "-c"], "routes": routes}
     table.write_text(json.dumps({**document, "defaults": policy}))
-    return lambda *options: simulator(table, f"--spool-dir={spool}", *options)
+    # The client calls every host `probe`.
+    return lambda *options: simulator(table, f"--spool-dir={spool}", "--allow-host=probe", *options)
 
 
 @contextlib.contextmanager
