@@ -29,6 +29,8 @@ MEMORY_BYTES: Final = 65536
 
 PROBLEM_TYPE: Final = "application/problem+json"
 _URN: Final = "urn:command-abi:1:"
+#: The detail of an outcome whose output had no place to go.
+SPOOL_MISSING: Final = "the spool directory does not exist any more"
 _RETRY_AFTER: Final = ("Retry-After", "1")
 
 
@@ -94,6 +96,11 @@ def spool_full() -> Refusal:
     return refuse("spool-full", "The host's spool directory is full; try again later.")
 
 
+def spool_missing() -> Refusal:
+    """The refusal when the host's spool directory was removed."""
+    return refuse("spool-full", "The host's spool directory does not exist any more.")
+
+
 def shutting_down() -> Refusal:
     """The refusal of a request that was waiting when the host began to shut down."""
     return refuse("shutdown", "The host is shutting down; the command was not started.")
@@ -149,6 +156,7 @@ def _problem(reason: str, title: str, status: int, detail: str, request_id: str)
 
 def _detail(route: Route, outcome: Outcome, has_stderr: bool) -> str:
     words = " Its own words are in stderr." if has_stderr else " It wrote nothing to stderr."
+    end = f"can't be killed ({outcome.detail})" if outcome.runs_on else "was ended"
     match outcome.reason:
         case "exit":
             code = outcome.exit_code if outcome.exit_code is not None else -1
@@ -158,18 +166,20 @@ def _detail(route: Route, outcome: Outcome, has_stderr: bool) -> str:
             return f"The command was ended by {signal_name(outcome.signal or 0)}.{words}"
         case "timeout":
             limit = short_seconds(outcome.timeout)
-            return f"The command ran for longer than {limit} s and was ended.{words}"
+            return f"The command ran for longer than {limit} s and {end}.{words}"
         case "idle-timeout":
             limit = short_seconds(route.idle_timeout or 0)
-            return f"The command wrote nothing for {limit} s and was ended.{words}"
+            return f"The command wrote nothing for {limit} s and {end}.{words}"
         case "output-limit":
-            return f"The command wrote more than {route.max_bytes} bytes and was ended.{words}"
+            return f"The command wrote more than {route.max_bytes} bytes and {end}.{words}"
         case "client-gone":
-            return f"The client closed the connection, and the command was ended.{words}"
+            return f"The client closed the connection, and the command {end}.{words}"
         case "shutdown":
-            return f"The host is shutting down, and the command was ended.{words}"
+            return f"The host is shutting down, and the command {end}.{words}"
+        case "spool-full" if outcome.detail == SPOOL_MISSING:
+            return f"The host's {outcome.detail[4:]}, and the command {end}.{words}"
         case "spool-full":
-            return f"The output did not fit on the host's disk, and the command was ended.{words}"
+            return f"The output did not fit on the host's disk, and the command {end}.{words}"
         case "start-failed":
             return f"{outcome.detail}. Check the command and its directory on the host."
         case _:

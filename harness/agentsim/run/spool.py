@@ -13,12 +13,18 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
+from agentsim.core.answer import SPOOL_MISSING
+
 #: Bytes that a buffer keeps in memory before it moves to a file.
 MAX_BUFFER_BYTES = 64 * 1024
 
 
 class SpoolFull(Exception):
-    """The spool's limit or its file system is exhausted."""
+    """The spool's limit or its file system is exhausted, or it can't be used."""
+
+
+class SpoolMissing(SpoolFull):
+    """The spool's directory was removed."""
 
 
 class Spool:
@@ -51,6 +57,8 @@ class Spool:
         """
         try:
             return tempfile.TemporaryFile(buffering=0, dir=self.directory)
+        except FileNotFoundError:
+            raise SpoolMissing(SPOOL_MISSING) from None
         except OSError as error:
             raise SpoolFull(f"{self.directory}: {error.strerror}") from None
 
