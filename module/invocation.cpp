@@ -6,9 +6,9 @@
 
 #include <algorithm>
 
-#include "core/text.hpp"
+#include "core/formatting.hpp"
 
-#include "escaped.hpp"
+#include "pipe_holders.hpp"
 #include "procfs.hpp"
 
 using std::string;
@@ -111,7 +111,7 @@ bool Invocation::read(Stream* stream)
   } else {
     string& kept = outcome.stderr_;
     kept.append(data, size);
-    kept.erase(0, kept.size() - std::min(kept.size(), STDERR_BYTES + 1));
+    kept.erase(0, kept.size() - std::min(kept.size(), MAX_STDERR_BYTES + 1));
   }
   return true;
 }
@@ -251,7 +251,7 @@ void Invocation::findHolders(bool last)
   if (!began) {
     return; // Nobody can be told to be the command's.
   }
-  HolderSearch search;
+  Search search;
   for (const Stream* stream : {&output, &error}) {
     if (stream->fd >= 0) {
       search.pipes.insert(pipeName(stream->fd));

@@ -22,7 +22,7 @@
 #include <stout/try.hpp>
 
 #include "core/answer.hpp"
-#include "core/table.hpp"
+#include "core/route_table.hpp"
 
 #include "loop.hpp"
 #include "spawn.hpp"

@@ -19,7 +19,7 @@
 #include <algorithm>
 #include <array>
 
-#include "core/text.hpp"
+#include "core/formatting.hpp"
 
 using std::map;
 using std::string;

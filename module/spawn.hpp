@@ -20,7 +20,7 @@
 #include <stout/try.hpp>
 
 #include "core/environment.hpp"
-#include "core/table.hpp"
+#include "core/route_table.hpp"
 
 #include "guard.hpp"
 

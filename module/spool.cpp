@@ -56,7 +56,7 @@ Buffer::~Buffer()
 
 Try<Nothing> Buffer::write(const char* data, size_t size)
 {
-  if (fd < 0 && kept.size() + size <= MEMORY_BYTES) {
+  if (fd < 0 && kept.size() + size <= MAX_BUFFER_BYTES) {
     kept.append(data, size);
     return Nothing();
   }

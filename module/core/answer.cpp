@@ -1,7 +1,7 @@
 #include "core/answer.hpp"
 
-#include "core/statuses.hpp"
-#include "core/text.hpp"
+#include "core/formatting.hpp"
+#include "core/status_names.hpp"
 
 using std::map;
 using std::optional;
@@ -25,7 +25,7 @@ static Answer problemAnswer(int status, const string& body, bool retry)
 }
 
 
-// Problem details (RFC 9457), but for what is particular to an invocation and
+// Mistake details (RFC 9457), but for what is particular to an invocation and
 // the closing brace.
 static string problem(
   const string& reason,
@@ -34,10 +34,10 @@ static string problem(
   const string& requestId)
 {
   return "{\"type\":\"urn:command-abi:1:" + reason +
-         "\",\"title\":" + quoteJson(REASONS.at(reason).title) +
+         "\",\"title\":" + jsonString(REASONS.at(reason).title) +
          ",\"status\":" + to_string(status) +
-         ",\"detail\":" + quoteJson(detail) +
-         ",\"request_id\":" + quoteJson(requestId);
+         ",\"detail\":" + jsonString(detail) +
+         ",\"request_id\":" + jsonString(requestId);
 }
 
 
@@ -113,7 +113,7 @@ Answer answer(
     body += ",\"seconds\":" + secondsText(outcome.seconds);
   }
   if (!tail.empty()) {
-    body += ",\"stderr\":" + quoteJson(tail);
+    body += ",\"stderr\":" + jsonString(tail);
   }
   const bool temporary = status == 503 && outcome.reason == "exit" &&
                          outcome.exitCode == EX_TEMPORARY;
@@ -125,20 +125,6 @@ Answer answer(
 Answer streamAnswer(const Route& route)
 {
   return {200, {{"Content-Type", route.type}}, std::nullopt};
-}
-
-
-string exitRecord(const Outcome& outcome)
-{
-  return "{\"abi\":" + to_string(ABI_VERSION) +
-         ",\"record\":\"exit\",\"request_id\":" + quoteJson(outcome.requestId) +
-         ",\"exit_code\":" +
-         (outcome.exitCode ? to_string(*outcome.exitCode) : "null") +
-         ",\"signal\":" +
-         (outcome.signal ? quoteJson(signalName(*outcome.signal)) : "null") +
-         ",\"reason\":\"" + outcome.reason +
-         "\",\"seconds\":" + secondsText(outcome.seconds) +
-         ",\"stderr\":" + quoteJson(stderrTail(outcome.stderr_)) + "}\n";
 }
 
 

@@ -1,0 +1,59 @@
+#include "log_line.hpp"
+
+#include <sstream>
+
+#include <stout/foreach.hpp>
+
+#include "core/formatting.hpp"
+#include "core/status_names.hpp"
+
+using std::string;
+
+namespace command {
+
+// Text of others in one line, with nothing that steers a terminal.
+static string tame(const string& text)
+{
+  string result;
+  foreach (char c, text) {
+    const auto byte = static_cast<unsigned char>(c);
+    result += c == '\n'                   ? string(" | ") :
+              byte < 0x20 || byte == 0x7F ? string("?") :
+                                            string(1, c);
+  }
+  return result;
+}
+
+
+string logLine(
+  const string& method,
+  const Route& route,
+  const Option<string>& principal,
+  pid_t pid,
+  const Outcome& outcome)
+{
+  std::ostringstream out;
+  out << method << " /" << route.process << route.path << " request "
+      << outcome.requestId;
+  if (principal.isSome()) {
+    out << " of '" << tame(principal.get()) << "'";
+  }
+  if (!outcome.exitCode && !outcome.signal) {
+    out << " was not started: " << tame(outcome.detail);
+  } else {
+    out << " pid " << pid << " "
+        << (outcome.signal ? signalName(*outcome.signal) :
+                             "exit " + std::to_string(*outcome.exitCode));
+    if (outcome.reason != "exit" && outcome.reason != "signal") {
+      out << " (" << outcome.reason << (outcome.detail.empty() ? "" : ": ")
+          << tame(outcome.detail) << ")";
+    }
+    out << " in " << secondsText(outcome.seconds) << " s";
+  }
+  if (!outcome.stderr_.empty()) {
+    out << ": " << tame(stderrTail(outcome.stderr_));
+  }
+  return out.str();
+}
+
+} // namespace command {
