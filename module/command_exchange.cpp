@@ -7,12 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <thread>
 
 #include <glog/logging.h>
 
 #include <stout/stringify.hpp>
+
+#include "core/exit_record.hpp"
 
 #include "log_line.hpp"
 
@@ -28,12 +29,12 @@ namespace command {
 
 // How much of a body may have arrived and not be written yet before its sender
 // is held up, and for how long at each piece of it.
-constexpr int64_t MAX_BACKLOG = 8 << 20;
-constexpr int HOLD_UP_MS = 5;
+constexpr int64_t MAX_BACKLOG_BYTES = 8 << 20;
+constexpr int MAX_BACKPRESSURE_MS = 5;
 
 // How long, and how much, what a command writes to a stream may wait for more.
-constexpr double HELD_SECONDS = 0.02;
-constexpr size_t MAX_HELD = 64 * 1024;
+constexpr double MAX_UNSENT_SECONDS = 0.02;
+constexpr size_t MAX_UNSENT_BYTES = 64 * 1024;
 
 
 Response toResponse(const Answer& answer)
@@ -50,32 +51,23 @@ Response toResponse(const Answer& answer)
 }
 
 
-Exchange::Exchange(
-  Service* _service,
-  const Route& _route,
-  const Arguments& _arguments,
-  const string& _method,
-  const string& _requestId,
-  const Option<string>& _principal,
-  const Option<process::network::Address>& _client)
-  : client(_client),
-    service(_service),
-    route(_route),
-    arguments(_arguments),
-    method(_method),
-    requestId(_requestId),
-    principal(_principal),
-    places(_service->places.at(&_route).get())
+CommandExchange::CommandExchange(ServedTable* _served, CommandRequest _request)
+  : served(_served),
+    request(std::move(_request)),
+    route(request.route),
+    requestId(request.id),
+    concurrency(_served->concurrency(request.route)),
+    metrics(_served->metrics(request.route))
 {
 }
 
 
-Future<Response> Exchange::start(const Pipe::Reader& _reader)
+Future<Response> CommandExchange::start(const Pipe::Reader& _reader)
 {
-  const shared_ptr<Exchange> self = shared_from_this();
+  const shared_ptr<CommandExchange> self = shared_from_this();
   const Future<Response> response = promise.future();
   response.onDiscard(
-    [self]() { self->service->loop.post([self]() { self->gone(); }); });
+    [self]() { self->served->loop.post([self]() { self->gone(); }); });
   reader = _reader;
   receive(_reader);
   return response;
@@ -84,21 +76,21 @@ Future<Response> Exchange::start(const Pipe::Reader& _reader)
 
 // Takes each piece of the body when it arrives, on the thread that received
 // it: what nobody takes from the pipe would be kept in it, however much.
-void Exchange::receive(Pipe::Reader from)
+void CommandExchange::receive(Pipe::Reader from)
 {
-  const shared_ptr<Exchange> self = shared_from_this();
+  const shared_ptr<CommandExchange> self = shared_from_this();
   for (;;) {
     const Future<string> piece = from.read();
     if (piece.isPending()) {
       piece.onAny([self, from](const Future<string>& piece) {
-        if (self->arrived(piece)) {
-          self->holdUp();
+        if (self->onPiece(piece)) {
+          self->applyBackpressure();
           self->receive(from);
         }
       });
       return;
     }
-    if (!arrived(piece)) {
+    if (!onPiece(piece)) {
       return;
     }
   }
@@ -106,14 +98,14 @@ void Exchange::receive(Pipe::Reader from)
 
 
 // Hands a piece over to the loop; returns whether there may be more.
-bool Exchange::arrived(const Future<string>& piece)
+bool CommandExchange::onPiece(const Future<string>& piece)
 {
   const bool more = piece.isReady() && !piece->empty();
   if (more) {
     backlog += piece->size();
   }
-  const shared_ptr<Exchange> self = shared_from_this();
-  service->loop.post([self, piece]() { self->received(piece); });
+  const shared_ptr<CommandExchange> self = shared_from_this();
+  served->loop.post([self, piece]() { self->onPieceStored(piece); });
   return more;
 }
 
@@ -121,15 +113,15 @@ bool Exchange::arrived(const Future<string>& piece)
 // libprocess knows no flow control: a client that is faster than the disk
 // would fill the memory. To be called on the thread that reads all sockets:
 // it may be held up, but for a moment only. An actor may not.
-void Exchange::holdUp() const
+void CommandExchange::applyBackpressure() const
 {
-  for (int i = 0; i < HOLD_UP_MS && backlog > MAX_BACKLOG; ++i) {
+  for (int i = 0; i < MAX_BACKPRESSURE_MS && backlog > MAX_BACKLOG_BYTES; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
 
 
-void Exchange::received(const Future<string>& piece)
+void CommandExchange::onPieceStored(const Future<string>& piece)
 {
   if (piece.isReady()) {
     backlog -= piece->size();
@@ -157,7 +149,7 @@ void Exchange::received(const Future<string>& piece)
     return;
   }
   if (!body) {
-    body = std::make_shared<Buffer>(service->spool);
+    body = std::make_shared<Buffer>(served->spool);
   }
   const Try<Nothing> written = body->write(piece->data(), piece->size());
   if (written.isError()) {
@@ -167,100 +159,82 @@ void Exchange::received(const Future<string>& piece)
 }
 
 
-void Exchange::queue()
+void CommandExchange::queue()
 {
-  if (service->closing) {
+  if (served->commands.closing()) {
     refuse(shuttingDown());
     return;
   }
-  const shared_ptr<Exchange> self = shared_from_this();
-  if (places->running < route.concurrency) {
-    service->add(self);
-    ++places->running;
-    run();
-    return;
+  const shared_ptr<CommandExchange> self = shared_from_this();
+  if (request.client.isSome()) {
+    served->clients.add(self, request.client.get());
   }
-  const auto length = static_cast<size_t>(route.queueLength);
-  if (places->waiting.size() >= length) {
-    refuse(busy(route));
-    return;
+  waiter = concurrency.acquire(
+    [self]() { self->run(); },
+    [self]() {
+      self->waiter = None();
+      self->served->commands.leave(self);
+      self->metrics.show(self->concurrency);
+      self->refuse(busy(self->route));
+    });
+  if (waiter.isSome()) {
+    served->commands.wait(self);
   }
-  service->add(self);
-  places->waiting.push_back(self);
-  places->waitingGauge = places->waiting.size();
-  patience =
-    service->loop.after(route.queueSeconds, [self]() { self->giveUp(); });
+  metrics.show(concurrency);
 }
 
 
-void Exchange::giveUp()
+void CommandExchange::leaveQueue()
 {
-  leaveQueue();
-  refuse(busy(route));
+  concurrency.leave(waiter.get());
+  waiter = None();
+  served->commands.leave(shared_from_this());
+  metrics.show(concurrency);
 }
 
 
-void Exchange::leaveQueue()
+void CommandExchange::run()
 {
-  const shared_ptr<Exchange> self = shared_from_this();
-  service->loop.cancel(patience.get());
-  patience = None();
-  auto& waiting = places->waiting;
-  waiting.erase(
-    std::remove(waiting.begin(), waiting.end(), self), waiting.end());
-  places->waitingGauge = waiting.size();
-  service->running.erase(self);
-}
-
-
-void Exchange::run()
-{
-  if (isGone || service->closing) { // While the place was handed over.
-    if (isGone) {
-      promise.discard();
-    } else {
-      refuse(shuttingDown());
-    }
-    release();
-    return;
-  }
+  waiter = None();
   const double now = std::chrono::duration<double>(
                        std::chrono::system_clock::now().time_since_epoch())
                        .count();
-  claimed.reset(new ClaimedId(requestId));
-  requestId = claimed->value;
+  requestId = served->commands.start(shared_from_this(), request.id);
   const Try<int> input = openInput();
-  Launch launch(route);
-  launch.argv = service->table.command;
-  launch.argv.insert(
-    launch.argv.end(), arguments.words.begin(), arguments.words.end());
-  launch.environment = command::environment(
-    service->environment, route, method, requestId, now + arguments.timeout,
-    principal.isSome() ? std::make_optional(principal.get()) : std::nullopt);
-  launch.timeout = arguments.timeout;
+  CommandSpec spec(route);
+  spec.argv = served->table.command;
+  spec.argv.insert(
+    spec.argv.end(), request.line.arguments.begin(),
+    request.line.arguments.end());
+  spec.environment = command::environment(
+    served->environment, route, request.method, requestId,
+    now + request.line.timeout,
+    request.principal.isSome() ? std::make_optional(request.principal.get()) :
+                                 std::nullopt);
+  spec.timeout = request.line.timeout;
   invocation.reset(new Invocation(
-    &service->loop, route, arguments.timeout, requestId,
+    &served->loop, route, request.line.timeout, requestId,
     [this](const char* data, size_t size) { return take(data, size); },
-    // The last reference to this may be the one in `running`.
-    [this](const Outcome& outcome) { finished(outcome); }));
-  ++places->started;
-  places->runningGauge = places->running;
+    // The last reference to this may be the registry's.
+    [this](const Outcome& outcome) { onFinished(outcome); }));
+  ++metrics.started;
+  metrics.show(concurrency);
   if (input.isError()) {
     Outcome outcome;
     outcome.requestId = requestId;
     outcome.reason = "exhausted";
     outcome.detail = input.error();
-    finished(outcome);
+    onFinished(outcome);
     return;
   }
-  launch.input = input.get();
-  invocation->start(launch);
+  spec.input = input.get();
+  invocation->start(spec);
   ::close(input.get());
 }
 
 
 // The command's standard input, to be closed here after the start.
-Try<int> Exchange::openInput()
+Try<int> CommandExchange::openInput()
 {
   int fd = -1;
   if (!body) {
@@ -288,38 +262,38 @@ Try<int> Exchange::openInput()
 }
 
 
-Try<Nothing> Exchange::take(const char* data, size_t size)
+Try<Nothing> CommandExchange::take(const char* data, size_t size)
 {
-  if (isGone) {
+  if (clientGone) {
     return Nothing();
   }
   if (route.delivery == "stream") {
     beginStream();
     endsWithNewline = data[size - 1] == '\n';
-    held.append(data, size);
-    if (flushing.isNone() || held.size() >= MAX_HELD) {
+    unsent.append(data, size);
+    if (flushing.isNone() || unsent.size() >= MAX_UNSENT_BYTES) {
       flush();
     }
     return Nothing();
   }
   if (!output) {
-    output = std::make_shared<Buffer>(service->spool);
+    output = std::make_shared<Buffer>(served->spool);
   }
   return output->write(data, size);
 }
 
 
-// Writes what is held, and lets what comes next wait for a moment: libprocess
+// Writes what is unsent, and lets what comes next wait for a moment: libprocess
 // keeps each write of a stream as an object of its own, which costs many times
 // the size of a small one.
-void Exchange::flush()
+void CommandExchange::flush()
 {
-  writer->write(held);
-  held.clear();
+  writer->write(unsent);
+  unsent.clear();
   if (flushing.isNone()) {
-    flushing = service->loop.after(HELD_SECONDS, [this]() {
+    flushing = served->loop.after(MAX_UNSENT_SECONDS, [this]() {
       flushing = None();
-      if (!held.empty()) {
+      if (!unsent.empty()) {
         flush();
       }
     });
@@ -327,7 +301,7 @@ void Exchange::flush()
 }
 
 
-void Exchange::beginStream()
+void CommandExchange::beginStream()
 {
   if (writer.isSome()) {
     return;
@@ -335,11 +309,11 @@ void Exchange::beginStream()
   Pipe pipe;
   writer = pipe.writer();
   // The answer holds the pipe, so the pipe must not hold this. As long as the
-  // command runs, `running` does.
-  const std::weak_ptr<Exchange> weak = shared_from_this();
+  // command runs, the registry does.
+  const std::weak_ptr<CommandExchange> weak = shared_from_this();
   writer->readerClosed().onReady([weak](const Nothing&) {
-    if (const shared_ptr<Exchange> self = weak.lock()) {
-      self->service->loop.post([self]() { self->gone(); });
+    if (const shared_ptr<CommandExchange> self = weak.lock()) {
+      self->served->loop.post([self]() { self->gone(); });
     }
   });
   Response response = toResponse(streamAnswer(route));
@@ -349,31 +323,31 @@ void Exchange::beginStream()
 }
 
 
-void Exchange::finished(const Outcome& outcome)
+void CommandExchange::onFinished(const Outcome& outcome)
 {
-  // Keeps this alive until the end; `running` lets go of it.
-  const shared_ptr<Exchange> self = shared_from_this();
+  // Keeps this alive until the end; the registry lets go of it.
+  const shared_ptr<CommandExchange> self = shared_from_this();
 
-  claimed.reset();
   body.reset(); // The command had it open until now.
   if (flushing.isSome()) {
-    service->loop.cancel(flushing.get());
+    served->loop.cancel(flushing.get());
     flushing = None();
   }
   const bool success = statusOf(route, outcome) < 400;
   if (!success) {
-    ++places->failed;
+    ++metrics.failed;
   }
-  LOG(INFO) << logLine(method, route, principal, invocation->pid(), outcome);
+  LOG(INFO) << logLine(
+    request.method, route, request.principal, invocation->pid(), outcome);
 
-  if (isGone) {
+  if (clientGone) {
     promise.discard();
     output.reset();
   } else if (writer.isSome() || (route.delivery == "stream" && success)) {
     beginStream();
     // Never `fail`: that would write a second head into the body.
-    if (!held.empty()) {
-      writer->write(held);
+    if (!unsent.empty()) {
+      writer->write(unsent);
     }
     writer->write((endsWithNewline ? "" : "\n") + exitRecord(outcome));
     writer->close();
@@ -385,31 +359,20 @@ void Exchange::finished(const Outcome& outcome)
   // goes only after its own call has returned.
   writer = None();
   shared_ptr<Invocation> ended(std::move(invocation));
-  service->loop.post([ended]() {});
-  release();
+  served->loop.post([ended]() {});
+  leavePlace();
 }
 
 
-// Gives the place back; the first that waits gets it.
-void Exchange::release()
+void CommandExchange::leavePlace()
 {
-  service->running.erase(shared_from_this());
-  --places->running;
-  if (!places->waiting.empty()) {
-    const shared_ptr<Exchange> next = places->waiting.front();
-    next->leaveQueue();
-    service->add(next);
-    ++places->running;
-    service->loop.post([next]() { next->run(); });
-  }
-  places->runningGauge = places->running;
-  if (service->closing && service->running.empty()) {
-    service->closed.set(Nothing());
-  }
+  served->commands.finish(shared_from_this());
+  concurrency.release();
+  metrics.show(concurrency);
 }
 
 
-void Exchange::answerWhole(const Outcome& outcome)
+void CommandExchange::answerWhole(const Outcome& outcome)
 {
   const bool inFile = output && output->file() >= 0;
   const Answer whole = answer(
@@ -433,18 +396,18 @@ void Exchange::answerWhole(const Outcome& outcome)
 }
 
 
-void Exchange::gone()
+void CommandExchange::gone()
 {
-  if (isGone) {
+  if (clientGone) {
     return;
   }
-  isGone = true;
+  clientGone = true;
   if (reader.isSome()) {
     reader->close();
     reader = None();
     body.reset();
     promise.discard();
-  } else if (patience.isSome()) {
+  } else if (waiter.isSome()) {
     leaveQueue();
     body.reset();
     promise.discard();
@@ -454,25 +417,24 @@ void Exchange::gone()
 }
 
 
-void Exchange::shutdown()
+void CommandExchange::stopWaiting()
 {
-  if (patience.isSome()) {
-    leaveQueue();
-    refuse(shuttingDown());
-  } else if (invocation) {
-    invocation->end("shutdown");
-  }
+  leaveQueue();
+  refuse(shuttingDown());
 }
 
 
-void Exchange::refuse(const Refusal& refusal)
+void CommandExchange::end(const string& reason) { invocation->end(reason); }
+
+
+void CommandExchange::refuse(const Refusal& refusal)
 {
   if (reader.isSome()) {
     reader->close(); // What still comes is dropped.
     reader = None();
   }
   body.reset();
-  ++places->refused;
+  ++metrics.refused;
   promise.set(toResponse(refusalAnswer(refusal, requestId)));
 }
 

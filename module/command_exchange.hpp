@@ -21,27 +21,31 @@
 
 #include "core/answer.hpp"
 #include "core/argv.hpp"
-#include "core/route_table.hpp"
+#include "core/route.hpp"
 
 #include "invocation.hpp"
 #include "loop.hpp"
-#include "request_id.hpp"
 #include "served_table.hpp"
 #include "spool.hpp"
 
 namespace command {
 
-class Exchange : public std::enable_shared_from_this<Exchange>
+// A request that a route takes.
+struct CommandRequest
+{
+  const Route& route;
+  CommandLine line;
+  std::string method;
+  std::string id; // The client's, or a random one.
+  Option<std::string> principal; // None on a route without a realm.
+  Option<process::network::Address> client;
+};
+
+
+class CommandExchange : public std::enable_shared_from_this<CommandExchange>
 {
 public:
-  Exchange(
-    Service* service,
-    const Route& route,
-    const Arguments& arguments,
-    const std::string& method,
-    const std::string& requestId,
-    const Option<std::string>& principal,
-    const Option<process::network::Address>& client);
+  CommandExchange(ServedTable* served, CommandRequest request);
 
   // Receives the body, then runs the command. To be called once, anywhere.
   process::Future<process::http::Response> start(
@@ -49,55 +53,52 @@ public:
 
   // The rest is for the loop's thread.
 
-  // Ends the command, or the wait for a place, since the host is closing.
-  void shutdown();
+  // There will be no place for it: answers without one.
+  void stopWaiting();
+
+  // Ends the command that runs.
+  void end(const std::string& reason);
 
   // The client's connection is closed.
   void gone();
 
-  const Option<process::network::Address> client;
-  const Loop::Clock::time_point since = Loop::Clock::now();
-
 private:
   void receive(process::http::Pipe::Reader from);
-  bool arrived(const process::Future<std::string>& piece);
-  void holdUp() const;
-  void received(const process::Future<std::string>& piece);
+  bool onPiece(const process::Future<std::string>& piece);
+  void applyBackpressure() const;
+  void onPieceStored(const process::Future<std::string>& piece);
   void queue();
-  void giveUp();
   void run();
   Try<int> openInput();
   Try<Nothing> take(const char* data, size_t size);
   void beginStream();
   void flush();
-  void finished(const Outcome& outcome);
-  void release();
+  void onFinished(const Outcome& outcome);
+  void leavePlace();
   void answerWhole(const Outcome& outcome);
   void leaveQueue();
   void refuse(const Refusal& refusal);
 
-  Service* const service;
+  ServedTable* const served;
+  const CommandRequest request;
   const Route& route;
-  const Arguments arguments;
-  const std::string method;
-  std::string requestId;
-  const Option<std::string> principal;
-  Places* const places;
+  std::string requestId; // The request's own until the command starts.
+  ConcurrencyLimit& concurrency;
+  RouteMetrics& metrics;
 
   process::Promise<process::http::Response> promise;
   Option<process::http::Pipe::Reader> reader; // Of the body, while it comes.
-  std::atomic<int64_t> backlog{0}; // Of the body: arrived, not received.
+  std::atomic<int64_t> backlog{0}; // Of the body: come, not stored.
   int64_t bodySize = 0;
   std::shared_ptr<Buffer> body;
   std::shared_ptr<Buffer> output;
-  Option<Loop::Timer> patience; // While it waits for a place.
-  std::unique_ptr<ClaimedId> claimed; // While the command runs.
+  Option<Waiter> waiter; // While it waits for a place.
   std::unique_ptr<Invocation> invocation;
   Option<process::http::Pipe::Writer> writer; // Once the stream has begun.
-  std::string held; // Of the stream: to be written in a moment.
+  std::string unsent; // Of the stream: to be written in a moment.
   Option<Loop::Timer> flushing;
   bool endsWithNewline = true;
-  bool isGone = false;
+  bool clientGone = false;
 };
 
 

@@ -18,13 +18,13 @@ namespace command {
 constexpr size_t READ_BYTES = 256 * 1024;
 
 // Of `READ_BYTES`: more than the largest pipe holds.
-constexpr int DRAIN_READS = 16;
+constexpr int MAX_DRAIN_READS = 16;
 
 // How long pipes are waited for that others hold on to after the command has
 // exited, and when to look for who does.
-constexpr double HELD_SECONDS = 1;
-constexpr double LOOK_SECONDS = 0.02;
-constexpr double LOOK_AGAIN_SECONDS = 0.2;
+constexpr double MAX_HELD_PIPE_SECONDS = 1;
+constexpr double FIRST_LOOK_SECONDS = 0.02;
+constexpr double NEXT_LOOK_SECONDS = 0.2;
 
 // How often to look for an exit where the kernel has no pidfds, and which part
 // of a command's time that may cost: a thousand commands need not be looked at
@@ -56,10 +56,10 @@ Invocation::Invocation(
 }
 
 
-void Invocation::start(const Launch& launch)
+void Invocation::start(const CommandSpec& spec)
 {
   started = lastOutput = Loop::Clock::now();
-  const Try<Child, StartError> spawned = spawn(launch);
+  const Try<Child, StartError> spawned = spawn(spec);
   if (spawned.isError()) {
     outcome.reason = spawned.error().reason;
     outcome.detail = spawned.error().message;
@@ -206,7 +206,7 @@ void Invocation::exited()
   ::killpg(child.pid, SIGKILL);
   // Bounded: a process that escaped may go on writing for ever.
   for (Stream* stream : {&error, &output}) {
-    for (int i = 0; i < DRAIN_READS && read(stream); ++i) {
+    for (int i = 0; i < MAX_DRAIN_READS && read(stream); ++i) {
     }
   }
   cancelTimers();
@@ -228,8 +228,8 @@ void Invocation::exited()
     finish();
     return;
   }
-  after("look", LOOK_SECONDS, [this]() { look(); });
-  after("held", HELD_SECONDS, [this]() {
+  after("look", FIRST_LOOK_SECONDS, [this]() { look(); });
+  after("held", MAX_HELD_PIPE_SECONDS, [this]() {
     findHolders(true);
     close(&output);
     close(&error);
@@ -242,7 +242,7 @@ void Invocation::exited()
 void Invocation::look()
 {
   findHolders(false);
-  after("look", LOOK_AGAIN_SECONDS, [this]() { look(); });
+  after("look", NEXT_LOOK_SECONDS, [this]() { look(); });
 }
 
 

@@ -21,8 +21,8 @@
 #include <stout/nothing.hpp>
 #include <stout/try.hpp>
 
-#include "core/answer.hpp"
-#include "core/route_table.hpp"
+#include "core/outcome.hpp"
+#include "core/route.hpp"
 
 #include "loop.hpp"
 #include "spawn.hpp"
@@ -45,7 +45,7 @@ public:
     OnFinished onFinished);
 
   // A failure to start is reported through `onFinished`, too.
-  void start(const Launch& launch);
+  void start(const CommandSpec& spec);
 
   // Ends the command: SIGTERM to its group now, SIGKILL after the grace
   // period. The first reason counts.

@@ -38,7 +38,7 @@ string logLine(
   if (principal.isSome()) {
     out << " of '" << tame(principal.get()) << "'";
   }
-  if (!outcome.exitCode && !outcome.signal) {
+  if (!outcome.started()) {
     out << " was not started: " << tame(outcome.detail);
   } else {
     out << " pid " << pid << " "

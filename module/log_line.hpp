@@ -9,8 +9,8 @@
 
 #include <stout/option.hpp>
 
-#include "core/answer.hpp"
-#include "core/route_table.hpp"
+#include "core/outcome.hpp"
+#include "core/route.hpp"
 
 namespace command {
 

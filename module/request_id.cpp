@@ -1,8 +1,6 @@
 #include "request_id.hpp"
 
-#include <mutex>
 #include <random>
-#include <set>
 
 #include "core/formatting.hpp"
 
@@ -12,7 +10,7 @@ using process::http::Request;
 
 namespace command {
 
-static string randomId()
+string randomRequestId()
 {
   static thread_local std::random_device device;
   char id[17];
@@ -29,33 +27,7 @@ string readRequestId(const Request& request)
     consistsOf(given.get(), string(ALPHANUMERIC) + "._-")) {
     return given.get();
   }
-  return randomId();
-}
-
-
-// Shared by the threads of all tables; leaked, since commands may outlive
-// whatever destroys statics.
-static std::mutex& mutex = *new std::mutex();
-static std::set<string>& claimed = *new std::set<string>();
-
-
-static string claim(string id)
-{
-  const std::lock_guard<std::mutex> lock(mutex);
-  while (!claimed.insert(id).second) {
-    id = randomId();
-  }
-  return id;
-}
-
-
-ClaimedId::ClaimedId(const string& wanted) : value(claim(wanted)) {}
-
-
-ClaimedId::~ClaimedId()
-{
-  const std::lock_guard<std::mutex> lock(mutex);
-  claimed.erase(value);
+  return randomRequestId();
 }
 
 } // namespace command {

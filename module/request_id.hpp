@@ -1,3 +1,5 @@
+// The ids by which requests and their commands are found in logs.
+
 #ifndef __COMMAND_REQUEST_ID_HPP__
 #define __COMMAND_REQUEST_ID_HPP__
 
@@ -10,20 +12,8 @@ namespace command {
 // The request's own id if it has a proper one, else a random one.
 std::string readRequestId(const process::http::Request& request);
 
-// The id under which a command runs, which no other running command of this
-// host has: processes are found, and killed, by it, and a client must not
-// point that at another's. While the wanted id is taken, it is a random one.
-class ClaimedId
-{
-public:
-  explicit ClaimedId(const std::string& wanted);
-  ~ClaimedId();
-
-  ClaimedId(const ClaimedId&) = delete;
-  ClaimedId& operator=(const ClaimedId&) = delete;
-
-  const std::string value;
-};
+// A random one.
+std::string randomRequestId();
 
 } // namespace command {
 

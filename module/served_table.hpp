@@ -1,12 +1,10 @@
-// What the requests of one table share: its places, its loop, its end.
+// A route table that is served, and what its requests share.
 
 #ifndef __COMMAND_SERVED_TABLE_HPP__
 #define __COMMAND_SERVED_TABLE_HPP__
 
-#include <deque>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 
 #include <process/future.hpp>
@@ -18,56 +16,67 @@
 #include "core/environment.hpp"
 #include "core/route_table.hpp"
 
+#include "client_watch.hpp"
+#include "command_registry.hpp"
+#include "concurrency_limit.hpp"
 #include "loop.hpp"
 #include "spool.hpp"
 
 namespace command {
 
-class Exchange;
-
-
-// The places of one route, and what its metrics count.
-struct Places
+// What the agent's metrics say of a route.
+struct RouteMetrics
 {
-  explicit Places(const std::string& name);
+  explicit RouteMetrics(const std::string& name);
 
-  int64_t running = 0;
-  std::deque<std::shared_ptr<Exchange>> waiting;
+  // Shows how many run and wait now.
+  void show(const ConcurrencyLimit& limit);
 
   process::metrics::Counter started;
   process::metrics::Counter failed; // Answered with an error after start.
   process::metrics::Counter refused; // Answered without a start.
-  process::metrics::PushGauge runningGauge;
-  process::metrics::PushGauge waitingGauge;
+  process::metrics::PushGauge running;
+  process::metrics::PushGauge waiting;
 };
 
 
 // Owned by the loop's thread. Like the agent's module it is never deleted.
-struct Service
+class ServedTable
 {
-  Service(const Table& _table, const Environment& overrides, Spool* _spool);
+public:
+  ServedTable(const Table& _table, const Environment& overrides, Spool* _spool);
+
+  // How many commands of a route of this table may run, and who waits.
+  ConcurrencyLimit& concurrency(const Route& route);
+
+  RouteMetrics& metrics(const Route& route);
 
   // Ends every command as a time-out does, and refuses new ones; ready when
-  // all are answered.
+  // all are answered. To be called on any thread.
   process::Future<Nothing> shutdown();
 
-  // Counts an exchange as one that commands run for, or will.
-  void add(const std::shared_ptr<Exchange>& exchange);
-
   const Table table;
-  const Environment environment;
+  const Environment environment; // What those of all its commands share.
   Spool* const spool;
-
-  bool closing = false;
-  process::Promise<Nothing> closed;
-  std::set<std::shared_ptr<Exchange>> running;
-  std::map<const Route*, std::unique_ptr<Places>> places;
-  bool sweeping = false;
-
-  Loop loop; // The last member: its tasks use all others.
+  CommandRegistry commands;
+  ClientWatch clients;
 
 private:
-  void sweep();
+  struct RouteState
+  {
+    RouteState(Loop* loop, const Route& route, const std::string& name)
+      : concurrency(loop, route), metrics(name)
+    {
+    }
+
+    ConcurrencyLimit concurrency;
+    RouteMetrics metrics;
+  };
+
+  std::map<const Route*, std::unique_ptr<RouteState>> routes;
+
+public:
+  Loop loop; // The last member: its tasks use all others.
 };
 
 } // namespace command {

@@ -8,8 +8,6 @@
 #include <stout/error.hpp>
 #include <stout/stringify.hpp>
 
-#include "core/answer.hpp"
-
 using std::string;
 
 namespace command {

@@ -44,7 +44,7 @@ static string describe(const Route& route)
     " seconds at most; the query may ask for less with `timeout`."};
   for (const auto& [name, parameter] : route.parameters) {
     lines.push_back(
-      "`" + name + "` (" + parameter.type.kind +
+      "`" + name + "` (" + kindName(parameter.type.kind) +
       (parameter.inPath ? ", in the path" : "") +
       (parameter.required ? ", required" : "") + "): " + parameter.help);
   }
@@ -58,7 +58,7 @@ TableProcess::TableProcess(
   Spool* spool,
   const Openness* _openness)
   : ProcessBase(table.process),
-    service(table, overrides, spool),
+    served(table, overrides, spool),
     openness(_openness)
 {
 }
@@ -69,14 +69,14 @@ void TableProcess::initialize()
   RouteOptions options;
   options.requestStreaming = true; // So that bodies are limited as they come.
 
-  for (const auto& [path, methods] : service.table.paths) {
+  for (const auto& [path, methods] : served.table.paths) {
     // All routes of a path are in one realm.
-    const Route& route = service.table.routes[methods.front().second];
+    const Route& route = served.table.routes[methods.front().second];
     vector<string> descriptions;
     std::set<size_t> described;
     for (const auto& [method, index] : methods) {
       if (described.insert(index).second) {
-        descriptions.push_back(describe(service.table.routes[index]));
+        descriptions.push_back(describe(served.table.routes[index]));
       }
     }
     const string help = process::HELP(
@@ -119,12 +119,12 @@ Future<Response> TableProcess::handle(
   };
   auto refuse = [&](const Refusal& refusal) {
     if (route != nullptr) {
-      ++service.places.at(route)->refused;
+      ++served.metrics(*route).refused;
     }
     return respond(refusalAnswer(refusal, requestId));
   };
 
-  const Match found = match({&service.table}, request.method, request.url.path);
+  const Match found = match({&served.table}, request.method, request.url.path);
   if (found.methods == nullptr) {
     reader.close();
     return process::http::NotFound();
@@ -140,7 +140,7 @@ Future<Response> TableProcess::handle(
     openness->open, openness->hasCredentials ? nullptr : &openness->names};
   if (
     const auto refusal = refusePath(
-      service.table.routes[found.methods->front().second].realm,
+      served.table.routes[found.methods->front().second].realm,
       toOptional(principal), headers, access)) {
     return refuse(*refusal);
   }
@@ -161,9 +161,11 @@ Future<Response> TableProcess::handle(
   if (declaresMore(request, route->maxBody)) {
     return refuse(bodyTooLarge(*route));
   }
-  return std::make_shared<Exchange>(
-           &service, *route, std::get<Arguments>(built), request.method,
-           requestId, principal, request.client)
+  CommandRequest command = {
+    *route,         std::get<CommandLine>(std::move(built)),
+    request.method, requestId,
+    principal,      request.client};
+  return std::make_shared<CommandExchange>(&served, std::move(command))
     ->start(reader);
 }
 

@@ -1,6 +1,7 @@
 // A route table as a process of libprocess: request -> route -> arguments.
 //
-// Decides and hands over; whatever takes time happens on the service's loop.
+// Decides and hands over; whatever takes time happens on the served table's
+// loop.
 
 #ifndef __COMMAND_TABLE_PROCESS_HPP__
 #define __COMMAND_TABLE_PROCESS_HPP__
@@ -16,6 +17,7 @@
 #include "core/access.hpp"
 
 #include "command_exchange.hpp"
+#include "served_table.hpp"
 
 namespace command {
 
@@ -39,7 +41,7 @@ public:
     Spool* spool,
     const Openness* openness);
 
-  process::Future<Nothing> shutdown() { return service.shutdown(); }
+  process::Future<Nothing> shutdown() { return served.shutdown(); }
 
 protected:
   void initialize() override;
@@ -49,7 +51,7 @@ private:
     const process::http::Request& request,
     const Option<process::http::authentication::Principal>& principal);
 
-  Service service;
+  ServedTable served;
   const Openness* const openness;
 };
 

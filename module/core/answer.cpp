@@ -109,7 +109,7 @@ Answer answer(
   } else if (outcome.signal) {
     body += ",\"signal\":\"" + signalName(*outcome.signal) + "\"";
   }
-  if (outcome.exitCode || outcome.signal) {
+  if (outcome.started()) {
     body += ",\"seconds\":" + secondsText(outcome.seconds);
   }
   if (!tail.empty()) {
