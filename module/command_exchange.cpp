@@ -216,7 +216,8 @@ void CommandExchange::run()
     &served->loop, route, request.line.timeout, requestId,
     [this](const char* data, size_t size) { return take(data, size); },
     // The last reference to this may be the registry's.
-    [this](const Outcome& outcome) { onFinished(outcome); }));
+    [this](const Outcome& outcome) { onFinished(outcome); },
+    [this]() { onLateExit(); }));
   ++metrics.started;
   metrics.show(concurrency);
   if (input.isError()) {
@@ -355,17 +356,31 @@ void CommandExchange::onFinished(const Outcome& outcome)
     answerWhole(outcome);
   }
 
-  // What refers to this must go, or it would stay for ever. The invocation
-  // goes only after its own call has returned.
-  writer = None();
-  shared_ptr<Invocation> ended(std::move(invocation));
-  served->loop.post([ended]() {});
+  writer = None(); // It refers to this.
+  if (outcome.runsOn()) {
+    served->commands.abandon(self);
+  } else {
+    leavePlace();
+  }
+}
+
+
+void CommandExchange::onLateExit()
+{
+  const shared_ptr<CommandExchange> self = shared_from_this();
+  LOG(INFO) << route.process << route.path << " request " << requestId
+            << ": pid " << invocation->pid()
+            << ", which could not be killed, has ended";
   leavePlace();
 }
 
 
 void CommandExchange::leavePlace()
 {
+  // What refers to this must go, or it would stay for ever. The invocation
+  // goes only after its own call has returned.
+  shared_ptr<Invocation> ended(std::move(invocation));
+  served->loop.post([ended]() {});
   served->commands.finish(shared_from_this());
   concurrency.release();
   metrics.show(concurrency);

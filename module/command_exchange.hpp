@@ -74,6 +74,7 @@ private:
   void beginStream();
   void flush();
   void onFinished(const Outcome& outcome);
+  void onLateExit();
   void leavePlace();
   void answerWhole(const Outcome& outcome);
   void leaveQueue();

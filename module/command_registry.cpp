@@ -40,14 +40,23 @@ string CommandRegistry::start(const Command& command, const string& requestId)
 }
 
 
+void CommandRegistry::abandon(const Command& command)
+{
+  abandoned.insert(running.extract(command));
+  checkClosed();
+}
+
+
 void CommandRegistry::finish(const Command& command)
 {
-  const auto found = running.find(command);
+  auto ended = running.extract(command);
+  if (!ended) {
+    ended = abandoned.extract(command);
+  }
   {
     const std::lock_guard<std::mutex> lock(mutex);
-    requestIds.erase(found->second);
+    requestIds.erase(ended.mapped());
   }
-  running.erase(found);
   checkClosed();
 }
 

@@ -36,6 +36,10 @@ public:
   // and a client must not point that at another's.
   std::string start(const Command& command, const std::string& requestId);
 
+  // A command can't be killed: its end is not waited for, but its id stays
+  // taken.
+  void abandon(const Command& command);
+
   // A command has ended, or could not be started.
   void finish(const Command& command);
 
@@ -51,6 +55,7 @@ private:
 
   std::set<Command> waiting;
   std::map<Command, std::string> running; // With their request ids.
+  std::map<Command, std::string> abandoned;
   bool isClosing = false;
   process::Promise<Nothing> closed;
 };

@@ -26,6 +26,11 @@ constexpr double MAX_HELD_PIPE_SECONDS = 1;
 constexpr double FIRST_LOOK_SECONDS = 0.02;
 constexpr double NEXT_LOOK_SECONDS = 0.2;
 
+// How long the end of a command is waited for after SIGKILL. It may have become
+// another user's, or wait for a disk that does not answer; the client's answer
+// does not wait for that.
+constexpr double MAX_DYING_SECONDS = 2;
+
 // How often to look for an exit where the kernel has no pidfds, and which part
 // of a command's time that may cost: a thousand commands need not be looked at
 // a hundred times a second.
@@ -45,11 +50,13 @@ Invocation::Invocation(
   double timeout,
   const string& requestId,
   OnOutput _onOutput,
-  OnFinished _onFinished)
+  OnFinished _onFinished,
+  Loop::Task _onLateExit)
   : loop(_loop),
     route(_route),
     onOutput(std::move(_onOutput)),
-    onFinished(std::move(_onFinished))
+    onFinished(std::move(_onFinished)),
+    onLateExit(std::move(_onLateExit))
 {
   outcome.requestId = requestId;
   outcome.timeout = timeout;
@@ -192,7 +199,32 @@ void Invocation::end(const string& reason)
   ::killpg(child.pid, SIGTERM);
   // A stopped process acts on SIGTERM only once it runs.
   ::killpg(child.pid, SIGCONT);
-  after("grace", route.grace, [this]() { ::killpg(child.pid, SIGKILL); });
+  after("grace", route.grace, [this]() { kill(); });
+}
+
+
+void Invocation::kill()
+{
+  ::killpg(child.pid, SIGKILL);
+  after("dying", MAX_DYING_SECONDS, [this]() { abandon(); });
+}
+
+
+// Waits no longer for the end of a command that SIGKILL has not ended.
+void Invocation::abandon()
+{
+  if (hasExited(child)) {
+    exited();
+    return;
+  }
+  abandoned = true;
+  outcome.detail = whyAlive(child, MAX_DYING_SECONDS);
+  close(&output);
+  close(&error);
+  finish();
+  if (child.pidfd < 0) {
+    after("poll", POLL_SECONDS, [this]() { exited(); });
+  }
 }
 
 
@@ -204,6 +236,11 @@ void Invocation::exited()
     return;
   }
   ::killpg(child.pid, SIGKILL);
+  if (abandoned) {
+    reap();
+    onLateExit();
+    return;
+  }
   // Bounded: a process that escaped may go on writing for ever.
   for (Stream* stream : {&error, &output}) {
     for (int i = 0; i < MAX_DRAIN_READS && read(stream); ++i) {
@@ -214,15 +251,11 @@ void Invocation::exited()
   if ((output.fd >= 0 || error.fd >= 0) && readStat(child.pid, &stat)) {
     began = stat.began; // While the number is still the command's.
   }
-  const int status = reap(child);
+  const int status = reap();
   if (status < 0) {
     outcome.signal = -status;
   } else {
     outcome.exitCode = status;
-  }
-  if (child.pidfd >= 0) {
-    loop->unwatch(exitWatch);
-    ::close(child.pidfd);
   }
   if (output.fd < 0 && error.fd < 0) {
     finish();
@@ -235,6 +268,17 @@ void Invocation::exited()
     close(&error);
     finish();
   });
+}
+
+
+int Invocation::reap()
+{
+  const int status = command::reap(child);
+  if (child.pidfd >= 0) {
+    loop->unwatch(exitWatch);
+    ::close(child.pidfd);
+  }
+  return status;
 }
 
 

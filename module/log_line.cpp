@@ -41,12 +41,18 @@ string logLine(
   if (!outcome.started()) {
     out << " was not started: " << tame(outcome.detail);
   } else {
-    out << " pid " << pid << " "
+    out << " pid " << pid << " ";
+    string detail;
+    if (outcome.runsOn()) {
+      out << "can't be killed and is left alone: " << tame(outcome.detail);
+    } else {
+      out
         << (outcome.signal ? signalName(*outcome.signal) :
                              "exit " + std::to_string(*outcome.exitCode));
+      detail = outcome.detail.empty() ? "" : ": " + tame(outcome.detail);
+    }
     if (outcome.reason != "exit" && outcome.reason != "signal") {
-      out << " (" << outcome.reason << (outcome.detail.empty() ? "" : ": ")
-          << tame(outcome.detail) << ")";
+      out << " (" << outcome.reason << detail << ")";
     }
     out << " in " << secondsText(outcome.seconds) << " s";
   }

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <memory>
@@ -149,18 +150,20 @@ static bool holdsAny(const set<string>& held, const set<string>& pipes)
 }
 
 
-// Kills a process if it is still the one that was looked at.
-static void killProcess(const ProcessStat& process, int pidfd)
+// Kills a process if it is still the one that was looked at. Returns why it
+// can't be, empty if it is or has ended.
+static string killProcess(const ProcessStat& process, int pidfd)
 {
   ProcessStat now;
   if (!readStat(process.pid, &now) || now.began != process.began) {
-    return;
+    return "";
   }
-  if (pidfd < 0) {
-    ::kill(process.pid, SIGKILL);
-  } else {
-    ::syscall(PIDFD_SEND_SIGNAL, pidfd, SIGKILL, nullptr, 0);
-  }
+  const long result =
+    pidfd < 0 ? ::kill(process.pid, SIGKILL) :
+                ::syscall(PIDFD_SEND_SIGNAL, pidfd, SIGKILL, nullptr, 0);
+  return result != 0 && errno == EPERM ?
+           string("it can't be killed: ") + ::strerror(EPERM) :
+           "";
 }
 
 
@@ -180,10 +183,12 @@ static void judge(
     if (!holdsAny(held, search.pipes)) {
       continue;
     }
-    const string reason = whyLeftAlone(process, search.began, around);
+    string reason = whyLeftAlone(process, search.began, around);
     if (reason.empty()) {
-      killProcess(process, pidfd);
-      break;
+      reason = killProcess(process, pidfd);
+      if (reason.empty()) {
+        break;
+      }
     }
     if (search.last) {
       LOG(WARNING) << "Request " << search.requestId << ": " << process.name

@@ -376,6 +376,16 @@ bool hasExited(const Child& child)
 }
 
 
+string whyAlive(const Child& child, double seconds)
+{
+  if (::kill(child.pid, SIGKILL) != 0 && errno == EPERM) {
+    return string("EPERM, ") + ::strerror(EPERM) +
+           ": it has become another user's";
+  }
+  return "it still runs " + shortSeconds(seconds) + " s after SIGKILL";
+}
+
+
 int reap(const Child& child)
 {
   if (child.guarded != nullptr) {

@@ -67,6 +67,10 @@ Try<Child, StartError> spawn(const CommandSpec& spec);
 // Whether a command has exited; its process id stays taken until `reap`.
 bool hasExited(const Child& child);
 
+// Why a command that has not been reaped still runs so long after SIGKILL was
+// sent to its group.
+std::string whyAlive(const Child& child, double seconds);
+
 // The exit code (0 or more), or the negative number of the signal that ended
 // it, of a command that has exited.
 int reap(const Child& child);

@@ -48,8 +48,11 @@ static string detail(const Route& route, const Outcome& outcome)
   const string words = outcome.stderr_.empty() ?
                          " It wrote nothing to stderr." :
                          " Its own words are in stderr.";
-  const string ended = " and was ended." + words;
-  const string andEnded = ", and the command was ended." + words;
+  const string end = outcome.runsOn() ?
+                       "can't be killed (" + outcome.detail + ")." + words :
+                       "was ended." + words;
+  const string ended = " and " + end;
+  const string andEnded = ", and the command " + end;
 
   const map<string, string> details = {
     {"exit", "The command exited with status " + to_string(code) +

@@ -16,16 +16,24 @@ struct Outcome
   // or could not start it.
   std::string reason;
 
-  std::optional<int> exitCode; // Neither of the two if it never started.
+  // Neither of the two if it never started, or could not be killed.
+  std::optional<int> exitCode;
   std::optional<int> signal;
   double seconds = 0; // That the command took.
   double timeout = 0; // That applied, in seconds.
   std::string stderr_; // The last `MAX_STDERR_BYTES` + 1 bytes at least.
 
-  // Why it could not be started, without a full stop.
+  // Why it could not be started, or not be killed, without a full stop.
   std::string detail;
 
-  bool started() const { return exitCode || signal; }
+  bool started() const
+  {
+    return reason != "start-failed" && reason != "exhausted";
+  }
+
+  // Whether the command could not be killed, and has no end that could be
+  // told.
+  bool runsOn() const { return started() && !exitCode && !signal; }
 };
 
 } // namespace command {
