@@ -1,3 +1,3 @@
-"""The package manager of one host: a store that is never half done."""
+"""The package manager of one host: a crash-safe store."""
 
 __version__ = "0.1.0"

@@ -104,7 +104,8 @@ def fingerprint() -> str:
     parts: list[object] = [sys.version, sys.base_prefix, str(ROOT), requirements()]
     for name in DISTRIBUTIONS:
         parts += configuration(ROOT / name).values()
-    parts.append((ROOT / "cli" / "packager" / "__init__.py").read_text())  # has the version
+    source = (ROOT / "cli" / "packager" / "__init__.py").read_text()
+    parts += re.findall(r"^__version__ = .*$", source, re.MULTILINE)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -15,6 +15,7 @@ import sys
 import time
 import urllib.request
 from os import EX_UNAVAILABLE
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from agentsim.containers import engine
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from agentsim.containers.containers import Containers
 
 MASTER_PORT: Final = 5050
+_MODULES: Final = Path(__file__).parents[1] / "images" / "modules.json"
 _OWN: Final = "uid=5051,gid=5051,mode=755"
 _SECONDS: Final = 120.0
 _LOOK: Final = 0.2
@@ -62,7 +64,10 @@ def start(made: Containers, image: str, count: int) -> tuple[str, list[Running]]
         made.run(
             image,
             Limits(1024 * MIB, tmpfs=own | stores),
-            environment={"MESOS_MASTER": f"{master.name}:{MASTER_PORT}"},
+            environment={
+                "MESOS_MASTER": f"{master.name}:{MASTER_PORT}",
+                "MESOS_MODULES": opened_modules(),
+            },
             network=network,
             name=f"mesos-agent-{number}-{os.getpid()}",
         )
@@ -76,6 +81,17 @@ def start(made: Containers, image: str, count: int) -> tuple[str, list[Running]]
             raise DidNotStart(master.report(f"knows {known(url)} of {count} agents"))
         time.sleep(_LOOK)  # a master tells nobody of a new agent but the frameworks
     return url, agents
+
+
+def opened_modules() -> str:
+    """The image's own modules, opened to whoever reaches the agent: its ports are loopback's only.
+
+    Without credentials nobody could call packager's routes otherwise.
+    """
+    document = json.loads(_MODULES.read_bytes())
+    (module,) = document["libraries"][0]["modules"]
+    module["parameters"].append({"key": "unguarded", "value": "allow"})
+    return json.dumps(document)
 
 
 def known(url: str) -> int:

@@ -59,6 +59,12 @@ def _call(*arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
+def _on_terminal(*arguments: str, env: dict[str, str] | None = None) -> bytes:
+    shown = pexpect.run(" ".join([*CALL, *arguments]), env=env)
+    assert isinstance(shown, bytes)  # since no encoding is given
+    return shown
+
+
 def test_a_document_is_verbatim_in_a_pipe_and_laid_out_on_a_terminal(
     host: Simulator, tmp_path: Path
 ) -> None:
@@ -67,9 +73,9 @@ def test_a_document_is_verbatim_in_a_pipe_and_laid_out_on_a_terminal(
     assert _call("GET", url, credentials) == (0, plain, "")
     assert _call("GET", url, "--user=ops:s3cret") == (0, plain, "")
     assert _call("GET", url) == (77, "", "401 Unauthorized.\n")
-    shown = pexpect.run(" ".join([*CALL, "GET", url, credentials]))
+    shown = _on_terminal("GET", url, credentials)
     assert shown.splitlines()[:3] == [b"{", b'  "b": [', b"    1,"]
-    raw = pexpect.run(" ".join([*CALL, "GET", url, credentials, "--raw"]))
+    raw = _on_terminal("GET", url, credentials, "--raw")
     assert raw == plain.replace("\n", "\r\n").encode()
 
 
@@ -103,7 +109,7 @@ def test_only_the_last_line_is_the_exit_record(host: Simulator) -> None:
 
 
 def test_nothing_steers_the_terminal(host: Simulator) -> None:
-    shown = pexpect.run(" ".join([*CALL, "GET", f"{host.url}/t/steer"]), env={"NO_COLOR": "1"})
+    shown = _on_terminal("GET", f"{host.url}/t/steer", env={"NO_COLOR": "1"})
     assert b"\x1b" not in shown
     assert b"\x07" not in shown
     assert b"owned" in shown
@@ -189,6 +195,7 @@ CUT = [
 @pytest.mark.parametrize(("answer", "status"), CUT)
 def test_a_cut_answer(answer: bytes, status: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)  # for a program that ends without a connection
 
         def serve() -> None:
             client, _ = server.accept()

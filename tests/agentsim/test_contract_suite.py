@@ -142,9 +142,9 @@ def test_a_host_that_is_not_here_is_skipped_with_the_reason(
 
 
 def test_probe_tables_go_where_they_are_wanted(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "agentsim", "probe-tables", tmp_path / "there"]
+    command = [sys.executable, "-m", "agentsim", "probe-tables", str(tmp_path / "there")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "tables" in done.stdout
     tables = sorted((tmp_path / "there" / "tables").glob("*.json"))
-    check = [sys.executable, "-m", "agentsim", "check", *tables]
+    check = [sys.executable, "-m", "agentsim", "check", *map(str, tables)]
     assert subprocess.run(check, capture_output=True, check=False).returncode == 0

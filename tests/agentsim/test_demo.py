@@ -151,7 +151,7 @@ def test_a_terminal_gets_colour_unless_it_asks_for_none(scratch: Path, no_color:
         )
     ) as demo:
         demo.expect("What the agent logs while you do:")
-        told = demo.before
+        told = demo.before or ""
         assert ("\x1b[1;36m 4  Add it" in told) == (not no_color)
         assert "\x1b[1A\r\x1b[K" in told  # the bar moves in its place
         plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", told)

@@ -47,7 +47,8 @@ def host(
     policy = {"concurrency": 32, "timeout": 600}
     document = {"abi": 1, "process": "say", "command": ["sh", "-c"], "routes": routes}
     table.write_text(json.dumps({**document, "defaults": policy}))
-    return lambda *options: simulator(table, f"--spool-dir={spool}", *options)
+    # The client calls every host `probe`.
+    return lambda *options: simulator(table, f"--spool-dir={spool}", "--allow-host=probe", *options)
 
 
 @contextlib.contextmanager
@@ -113,18 +114,18 @@ def test_everything_comes_out_as_it_went_in(spool: Path, seed: int) -> None:
             buffer.write(data)
             waits += data
         while buffer and chance.random() < 0.5:
-            data = buffer.read()
-            assert data
-            assert waits.startswith(data)
-            del waits[: len(data)]
+            taken = buffer.read()
+            assert taken
+            assert waits.startswith(taken)
+            del waits[: len(taken)]
         assert buffer.size == len(waits)
         assert of.buffered <= MAX_BYTES_IN_MEMORY
     for buffer, waits in zip(buffers, expected, strict=True):
         if chance.random() < 0.5:
             while buffer:
-                data = buffer.read()
-                assert waits.startswith(data)
-                del waits[: len(data)]
+                taken = buffer.read()
+                assert waits.startswith(taken)
+                del waits[: len(taken)]
             assert not waits
         buffer.close()
         buffer.close()
@@ -136,7 +137,8 @@ def test_what_has_no_room_on_the_disk_is_kept_and_told(spool: Path) -> None:
     of.buffered = MAX_BYTES_IN_MEMORY
     buffer = SendBuffer(of)
     buffer.write(b"a" * 90_000)
-    assert not buffer.refusal
+    assert buffer.size == 90_000
+    assert of.buffered == MAX_BYTES_IN_MEMORY  # on the disk, so far
     buffer.write(b"b" * 20_000)
     assert buffer.refusal == "the spool's limit of 100000 bytes is reached"
     buffer.write(b"c" * 10_000)

@@ -101,18 +101,31 @@ def test_can_be_left_out(simulator: Start, table: Path) -> None:
     assert requests.get(host.url + "/", headers=FEED, timeout=10).status_code == 404
 
 
-@pytest.mark.parametrize("accept", [HTML, FEED])
-def test_no_foreign_name_leads_there(simulator: Start, table: Path, accept: dict[str, str]) -> None:
-    host = simulator(table)
+@pytest.mark.parametrize(("accept", "status"), [(HTML, 404), (FEED, 403)])
+def test_no_foreign_name_leads_there(
+    simulator: Start, table: Path, accept: dict[str, str], status: int
+) -> None:
+    host = simulator(table, "--allow-host=agent.example")
     foreign = {**accept, "Host": "rebound.example:5051"}
-    assert requests.get(host.url + "/", headers=foreign, timeout=10).status_code == 404
+    assert requests.get(host.url + "/", headers=foreign, timeout=10).status_code == status
+    allowed = {**accept, "Host": "agent.example:5051"}
+    with requests.get(host.url + "/", headers=allowed, timeout=10, stream=True) as answer:
+        assert answer.status_code == 200
 
 
 def test_other_sites_scripts_get_no_feed(simulator: Start, table: Path) -> None:
     host = simulator(table)
-    for site in ("cross-site", "same-site", "none"):
+    for site, status in (("cross-site", 403), ("same-site", 403), ("none", 404)):
         headers = {**FEED, "Sec-Fetch-Site": site}
-        assert requests.get(host.url + "/", headers=headers, timeout=10).status_code == 404
+        assert requests.get(host.url + "/", headers=headers, timeout=10).status_code == status
+
+
+def test_the_page_opens_by_a_link_of_another_site(simulator: Start, table: Path) -> None:
+    host = simulator(table)
+    headers = {**HTML, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}
+    answer = requests.get(host.url + "/", headers=headers, timeout=10)
+    assert answer.status_code == 200
+    assert answer.headers["X-Frame-Options"] == "DENY"
 
 
 def test_feed_asks_for_credentials_where_the_routes_do(

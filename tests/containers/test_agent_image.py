@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import mesos_cluster
 import pytest
 from agentsim.containers import engine, images
 
@@ -29,8 +31,7 @@ def made() -> Iterator[Any]:
         yield containers
 
 
-@pytest.fixture(scope="module")
-def agent(made: Any) -> Any:
+def start(made: Any, **environment: str) -> Any:
     """A healthy agent."""
     from agentsim.containers.containers import MIB, Limits
 
@@ -39,9 +40,15 @@ def agent(made: Any) -> Any:
     except images.NoImage as reason:
         pytest.skip(str(reason))
     limits = Limits(1024 * MIB, tmpfs=dict.fromkeys(WRITABLE, OWNED))
-    started = made.run("mesos-packager:agent", limits)
+    started = made.run("mesos-packager:agent", limits, environment=environment)
     started.await_health(120)
     return started
+
+
+@pytest.fixture(scope="module")
+def agent(made: Any) -> Any:
+    """A healthy agent, as the image has it."""
+    return start(made)
 
 
 def get(url: str) -> Any:
@@ -51,7 +58,14 @@ def get(url: str) -> Any:
 
 def test_it_is_a_mesos_agent_with_packagers_routes(agent: Any) -> None:
     assert get(f"{agent.url}/flags")["flags"]["modules"]
-    assert get(f"{agent.url}/packager/list.json") == {"packages": []}
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        get(f"{agent.url}/packager/list.json")
+    assert refused.value.code == 403  # it has no credentials, and nobody has opened it
+
+
+def test_an_agent_that_is_opened_serves_packagers_routes(made: Any) -> None:
+    opened = start(made, MESOS_MODULES=mesos_cluster.opened_modules())
+    assert get(f"{opened.url}/packager/list.json") == {"packages": []}
 
 
 def test_it_has_no_rights_and_no_compiler(agent: Any) -> None:

@@ -16,6 +16,7 @@ from agentsim.containers import build_arguments, engine, images, owner
 from agentsim.suite.hosts.http_client import Connection
 
 ROOT = Path(__file__).parents[2]
+PACKAGER_ROUTES = "/opt/mesos-packager/share/mesos-packager/routes/packager.json"
 OWNED = "uid=5051,gid=5051,mode=755"
 
 
@@ -47,7 +48,8 @@ def start(made: Any) -> Iterator[Callable[..., Any]]:
     def run(memory: int = 256, processes: int = 256, **options: Any) -> Any:
         tmpfs = dict.fromkeys(("/opt/packager", "/var/spool/agent"), f"{OWNED},size=64m")
         limits = Limits(memory * MIB, processes, tmpfs=tmpfs)
-        started.append(made.run("mesos-packager:simulator", limits, **options))
+        command = ["--open", PACKAGER_ROUTES]
+        started.append(made.run("mesos-packager:simulator", limits, command=command, **options))
         started[-1].await_health()
         return started[-1]
 
@@ -202,5 +204,5 @@ def test_a_build_leaves_nothing_of_the_build_before(image: Any, tmp_path: Path) 
     finally:
         client.images.remove("mesos-packager:of-a-test")
         for each in client.images.list(filters=own):
-            client.images.remove(each.id)
+            client.images.remove(str(each.id))
     assert client.images.list(all=True, filters=own) == []

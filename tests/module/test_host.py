@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,10 @@ def check(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [HOST, *options, "--check=yes"], capture_output=True, text=True, timeout=LIMIT, check=False
     )
+
+
+def _has_ended(pid: int) -> bool:
+    return not Path(f"/proc/{pid}").exists()
 
 
 def until(condition: Callable[[], Any], what: str, limit: float = LIMIT) -> Any:
@@ -222,7 +227,7 @@ def test_the_guard_ends_nobody_who_has_the_number_of_a_command_next(
     connection.close()
     for number in (child, pid):
         os.kill(number, signal.SIGKILL)
-        until(lambda number=number: not Path(f"/proc/{number}").exists(), "end of the command")
+        until(partial(_has_ended, number), "end of the command")
     until(lambda: time.clock_gettime(time.CLOCK_BOOTTIME) * 100 > began + 200, "two seconds")
     with innocent(pid) as process:
         os.kill(guard, signal.SIGCONT)

@@ -15,6 +15,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 sys.path.insert(0, sys.argv[1])  # -I and -S: a gateway starts once per request
 
@@ -49,7 +50,8 @@ def main() -> None:
         head(200, found.route.type)
     os.chdir(found.route.working_directory)
     program, *arguments = table.command
-    os.execvp(program, [program, *arguments, *invocation.arguments])
+    words: list[str | bytes] = [program, *arguments, *invocation.arguments]
+    os.execvp(program, words)
 
 
 def head(status: int, kind: str) -> None:
@@ -57,7 +59,7 @@ def head(status: int, kind: str) -> None:
     os.write(1, f"Status: {status}\r\nContent-Type: {kind}\r\n\r\n".encode())
 
 
-def refuse(status: int) -> None:
+def refuse(status: int) -> NoReturn:
     """Answer without a command."""
     if len(sys.argv) == 4:
         head(status, "text/plain")

@@ -59,7 +59,7 @@ def page(hosts: dict[str, Any]) -> str:
 
 
 def _state(entry: dict[str, Any]) -> str:
-    return {"passed": "yes", "failed": "**no**"}.get(entry["state"], entry["state"])
+    return {"passed": "yes", "failed": "**no**"}.get(entry["state"], str(entry["state"]))
 
 
 def _reasons(host: dict[str, Any]) -> list[str]:

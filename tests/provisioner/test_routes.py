@@ -38,7 +38,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     (shelf / "hello--1.tar").write_bytes(archive({"bin/hello": "hello\n"}))
     machine.packager("index", shelf)
     with site(shelf) as served:
-        repository = {"name": "main", "url": served.url, "trust": "off"}
+        repository: dict[str, object] = {"name": "main", "url": served.url, "trust": "off"}
         configuration(machine.config / "config.toml", repository)
         yield machine
 

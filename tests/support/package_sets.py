@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from packager.generations.document import active_number, decode, kept_numbers, read_generation
-from packager.host.host_plan import SERVICES_FILE
+from packager.package.declarations import SERVICES_FILE
 from packager.store.store import Store
 
 from tests.support import fork_server

@@ -8,12 +8,18 @@ import stat
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Unpack
 
-from packager.host import apply
-from packager.host.apply import Context
-from packager.package import host_declarations
+from packager.host import applied_state, apply
+from packager.host.context import Context
+from packager.host.options import HostOptions
+from packager.package import declarations
 from packager.package.manifest import Record
+
+if TYPE_CHECKING:
+    from packager.host.documents import AppliedState, HostPlan
+    from packager.host.options import HostOptionValues
+    from packager.package.declarations import Declarations
 
 # Writes its name and arguments to the log as one JSON line, says what is prepared for the call, and
 # ends as prepared: `answers/systemctl-start` holds "<status>\n<output>".
@@ -66,11 +72,11 @@ class Tools:
 class Host:
     """A store with packages made by hand, activated through `host.apply` alone."""
 
-    def __init__(self, top: Path, **options: object) -> None:
+    def __init__(self, top: Path, **options: Unpack[HostOptionValues]) -> None:
         self.root = top / "store"
         self.units = top / "system"
         self.state = top / "lib"
-        self.options: dict[str, object] = {
+        self.options: HostOptionValues = {
             "units_dir": str(self.units),
             "state_dir": str(self.state),
             "config_dir": str(top / "etc"),
@@ -82,8 +88,8 @@ class Host:
 
     def package(
         self, package_id: str, info: Mapping[str, object] | None = None, **files: str
-    ) -> dict[str, Any]:
-        """Make a package and return its facts; `units__web_service="…"` is the file
+    ) -> Declarations:
+        """Make a package and return its declarations; `units__web_service="…"` is the file
         units/web.service, in which only the last _ stands for a dot."""
         tree = self.root / "packages" / package_id
         tree.mkdir()
@@ -93,26 +99,45 @@ class Host:
             directory = directory.replace("wants", "dcos.target.wants")
             (tree / directory).mkdir(parents=True, exist_ok=True)
             (tree / directory / f"{stem.replace('_', '-')}.{suffix}").write_text(content)
-        return host_declarations.facts(package_id, str(tree), record(package_id, info))
+        return declarations.read_declarations(package_id, str(tree), record(package_id, info))
 
-    def context(self, **options: object) -> Context:
-        return Context(str(self.root), 1, None, {**self.options, **options})
+    def context(self, **options: Unpack[HostOptionValues]) -> Context:
+        values: HostOptionValues = {**self.options, **options}
+        return Context(str(self.root), 1, None, HostOptions(**values))
+
+    def applied(self) -> AppliedState:
+        """What host.json says now."""
+        return applied_state.load(str(self.root))
 
     def emit(self, event: str, /, **fields: object) -> None:
         self.events.append({"event": event, **fields})
 
     def plan(
-        self, packages: Mapping[str, dict[str, Any]], roles: Sequence[str] = (), **options: object
-    ) -> dict[str, Any]:
-        return apply.plan(packages, roles, self.context(**options))
+        self,
+        packages: Mapping[str, Declarations],
+        roles: Sequence[str] = (),
+        **options: Unpack[HostOptionValues],
+    ) -> HostPlan:
+        return apply.plan(packages, roles, self.context(**options), self.applied())
+
+    def prepare(self, plan: HostPlan) -> None:
+        apply.prepare(plan, self.context(), self.applied(), self.emit)
+
+    def settle(self, plan: HostPlan) -> None:
+        apply.settle(plan, self.context(), self.applied(), self.emit)
 
     def activate(
-        self, packages: Mapping[str, dict[str, Any]], roles: Sequence[str] = (), **options: object
-    ) -> dict[str, Any]:
-        """Plan and carry out; the plan."""
-        plan = self.plan(packages, roles, **options)
-        apply.before(plan, self.context(**options), self.emit)
-        apply.after(plan, self.context(**options), self.emit)
+        self,
+        packages: Mapping[str, Declarations],
+        roles: Sequence[str] = (),
+        **options: Unpack[HostOptionValues],
+    ) -> HostPlan:
+        """Plan and carry out, with one state from the first step to the last; the plan."""
+        context, state = self.context(**options), self.applied()
+        plan = apply.plan(packages, roles, context, state)
+        apply.prepare(plan, context, state, self.emit)
+        apply.settle(plan, context, state, self.emit)
+        assert state == self.applied()
         return plan
 
     def placed(self) -> dict[str, str]:

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,9 @@ def path(tmp_path: Path) -> Path:
     """A PATH with the system's few programs and a stand-in for apt-get, whose cppcheck fails."""
     path = tmp_path / "path"
     path.mkdir()
-    for name in ("bash", "python3", "id", "tee", "tail", "mktemp", "rm", "dirname", "cat"):
+    for name in ("bash", "id", "tee", "tail", "mktemp", "rm", "dirname", "cat"):
         (path / name).symlink_to(str(shutil.which(name)))
+    (path / "python3").symlink_to(Path(sys.executable).resolve())
     (path / "apt-get").write_text(APT)
     (path / "apt-get").chmod(0o755)
     return path

@@ -17,10 +17,10 @@ import time
 from contextlib import suppress
 
 from packager.activation.planning import Packages, Plan, Request, make_plan
+from packager.base.digest import sha256
 from packager.base.errors import PackagerError
 from packager.generations.document import Generation, active_number
 from packager.host import applied_state, apply
-from packager.package.host_declarations import sha256
 from packager.store import lock
 from packager.store.write_session import Session, translated, writing
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from packager.base.events import Emit
 
 # pkgpanda's paths at the top of its root; here they lead into the active generation.
-FRONT = ("bin", "lib", "etc", "include", "environment", "environment.export")
+ROOT_LINKS = ("bin", "lib", "etc", "include", "environment", "environment.export")
 
 
 def planned(root: str, request: Request) -> Plan:
@@ -56,66 +56,75 @@ def activate(
 
 
 def _activate(session: Session, request: Request, emit: Emit) -> Plan:
+    """Plan, switch, settle."""
     packages = Packages(session.root)
     with session.locked():
         applied_state.sweep(session.root)
         plan = make_plan(session.root, request, packages)
         if not plan.changed:
             return plan
-        if plan.switches:
-            sign(plan.wanted, plan.files)
-        emit(
-            "planned",
-            generation=plan.wanted.number,
-            packages=len(plan.wanted.packages),
-            entering=len(plan.entering),
-            leaving=len(plan.leaving),
-        )
-        context = request.context(session.root, plan.wanted, plan.current)
-        try:
-            apply.before(plan.host, context, emit)
-            if plan.switches:
-                _switch(session, plan, packages)
-        except BaseException:
-            if not plan.switches or active_number(session.root) != plan.wanted.number:
-                apply.undo(context, emit)
-            raise
-    if plan.switches:
-        emit("switched", generation=plan.wanted.number)
-    try:
-        apply.after(plan.host, context, emit)
-    except PackagerError as error:
-        if request.options.get("rollback_on_failure") and plan.switches and plan.current:
-            back = Request("rollback", [str(plan.current.number)], options=_no_further(request))
-            emit("warning", message=f"{error}; going back to generation {plan.current.number}")
-            _activate(session, back, emit)
-            apply.withdraw(plan.host, context, emit)
-        raise
+        _switch(session, plan, packages, emit)
+    _settle(session, request, plan, emit)
     return plan
 
 
-def _no_further(request: Request) -> dict[str, object]:
-    return {**request.options, "rollback_on_failure": False}
+def _switch(session: Session, plan: Plan, packages: Packages, emit: Emit) -> None:
+    """Prepare the host and make the target generation, if it is another one, the active one. What
+    was prepared is taken back if it does not become active."""
+    target = plan.target
+    if plan.switches:
+        record_origin(target, plan.files)
+    emit(
+        "planned",
+        generation=target.number,
+        packages=len(target.packages),
+        entering=len(plan.entering),
+        leaving=len(plan.leaving),
+    )
+    try:
+        apply.prepare(plan.host, plan.context, plan.host_state, emit)
+        if plan.switches:
+            _switch_tree(session, plan, packages)
+    except BaseException:
+        if not plan.switches or active_number(session.root) != target.number:
+            apply.undo(plan.context, emit)
+        raise
 
 
-def _switch(session: Session, plan: Plan, packages: Packages) -> None:
-    trees, wanted = session.trees, plan.wanted
-    if not trees.has(wanted.number):
-        trees.prepare(wanted, plan.files, packages.published, session.mine.fd)
-    trees.switch(wanted.number)
+def _switch_tree(session: Session, plan: Plan, packages: Packages) -> None:
+    trees, target = session.trees, plan.target
+    if not trees.has(target.number):
+        trees.prepare(target, plan.files, packages.published, session.mine.fd)
+    trees.switch(target.number)
     with suppress(OSError):  # it is active: if history can't be written now, recovery writes it
-        trees.remember(wanted.number)
-    _make_front(session)
+        trees.remember(target.number)
+    _make_root_links(session)
 
 
-def _make_front(session: Session) -> None:
+def _settle(session: Session, request: Request, plan: Plan, emit: Emit) -> None:
+    """Bring the host to the set that is active now; go back if that fails and is asked for."""
+    if plan.switches:
+        emit("switched", generation=plan.target.number)
+    try:
+        apply.settle(plan.host, plan.context, plan.host_state, emit)
+    except PackagerError as error:
+        if request.options.rollback_on_failure and plan.switches and plan.current:
+            no_further = request.options.replace(rollback_on_failure=False)
+            back = Request("rollback", [str(plan.current.number)], options=no_further)
+            emit("warning", message=f"{error}; going back to generation {plan.current.number}")
+            _activate(session, back, emit)
+            apply.withdraw(plan.host, plan.context, emit)
+        raise
+
+
+def _make_root_links(session: Session) -> None:
     """Make ROOT/bin and its like lead into the active generation, where nothing has their names.
 
     They never change afterwards. Nothing depends on them: it is no failure if they can't be made.
     """
     made = False
     with suppress(OSError):
-        for name in FRONT:
+        for name in ROOT_LINKS:
             if not os.path.lexists(f"{session.root}/{name}"):
                 os.symlink(f"active/{name}", name, dir_fd=session.root_fd)
                 made = True
@@ -123,14 +132,14 @@ def _make_front(session: Session) -> None:
             os.fsync(session.root_fd)
 
 
-def sign(wanted: Generation, files: Mapping[str, bytes]) -> None:
+def record_origin(target: Generation, files: Mapping[str, bytes]) -> None:
     """Write into the document of a new generation who made it, when, and with which files."""
-    if wanted.time:
+    if target.time:
         return  # an earlier generation, whose tree is made again
-    wanted.files = {name: sha256(content) for name, content in sorted(files.items())}
-    wanted.time = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    wanted.who = variable("ABI_PRINCIPAL") or user()
-    wanted.request_id = variable("ABI_REQUEST_ID")
+    target.files = {name: sha256(content) for name, content in sorted(files.items())}
+    target.time = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    target.who = variable("ABI_PRINCIPAL") or user()
+    target.request_id = variable("ABI_REQUEST_ID")
 
 
 def variable(name: str) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
+from packager.base.debug_log import debug
 from packager.generations.document import DOCUMENT, active_number, kept_numbers, read_generation
 from packager.store import lock
 from packager.store.installed import installed_ids
@@ -79,6 +80,7 @@ def _collectable(root: str, keep: int) -> Collected:
     unneeded = [each for each in installed_ids(root) if each not in needed]
     waiting = [each for each in unneeded if _added(root, each) > made]
     gone = set(waiting)
+    debug(lambda: f"gc: generations kept: {kept}; packages needed: {sorted(needed)}")
     return Collected(
         [number for number in numbers if number not in kept],
         kept,

@@ -16,9 +16,10 @@ import time
 
 from packager.archive.build import bare_archive, survey
 from packager.archive.limits import Limits
+from packager.base import digest
 from packager.base.errors import Conflict, DataError, NotFound, PackagerError, from_os_error
 from packager.host import applied_state, host_plan
-from packager.package import host_declarations
+from packager.package import declarations
 from packager.package.package_id import flaw
 from packager.store.store import Store
 
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from packager.base.events import Emit
-    from packager.host.apply import Context
-    from packager.host.host_plan import Facts, State
+    from packager.host.context import Context
+    from packager.host.documents import AdoptedState, UnitSource, UnitState
+    from packager.package.declarations import Declarations
 
 TEMPORARY = "_tmp"  # behind the id of a tree that pkgpanda has not unpacked to its end
 UNFINISHED = "install_progress"  # in ROOT, while pkgpanda changes the active set
@@ -67,7 +69,7 @@ def look(root: str, repository: str | None = None) -> Found:
         names = sorted(os.listdir(repository))  # noqa: PTH208
         links = sorted(os.listdir(active_directory))  # noqa: PTH208
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotFound(f"{error.filename}: no pkgpanda manages this: {error.strerror}") from None
+        raise NotFound(f"{error.filename}: not managed by pkgpanda: {error.strerror}") from None
     packages: dict[str, str] = {}
     left_out: dict[str, str] = {}
     active = []
@@ -114,31 +116,32 @@ def copy(store: Store, package_id: str, directory: str, emit: Emit) -> bool:
 
 def done_on_host(
     store: Store, active: Sequence[str], roles: Sequence[str], context: Context, emit: Emit
-) -> State:
+) -> AdoptedState:
     """What pkgpanda has done on the host for these packages, as parts of a state (`applied_state`).
 
     Events: `warning` for what is not as it should be. Raises PackagerError, OSError.
     """
-    told: dict[str, Facts] = {}
+    declared: dict[str, Declarations] = {}
     for package_id in active:
         tree = f"{store.root}/packages/{package_id}"
-        told[package_id] = host_declarations.facts(package_id, tree, store.show(package_id))
-    wanted = host_plan.wanted(told, roles, context.state_root)
+        declared[package_id] = declarations.read_declarations(
+            package_id, tree, store.show(package_id)
+        )
+    required = host_plan.requirements(declared, roles, context.state_root)
     return {
-        "units": {context.units_dir: _units(wanted, context.units_dir, emit)},
-        "sysctl": wanted["sysctl"],
+        "units": {context.units_dir: _units(required["units"], context.units_dir, emit)},
+        "sysctl": required["sysctl"],
         "boot": applied_state.boot_id(),
         "directories": {
             path: asked
-            for path, asked in wanted["directories"].items()
+            for path, asked in required["directories"].items()
             if os.path.isdir(path)  # noqa: PTH112
         },
     }
 
 
-def _units(wanted: State, units_dir: str, emit: Emit) -> dict[str, State]:
-    known: Mapping[str, Mapping[str, str]] = wanted["units"]
-    found: dict[str, State] = {}
+def _units(known: Mapping[str, UnitSource], units_dir: str, emit: Emit) -> dict[str, UnitState]:
+    found: dict[str, UnitState] = {}
     for name, unit in known.items():
         try:
             with open(f"{units_dir}/{name}", "rb") as file:  # noqa: PTH123
@@ -146,7 +149,7 @@ def _units(wanted: State, units_dir: str, emit: Emit) -> dict[str, State]:
         except FileNotFoundError:
             continue  # it will be placed
         found[name] = {"sha256": unit["sha256"], "started": [unit["package"], unit["sha256"]]}
-        if host_declarations.sha256(content) != unit["sha256"]:
+        if digest.sha256(content) != unit["sha256"]:
             emit(
                 "warning",
                 message=f"{units_dir}/{name} is not as {unit['package']} has it; it stays as it "
@@ -157,7 +160,7 @@ def _units(wanted: State, units_dir: str, emit: Emit) -> dict[str, State]:
     except FileNotFoundError:
         links = []
     for name in sorted(set(links) - known.keys()):
-        emit("warning", message=f"the unit {name} is of no active package; it stays as it is")
+        emit("warning", message=f"the unit {name} belongs to no active package; it is not changed")
     return found
 
 

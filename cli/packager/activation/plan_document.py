@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def document(plan: Plan) -> dict[str, object]:
     """The plan, JSON-able. Keys are always there; lists are sorted and may be empty."""
-    before, after = plan.current, plan.wanted
+    before, after = plan.current, plan.target
     old = before.names if before is not None else {}
     new = after.names
     return {
@@ -43,13 +43,13 @@ def _links(leaving: Iterable[Published], entering: Iterable[Published]) -> dict[
     old = {path: (each.id, source) for each in leaving for path, source in each.links.items()}
     new = {path: (each.id, source) for each in entering for path, source in each.links.items()}
 
-    def told(paths: Iterable[str], owners: dict[str, tuple[str, str]]) -> list[dict[str, str]]:
+    def described(paths: Iterable[str], owners: dict[str, tuple[str, str]]) -> list[dict[str, str]]:
         return [{"path": path, "package": owners[path][0]} for path in sorted(paths)]
 
     return {
-        "add": told(new.keys() - old.keys(), new),
-        "remove": told(old.keys() - new.keys(), old),
-        "change": told((p for p in new.keys() & old.keys() if new[p] != old[p]), new),
+        "add": described(new.keys() - old.keys(), new),
+        "remove": described(old.keys() - new.keys(), old),
+        "change": described((p for p in new.keys() & old.keys() if new[p] != old[p]), new),
     }
 
 
@@ -64,8 +64,8 @@ def _environment(before: Generation | None, after: Generation) -> dict[str, obje
 
 def _variables(generation: Generation) -> dict[str, str]:
     found: dict[str, str] = {}
-    for facts in generation.packages.values():
-        values = facts.get("environment")
+    for declared in generation.packages.values():
+        values = declared.get("environment")
         if isinstance(values, dict):
             found.update((key, str(value)) for key, value in values.items())
     return found

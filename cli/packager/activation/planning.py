@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from packager.base.debug_log import debug
 from packager.base.errors import Conflict, NotFound, UsageError
 from packager.dependencies import relations
 from packager.generations import build_info, path_conflicts
@@ -20,9 +21,10 @@ from packager.generations.document import (
 from packager.generations.environment_files import environment_files
 from packager.generations.link_tree import ENTER, DiskIndex
 from packager.generations.published_links import Published, publish
-from packager.generations.tree_pool import EMPTY
-from packager.host import apply, host_plan
-from packager.package import host_declarations
+from packager.host import applied_state, apply, host_plan
+from packager.host.context import Context
+from packager.host.options import HostOptions
+from packager.package import declarations
 from packager.package.package_id import flaw, parse_id, split_id
 from packager.store.installed import installed_ids
 from packager.store.manifest_records import missing, read_record
@@ -31,11 +33,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from packager.host.apply import Context
-    from packager.host.host_plan import Facts, HostPlan, State
+    from packager.host.documents import AdoptedState, AppliedState, HostPlan
+    from packager.package.declarations import Declarations
 
 ACTIONS = ("activate", "deactivate", "swap", "rollback")
-MOST_REASONS = 20  # conflicts told of at once
+MAX_SHOWN_REASONS = 20  # conflicts told of at once
 
 
 class Request:
@@ -44,7 +46,7 @@ class Request:
     action: one of ACTIONS. words: ids, names, or names with a range of versions; of deactivate ids
     and names; of rollback the number, or none. add: activate keeps what is active, but for other
     versions of these packages and what they replace. roles: None: those of the host. adopting: what
-    is done already on the host for this set, see `hostapply.Context`.
+    is done already on the host for this set, see `Context`.
     """
 
     __slots__ = ("action", "add", "adopting", "options", "roles", "words")
@@ -56,47 +58,54 @@ class Request:
         *,
         add: bool = False,
         roles: tuple[str, ...] | None = None,
-        options: dict[str, object] | None = None,
-        adopting: State | None = None,
+        options: HostOptions | None = None,
+        adopting: AdoptedState | None = None,
     ) -> None:
         self.action = action
         self.words = words
         self.add = add
         self.roles = roles
-        self.options = options or {}  # of the host's side, see `hostapply.Context`
+        self.options = options or HostOptions()
         self.adopting = adopting
 
-    def context(self, root: str, wanted: Generation, current: Generation | None) -> Context:
-        """Of the host's side of an activation of `wanted`, `current` being active."""
+    def context(self, root: str, target: Generation, current: Generation | None) -> Context:
+        """Of the host's side of an activation of `target`, `current` being active."""
         before = current.number if current is not None else None
-        return apply.Context(root, wanted.number, before, self.options, self.adopting)
+        return Context(root, target.number, before, self.options, self.adopting)
 
 
 class Plan:
     """The generation that is wanted, and what makes it of the active one."""
 
-    __slots__ = ("current", "entering", "files", "host", "leaving", "wanted")
+    __slots__ = (
+        *("context", "current", "entering", "files"),
+        *("host", "host_state", "leaving", "target"),
+    )
 
     def __init__(
         self,
         current: Generation | None,
-        wanted: Generation,
+        target: Generation,
         leaving: list[Published],
         entering: list[Published],
         host: HostPlan,
         files: dict[str, bytes],
+        context: Context,
+        host_state: AppliedState,
     ) -> None:
         self.current = current
-        self.wanted = wanted
+        self.target = target
         self.leaving = leaving
         self.entering = entering
         self.host = host
         self.files = files  # what stands at the top of the generation, beside the links
+        self.context = context
+        self.host_state = host_state  # what `host` was decided from; its steps keep it up to date
 
     @property
     def switches(self) -> bool:
         """Whether another generation becomes active."""
-        return self.current is None or self.current.number != self.wanted.number
+        return self.current is None or self.current.number != self.target.number
 
     @property
     def changed(self) -> bool:
@@ -110,7 +119,7 @@ class Packages:
     def __init__(self, root: str) -> None:
         self.root = root
         self._published: dict[tuple[str, tuple[str, ...]], Published] = {}
-        self._facts: dict[str, Facts] = {}
+        self._declared: dict[str, Declarations] = {}
 
     def has(self, package_id: str) -> bool:
         """Whether the package is there."""
@@ -125,15 +134,17 @@ class Packages:
             tree = f"{self.root}/packages/{package_id}"
             record, entries = read_record(self.root, package_id)
             found = self._published[key] = publish(package_id, entries, roles)
-            told = host_declarations.facts(package_id, tree, record)
+            declared = declarations.read_declarations(package_id, tree, record)
             empty = sorted(found.directories - parents(found.links))
-            self._facts[package_id] = {**told, **({EMPTY: empty} if empty else {})}
+            if empty:
+                declared["empty_directories"] = empty
+            self._declared[package_id] = declared
         return self._published[key]
 
-    def facts(self, package_id: str, roles: tuple[str, ...]) -> Facts:
+    def declarations(self, package_id: str, roles: tuple[str, ...]) -> Declarations:
         """What the package says of the host, and its directories that hold no link."""
         self.published(package_id, roles)
-        return self._facts[package_id]
+        return self._declared[package_id]
 
 
 def make_plan(root: str, request: Request, packages: Packages) -> Plan:
@@ -141,42 +152,60 @@ def make_plan(root: str, request: Request, packages: Packages) -> Plan:
     DataError, OSError. Only if the caller holds ROOT/lock it stays true."""
     current = active_generation(root)
     if request.action == "rollback":
-        wanted = _earlier(root, current, request.words)
+        target = _earlier(root, current, request.words)
     else:
-        roles = apply.roles(request.options) if request.roles is None else request.roles
-        ids = _wanted_ids(current, request, packages, roles)
+        roles = request.options.roles() if request.roles is None else request.roles
+        ids = _requested_ids(current, request, packages, roles)
         known = current.packages if current is not None else {}  # active ones are never removed
         for each in ids:
             if each not in known and not packages.has(each):
                 raise missing(root, each)
         if current is not None and ids == list(current.packages) and roles == current.roles:
-            wanted = current
+            target = current
         else:
-            wanted = _next(root, current, request.action, ids, roles, packages)
-    leaving, entering = _difference(current, wanted, packages)
-    _refuse_conflicts(root, current, wanted, leaving, entering)
-    context = request.context(root, wanted, current)
-    host = apply.plan(wanted.packages, wanted.roles, context)
+            target = _next(root, current, request.action, ids, roles, packages)
+    leaving, entering = _difference(current, target, packages)
+    debug(lambda: _decision(request, current, target, leaving, entering))
+    _refuse_conflicts(root, current, target, leaving, entering)
+    context = request.context(root, target, current)
+    state = applied_state.load(root)
+    host = apply.plan(target.packages, target.roles, context, state)
     come = {each.name: each.id for each in entering}
-    files = generation_files(root, wanted, current, come)
-    return Plan(current, wanted, leaving, entering, host, files)
+    files = generation_files(root, target, current, come)
+    return Plan(current, target, leaving, entering, host, files, context, state)
+
+
+def _decision(
+    request: Request,
+    current: Generation | None,
+    target: Generation,
+    leaving: list[Published],
+    entering: list[Published],
+) -> str:
+    before = "nothing" if current is None else f"generation {current.number}"
+    return (
+        f"{request.action} {' '.join(request.words)}: from {before} to {target.number}; "
+        f"entering: {', '.join(each.id for each in entering) or 'none'}; "
+        f"leaving: {', '.join(each.id for each in leaving) or 'none'}; "
+        f"roles: {', '.join(target.roles) or 'none'}"
+    )
 
 
 def generation_files(
-    root: str, wanted: Generation, current: Generation | None, entering: Mapping[str, str]
+    root: str, target: Generation, current: Generation | None, entering: Mapping[str, str]
 ) -> dict[str, bytes]:
     """What stands at the top of a generation, beside the links: names to contents. Packages that
     are not `entering` (names to ids) are taken to be in `current`. Raises DataError, OSError."""
     number = current.number if current is not None else None
-    staying = wanted.names.keys() - entering.keys()
+    staying = target.names.keys() - entering.keys()
     return {
-        **environment_files(root, wanted.packages),
-        host_plan.SERVICES_FILE: host_plan.service_configuration(wanted.packages),
+        **environment_files(root, target.packages),
+        declarations.SERVICES_FILE: host_plan.service_configuration(target.packages),
         **build_info.files(root, number, staying, entering),
     }
 
 
-def _wanted_ids(
+def _requested_ids(
     current: Generation | None, request: Request, packages: Packages, roles: tuple[str, ...]
 ) -> list[str]:
     active = current.names if current is not None else {}
@@ -192,14 +221,14 @@ def _wanted_ids(
     keep = request.action == "swap" or request.add
     if any(flaw(word) for word in request.words):
         chosen = _chosen(packages.root, request.words, active.values(), keep=keep)
-        given = {split_id(each)[0]: each for each in chosen}
+        requested = {split_id(each)[0]: each for each in chosen}
     else:
-        given = _given(request.words)
+        requested = _ids_by_name(request.words)
     if not keep:
-        return sorted(given.values())
+        return sorted(requested.values())
     gone: set[str] = set()
-    for new in sorted(set(given.values()) - set(active.values())):
-        gone |= relations.replaced(packages.facts(new, roles), active.values())
+    for new in sorted(set(requested.values()) - set(active.values())):
+        gone |= relations.replaced(packages.declarations(new, roles), active.values())
     name = _name(request.words[0])
     if request.action == "swap" and name not in active and not gone:
         raise NotFound(
@@ -207,7 +236,7 @@ def _wanted_ids(
             f"'packager activate --add {request.words[0]}' adds it"
         )
     staying = {name: each for name, each in active.items() if each not in gone}
-    return sorted({**staying, **given}.values())
+    return sorted({**staying, **requested}.values())
 
 
 def _name(word: str) -> str:
@@ -216,27 +245,27 @@ def _name(word: str) -> str:
     return split_id(word[:end].rstrip())[0]
 
 
-def _given(words: Sequence[str]) -> dict[str, str]:
+def _ids_by_name(words: Sequence[str]) -> dict[str, str]:
     """Ids by their names. Raises UsageError."""
-    given: dict[str, str] = {}
+    requested: dict[str, str] = {}
     for word in words:
         name = parse_id(word).name
-        if given.setdefault(name, word) != word:
-            raise UsageError(f"{given[name]} and {word} are versions of one package; give one")
-    return given
+        if requested.setdefault(name, word) != word:
+            raise UsageError(f"{requested[name]} and {word} are versions of one package; give one")
+    return requested
 
 
 def _chosen(root: str, words: Sequence[str], active: Iterable[str], *, keep: bool) -> list[str]:
     """The ids that names and ranges stand for, with all that they require: of what is installed."""
     from packager.dependencies.resolver import resolve
 
-    told = {each: read_record(root, each)[0].pkginfo or {} for each in installed_ids(root)}
-    return resolve(words, told, active, keep=keep)
+    pkginfos = {each: read_record(root, each)[0].pkginfo or {} for each in installed_ids(root)}
+    return resolve(words, pkginfos, active, keep=keep)
 
 
 def _earlier(root: str, current: Generation | None, words: Sequence[str]) -> Generation:
     if current is None:
-        raise NotFound("nothing is active, so there is nothing to go back from")
+        raise NotFound("nothing is active, so there is no generation to go back to")
     number = int(words[0]) if words else current.previous
     if number is None:
         raise NotFound(f"generation {current.number} was the first; there is none before it")
@@ -256,7 +285,8 @@ def _next(
     return Generation(
         number=numbers[-1] + 1 if numbers else 1,
         packages={
-            each: known[each] if each in known else packages.facts(each, roles) for each in ids
+            each: known[each] if each in known else packages.declarations(each, roles)
+            for each in ids
         },
         roles=roles,
         previous=current.number if current is not None else None,
@@ -265,29 +295,33 @@ def _next(
 
 
 def _difference(
-    current: Generation | None, wanted: Generation, packages: Packages
+    current: Generation | None, target: Generation, packages: Packages
 ) -> tuple[list[Published], list[Published]]:
     """What is published by the packages that go, and by those that come."""
     before = current.packages if current is not None else {}
-    same = before.keys() & wanted.packages.keys()
-    if current is not None and current.roles != wanted.roles:
+    same = before.keys() & target.packages.keys()
+    if current is not None and current.roles != target.roles:
         same = set()
     return (
         [packages.published(e, current.roles) for e in before if e not in same] if current else [],
-        [packages.published(e, wanted.roles) for e in wanted.packages if e not in same],
+        [packages.published(e, target.roles) for e in target.packages if e not in same],
     )
 
 
 def _refuse_conflicts(
     root: str,
     current: Generation | None,
-    wanted: Generation,
+    target: Generation,
     leaving: list[Published],
     entering: list[Published],
 ) -> None:
     reasons = [reason for each in entering for reason in each.problems]
     gone = {each.id for each in entering}
-    staying = {each: _empty(found) for each, found in wanted.packages.items() if each not in gone}
+    staying = {
+        each: declared.get("empty_directories", ())
+        for each, declared in target.packages.items()
+        if each not in gone
+    }
     if current is None:
         reasons += path_conflicts.clashes(leaving, entering, path_conflicts.Nothing(), staying)
     elif entering:
@@ -296,18 +330,13 @@ def _refuse_conflicts(
             reasons += path_conflicts.clashes(leaving, entering, DiskIndex(tree), staying)
         finally:
             os.close(tree)
-    reasons += host_plan.conflicts(wanted.packages, wanted.roles)
-    reasons += relations.check(wanted.packages)
+    reasons += host_plan.conflicts(target.packages, target.roles)
+    reasons += relations.check(target.packages)
     if reasons:
-        shown = reasons[:MOST_REASONS]
+        shown = reasons[:MAX_SHOWN_REASONS]
         if len(reasons) > len(shown):
             shown.append(f"and {len(reasons) - len(shown)} more")
         raise Conflict("nothing was changed: " + "\n".join(shown))
-
-
-def _empty(found: Facts) -> Iterable[str]:
-    paths = found.get(EMPTY)
-    return paths if isinstance(paths, list) else ()
 
 
 def parents(paths: Iterable[str]) -> set[str]:

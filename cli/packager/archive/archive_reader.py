@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 
-from packager.archive.compression import LONGEST_MAGIC, decompressor
+from packager.archive.compression import MAX_MAGIC_BYTES, decompressor
 from packager.archive.tar_reader import Refused
 
 TYPE_CHECKING = False
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from packager.archive.compression import Decompressor
     from packager.archive.limits import Limits
 
-IN_SIZE = 256 << 10  # bytes read from a compressed archive at once
-PLAIN_SIZE = 1 << 20  # bytes read from a plain one
+COMPRESSED_PIECE_BYTES = 256 << 10  # bytes read from a compressed archive at once
+PLAIN_PIECE_BYTES = 1 << 20  # bytes read from a plain one
 
 
 class ArchiveReader:
@@ -74,8 +74,8 @@ class ArchiveReader:
 
     def _open(self) -> Iterator[bytes]:
         head = b""
-        while len(head) < LONGEST_MAGIC:
-            piece = self._raw(IN_SIZE)
+        while len(head) < MAX_MAGIC_BYTES:
+            piece = self._raw(COMPRESSED_PIECE_BYTES)
             if not piece:
                 break
             head += piece
@@ -91,9 +91,11 @@ class ArchiveReader:
         while piece:
             self._digest.update(piece)
             yield piece
-            piece = self._raw(PLAIN_SIZE)
+            piece = self._raw(PLAIN_PIECE_BYTES)
 
     def _overlapped(self, head: bytes, make: Callable[[], Decompressor]) -> Iterator[bytes]:
         from packager.archive.decompression_thread import decompressed
 
-        return decompressed(head, lambda: self._raw(IN_SIZE), make, self._digest.update)
+        return decompressed(
+            head, lambda: self._raw(COMPRESSED_PIECE_BYTES), make, self._digest.update
+        )

@@ -15,9 +15,10 @@ from packager.archive.compression import compressor
 from packager.archive.directory_walk import READ, Found, walk
 from packager.archive.limits import Limits
 from packager.archive.member_rules import Tree
-from packager.archive.tar_reader import DIRECTORY, FILE, LINK, SPECIAL_BITS, Refused
+from packager.archive.tar_reader import SPECIAL_BITS, Refused
 from packager.base.durable_files import ENTER
 from packager.base.errors import ConfigError, DataError, NotFound, from_os_error
+from packager.package.entry_kinds import DIRECTORY, FILE, LINK
 from packager.package.manifest import (
     EMBEDDED,
     PKGINFO,
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 
     from packager.base.events import Emit
 
-PIECE = 1 << 20  # bytes read at once
-LATEST = 8**11 - 1  # seconds; what a tar header's time can hold
+PIECE_BYTES = 1 << 20  # bytes read at once
+MAX_TAR_TIME = 8**11 - 1  # seconds; what a tar header's time can hold
 
 
 class Built:
@@ -95,9 +96,14 @@ def source_date() -> int:
     """SOURCE_DATE_EPOCH in seconds, 0 if unset (reproducible-builds.org). Raises ConfigError."""
     text = os.environ.get("SOURCE_DATE_EPOCH", "0")
     digits = text.lstrip("0")
-    if not text.isascii() or not text.isdigit() or len(digits) > 12 or int(digits or 0) > LATEST:
+    if (
+        not text.isascii()
+        or not text.isdigit()
+        or len(digits) > 12
+        or int(digits or 0) > MAX_TAR_TIME
+    ):
         raise ConfigError(
-            f"SOURCE_DATE_EPOCH={text[:40]}: a number of seconds is needed, {LATEST} at most"
+            f"SOURCE_DATE_EPOCH={text[:40]}: a number of seconds is needed, {MAX_TAR_TIME} at most"
         )
     return int(digits or 0)
 
@@ -119,7 +125,7 @@ def survey(top: int, place: str, limits: Limits) -> Manifest:
     except OSError as error:
         raise from_os_error(error, place) from error
     if not entries:
-        raise DataError(f"{place}: the directory holds nothing")
+        raise DataError(f"{place}: the directory is empty")
     manifest = Manifest(entries)
     if manifest.size > limits.total:
         raise DataError(f"{place}: more than {limits.total} bytes")
@@ -185,7 +191,7 @@ def _content(entry: Entry, top: int) -> Iterator[bytes]:
         for parent in parents:
             fds.append(os.open(parent, ENTER, dir_fd=fds[-1]))
         fds.append(os.open(name, READ, dir_fd=fds[-1]))
-        while piece := os.read(fds[-1], PIECE):
+        while piece := os.read(fds[-1], PIECE_BYTES):
             left -= len(piece)
             if left < 0:
                 break

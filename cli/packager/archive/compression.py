@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = {"none": ".tar", "gzip": ".tar.gz", "xz": ".tar.xz", "zstd": ".tar.zst"}
 NAMED_SUFFIXES = (*SUFFIXES.values(), ".tgz", ".txz", ".tzst", ".tar.zstd")
-LONGEST_MAGIC = 6
+MAX_MAGIC_BYTES = 6
 
 
 class GzipDecompressor:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from packager.archive.compression import Decompressor
 
-OUT_SIZE = 1 << 20  # bytes decompressed at once
-IN_FLIGHT = 3  # pieces of input given to the thread and not used up
-OUT_FLIGHT = 4  # pieces of output it may be ahead of the caller
+OUTPUT_PIECE_BYTES = 1 << 20  # bytes decompressed at once
+MAX_INPUT_PIECES = 3  # pieces of input given to the thread and not used up
+MAX_OUTPUT_PIECES = 4  # pieces of output it may be ahead of the caller
 
 
 def decompressed(
@@ -37,12 +37,12 @@ def decompressed(
     worker = _Worker(make, see)
     worker.start()
     try:
-        worker.given.put(head)
+        worker.input_pieces.put(head)
         in_flight, ended = 1, False
         while True:
-            while in_flight < IN_FLIGHT and not ended:
+            while in_flight < MAX_INPUT_PIECES and not ended:
                 piece = read()
-                worker.given.put(piece)
+                worker.input_pieces.put(piece)
                 in_flight += 1
                 ended = not piece
             output = worker.made.get()
@@ -64,14 +64,14 @@ class _Worker(threading.Thread):
         super().__init__(daemon=True)
         self._make = make
         self._see = see
-        self.given: SimpleQueue[bytes] = SimpleQueue()  # b"" is the end of the input
+        self.input_pieces: SimpleQueue[bytes] = SimpleQueue()  # b"" is the end of the input
         self.made: SimpleQueue[bytes | Exception | None] = SimpleQueue()  # None: a piece used up
-        self.ahead = threading.Semaphore(OUT_FLIGHT)
+        self.ahead = threading.Semaphore(MAX_OUTPUT_PIECES)
         self.stopped = False
 
     def stop(self) -> None:
         self.stopped = True
-        self.given.put(b"")
+        self.input_pieces.put(b"")
         self.ahead.release()
         self.join()
 
@@ -84,7 +84,7 @@ class _Worker(threading.Thread):
     def _decompress(self) -> None:
         decompressor = self._make()
         while not self.stopped:
-            piece = self.given.get()
+            piece = self.input_pieces.get()
             if not piece:
                 if not decompressor.eof:
                     raise Refused("the archive is cut short")
@@ -105,7 +105,7 @@ class _Worker(threading.Thread):
 
     def _step(self, decompressor: Decompressor, piece: bytes) -> bytes:
         try:
-            return decompressor.decompress(piece, OUT_SIZE)
+            return decompressor.decompress(piece, OUTPUT_PIECE_BYTES)
         except MemoryError:
             raise
         except Exception as error:  # zlib.error, LZMAError, ZstdError: three modules, one meaning

@@ -6,8 +6,8 @@ import hashlib
 import os
 import stat
 
-from packager.archive.tar_reader import DIRECTORY, FILE, LINK
 from packager.base.durable_files import ENTER
+from packager.package.entry_kinds import DIRECTORY, FILE, LINK
 from packager.package.manifest import Entry
 
 TYPE_CHECKING = False
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a fifo put there meanwhile must not block
-PIECE = 1 << 20  # bytes hashed at once
+PIECE_BYTES = 1 << 20  # bytes hashed at once
 
 
 class Found:
@@ -64,7 +64,7 @@ class Found:
         fd = self.open(self.name, READ)
         try:
             # One byte more than there should be: a small file is known to be whole by one read.
-            room = min(self.status.st_size + 1, PIECE)
+            room = min(self.status.st_size + 1, PIECE_BYTES)
             while piece := os.read(fd, room):
                 digest.update(piece)
                 size += len(piece)

@@ -7,7 +7,8 @@ directory that `build` packs.
 
 from __future__ import annotations
 
-from packager.archive.tar_reader import DIRECTORY, FILE, HARD_LINK, Refused
+from packager.archive.tar_reader import HARD_LINK, Refused
+from packager.package.entry_kinds import DIRECTORY, FILE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 # Packages built by pkgpanda link to themselves, and to each other, by the absolute path that they
 # will be installed at. Any other absolute link leaves the tree.
 PKGPANDA_ROOT = "/opt/mesosphere/"
-LONGEST_NAME = 255  # bytes of one component, NAME_MAX
-MOST_LINKS = 40  # followed on the way to one target, as Linux does
+MAX_NAME_BYTES = 255  # bytes of one component, NAME_MAX
+MAX_FOLLOWED_LINKS = 40  # followed on the way to one target, as Linux does
 
 
 class Tree:
@@ -44,7 +45,7 @@ class Tree:
         known = self.kinds.get(path)
         if known is not None:
             if known != DIRECTORY or kind != DIRECTORY or path not in self._implied:
-                raise Refused("the archive has this path twice")
+                raise Refused("the archive contains this path twice")
             self._implied.discard(path)
             return path
         self._admit_parents(path)
@@ -100,7 +101,7 @@ class Tree:
                     raise Refused(f"the link {path!r} leaves the package: its target is {target!r}")
                 return
             followed += 1
-            if followed > MOST_LINKS:
+            if followed > MAX_FOLLOWED_LINKS:
                 raise Refused(f"the link {path!r} leads through too many links")
             at.pop()
             todo.extend(inner.split("/")[::-1])
@@ -135,8 +136,8 @@ class Tree:
             raise Refused("the path has a '..' in it")
         if len(parts) > self._limits.depth:
             raise Refused(f"the path is more than {self._limits.depth} directories deep")
-        if len(name) > LONGEST_NAME and any(len(p.encode()) > LONGEST_NAME for p in parts):
-            raise Refused(f"a name in the path is longer than {LONGEST_NAME} bytes")
+        if len(name) > MAX_NAME_BYTES and any(len(p.encode()) > MAX_NAME_BYTES for p in parts):
+            raise Refused(f"a name in the path is longer than {MAX_NAME_BYTES} bytes")
         return "/".join(parts)
 
     def _text(self, raw: bytes, what: str) -> str:

@@ -9,17 +9,19 @@ long for a member as making its file.
 
 from __future__ import annotations
 
+from packager.package.entry_kinds import DIRECTORY, FILE, LINK
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from packager.archive.limits import Limits
 
-BLOCK = 512
-END = bytes(BLOCK)
-OLD_SIZE_LIMIT = 8 << 30  # the octal size field ends here; above it a PAX record may stand alone
+BLOCK_BYTES = 512
+END = bytes(BLOCK_BYTES)
+MAX_OCTAL_SIZE = 8 << 30  # the octal size field ends here; above it a PAX record may stand alone
 
-FILE, DIRECTORY, LINK, HARD_LINK = "file", "directory", "link", "hardlink"
+HARD_LINK = "hardlink"  # in archives only: a tree has files that are the same
 KINDS = {b"0": FILE, b"\0": FILE, b"5": DIRECTORY, b"2": LINK, b"1": HARD_LINK}
 REFUSED_KINDS = {
     b"3": "is a character device",
@@ -88,7 +90,7 @@ class TarReader:
         self._check_start()
         while True:
             self._skip()
-            block = self._take(BLOCK)
+            block = self._take(BLOCK_BYTES)
             if block == END:
                 if long_name is not None or long_target is not None or records:
                     raise Refused("the archive ends after an extended header without its member")
@@ -124,7 +126,7 @@ class TarReader:
             target = one_of("link target", records.get(b"linkpath"), long_target)
             member = decode_member(block, self.current, target, records.get(b"size"))
             self._data_left = member.size
-            self._padding = -member.size % BLOCK
+            self._padding = -member.size % BLOCK_BYTES
             yield member
             long_name = long_target = None
             records = {}
@@ -160,7 +162,7 @@ class TarReader:
         if size > self._limits.document:
             raise Refused(f"an extended header of {size} bytes, {self._limits.document} allowed")
         document = self._take(size)
-        self._take(-size % BLOCK)
+        self._take(-size % BLOCK_BYTES)
         return document
 
     def _take(self, size: int) -> bytes:
@@ -186,13 +188,13 @@ class TarReader:
 
     def _check_start(self) -> None:
         """Say of something else entirely what it is, not what is wrong with it as a header."""
-        while len(self._buffer) < BLOCK and (piece := self._read()):
+        while len(self._buffer) < BLOCK_BYTES and (piece := self._read()):
             self._buffer += piece
-        block = self._buffer[:BLOCK]
+        block = self._buffer[:BLOCK_BYTES]
         if block == END:
             return
         try:
-            check_sum(block.ljust(BLOCK, b"\0"))
+            check_sum(block.ljust(BLOCK_BYTES, b"\0"))
         except Refused as reason:
             for magic, what in OTHER_FORMATS.items():
                 if block.startswith(magic):
@@ -201,7 +203,7 @@ class TarReader:
 
     def _check_end(self) -> None:
         """After one zero block: another one, and zeros to the end of the stream."""
-        if self._take(BLOCK) != END:
+        if self._take(BLOCK_BYTES) != END:
             raise Refused("a single zero block inside the archive")
         rest = self._buffer[self._at :]
         while True:
@@ -244,7 +246,7 @@ def decode_member(
     size = number(block[124:136], "size")
     if pax_size is not None:
         claimed = decimal(pax_size)
-        if claimed != size and not (size == 0 and claimed >= OLD_SIZE_LIMIT):
+        if claimed != size and not (size == 0 and claimed >= MAX_OCTAL_SIZE):
             raise Refused(f"the member has two sizes, {size} and {claimed}")
         size = claimed
     if flag == b"\0" and name.endswith(b"/"):

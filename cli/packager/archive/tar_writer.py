@@ -5,10 +5,11 @@ Owner 0:0 without names, one time for all members. (POSIX.1-2017, pax, "ustar In
 
 from __future__ import annotations
 
-from packager.archive.tar_reader import BLOCK, DIRECTORY, FILE, OLD_SIZE_LIMIT
+from packager.archive.tar_reader import BLOCK_BYTES, MAX_OCTAL_SIZE
+from packager.package.entry_kinds import DIRECTORY, FILE
 
 FLAGS = {FILE: b"0", DIRECTORY: b"5"}  # anything else is a link
-END_OF_ARCHIVE = bytes(2 * BLOCK)
+END_OF_ARCHIVE = bytes(2 * BLOCK_BYTES)
 
 
 def header(path: str, kind: str, *, mode: int, size: int, target: str, mtime: int) -> bytes:
@@ -20,7 +21,7 @@ def header(path: str, kind: str, *, mode: int, size: int, target: str, mtime: in
         records += record(b"path", name)
     if len(link) > 100:
         records += record(b"linkpath", link)
-    if size >= OLD_SIZE_LIMIT:
+    if size >= MAX_OCTAL_SIZE:
         records += record(b"size", b"%d" % size)
         size = 0
     extended = b""
@@ -32,7 +33,7 @@ def header(path: str, kind: str, *, mode: int, size: int, target: str, mtime: in
 
 def padding(size: int) -> bytes:
     """The zeros between `size` bytes of data and the next header."""
-    return bytes(-size % BLOCK)
+    return bytes(-size % BLOCK_BYTES)
 
 
 def record(key: bytes, value: bytes) -> bytes:

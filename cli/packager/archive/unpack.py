@@ -12,8 +12,10 @@ import os
 import time
 
 from packager.archive.member_rules import Tree
-from packager.archive.tar_reader import DIRECTORY, FILE, HARD_LINK, LINK, Member, Refused, TarReader
+from packager.archive.tar_reader import HARD_LINK, Member, Refused, TarReader
+from packager.base.byte_output import write_all
 from packager.base.durable_files import ENTER
+from packager.package.entry_kinds import DIRECTORY, FILE, LINK
 from packager.package.manifest import (
     DEFAULT_DIRECTORY_MODE,
     EMBEDDED,
@@ -31,9 +33,11 @@ if TYPE_CHECKING:
 
     from packager.archive.limits import Limits
 
-SMALL = 256 << 10  # bytes; a file up to here is read, hashed and written in one piece
-WRITE_BACK = 0.25  # seconds of writing before the kernel is asked to begin with the device
-OPEN_DIRECTORIES = 64  # descriptors kept
+MAX_SMALL_FILE_BYTES = (
+    256 << 10
+)  # bytes; a file up to here is read, hashed and written in one piece
+WRITE_BACK_SECONDS = 0.25  # seconds of writing before the kernel is asked to begin with the device
+MAX_OPEN_DIRECTORIES = 64  # descriptors kept
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 DOCUMENTS = (PKGINFO, EMBEDDED)
 
@@ -74,7 +78,7 @@ def unpack(
     finally:
         work.close()
     if not work.entries:
-        raise Refused("the archive holds nothing")
+        raise Refused("the archive contains no file")
     manifest = Manifest(work.all_entries())
     pkginfo: dict[str, object] | None = None
     warnings: list[str] = []
@@ -144,7 +148,7 @@ class _Unpacking:
         try:
             if not self._modes_hold:
                 self._set_mode(fd, mode)
-            if member.size <= SMALL or path in DOCUMENTS:
+            if member.size <= MAX_SMALL_FILE_BYTES or path in DOCUMENTS:
                 content = self._reader.whole()
                 write_all(fd, content)
                 sha256 = hashlib.sha256(content).hexdigest()
@@ -166,7 +170,7 @@ class _Unpacking:
             write_all(fd, piece)
             digest.update(piece)
             written += len(piece)
-            if time.monotonic() - asked >= WRITE_BACK:
+            if time.monotonic() - asked >= WRITE_BACK_SECONDS:
                 # Linux begins to write such pages at once, so that the final sync finds little
                 # left to do, even on a slow device.
                 os.posix_fadvise(fd, begun, written - begun, os.POSIX_FADV_DONTNEED)
@@ -220,15 +224,8 @@ class _Unpacking:
         if path not in self._made:
             self._make_directory(name, parent, path, DEFAULT_DIRECTORY_MODE)
         fd = os.open(name, ENTER, dir_fd=parent)
-        if len(self._directories) > OPEN_DIRECTORIES:
+        if len(self._directories) > MAX_OPEN_DIRECTORIES:
             oldest = next(known for known in self._directories if known)
             os.close(self._directories.pop(oldest))
         self._directories[path] = fd
         return fd
-
-
-def write_all(fd: int, content: bytes) -> None:
-    """Write all of `content`; os.write may take less at once. Raises OSError."""
-    written = os.write(fd, content) if content else 0
-    while written < len(content):
-        written += os.write(fd, memoryview(content)[written:])

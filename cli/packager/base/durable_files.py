@@ -11,6 +11,7 @@ import errno
 import os
 from contextlib import contextmanager, suppress
 
+from packager.base.byte_output import write_all
 from packager.base.errors import InputOutputError
 
 TYPE_CHECKING = False
@@ -104,17 +105,49 @@ def opened(name: str, parent: int) -> Iterator[int]:
         os.close(fd)
 
 
-def write_new_file(name: str, parent: int, content: bytes) -> None:
-    """Make the file `name`, which is not there yet, in the directory `parent`; the caller syncs it.
-    Raises OSError."""
-    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644, dir_fd=parent)
+def write_new_file(
+    name: str, parent: int, content: bytes, *, mode: int = 0o644, sync: bool = False
+) -> None:
+    """Make the file `name`, which is not there yet, in the directory `parent`; unless `sync`, the
+    caller syncs it. It is never readable for more than `mode`, not for a moment. Raises OSError."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    _write_file(name, parent, content, flags, mode, sync=sync)
+
+
+def _write_file(
+    name: str, parent: int, content: bytes, flags: int, mode: int, *, sync: bool
+) -> None:
+    fd = os.open(name, flags, mode, dir_fd=parent)
     try:
-        os.fchmod(fd, 0o644)  # whatever the umask is
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(fd, rest) :]
+        os.fchmod(fd, mode)  # whatever the umask is
+        write_all(fd, content)
+        if sync:
+            os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def replace_file_in(
+    directory: str, name: str, content: bytes, *, temporary: str, mode: int = 0o644
+) -> None:
+    """Make `content` the file `name` of the directory at the path `directory`, durably, by one
+    rename; the file `temporary` beside it is overwritten.
+
+    Raises OSError; the old file is then still there, and nothing new beside it.
+    """
+    top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+            _write_file(temporary, top, content, flags, mode, sync=True)
+            os.rename(temporary, name, src_dir_fd=top, dst_dir_fd=top)
+        except OSError:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=top)
+            raise
+        os.fsync(top)
+    finally:
+        os.close(top)
 
 
 def replace_file(name: str, parent: int, content: bytes) -> bool:
@@ -130,12 +163,7 @@ def replace_file(name: str, parent: int, content: bytes) -> bool:
     with suppress(FileNotFoundError):
         os.unlink(temporary, dir_fd=parent)  # a killed writer's
     try:
-        write_new_file(temporary, parent, content)
-        fd = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=parent)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        write_new_file(temporary, parent, content, sync=True)
         os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
     except BaseException:
         with suppress(OSError):

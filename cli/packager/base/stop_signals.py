@@ -45,17 +45,17 @@ def stoppable() -> Iterator[None]:
 
 
 @contextmanager
-def held() -> Iterator[None]:
-    """Put off being told to stop until the block is left, so that nothing in it is half done.
+def signals_deferred() -> Iterator[None]:
+    """Defer the signals that stop a command until the block is left, so that it is not interrupted.
 
-    For starting a process: told between its start and its entry in the books, nobody would end it.
-    A mask of the kernel's would do as well, and be inherited by the process. Outside of the main
-    thread, which alone is told, it does nothing.
+    For starting a process: stopped between its start and its entry in the books, nobody would end
+    it. A mask of the kernel's would do as well, and be inherited by the process. Outside of the
+    main thread, which alone is told, it does nothing.
     """
-    told: list[int] = []
+    received: list[int] = []
 
     def note(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        told.append(signum)
+        received.append(signum)
 
     before = {each: handler for each in SIGNALS if callable(handler := signal.getsignal(each))}
     try:
@@ -68,5 +68,5 @@ def held() -> Iterator[None]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
-        if told:
-            before[signal.Signals(told[0])](told[0], None)
+        if received:
+            before[signal.Signals(received[0])](received[0], None)

@@ -12,8 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LONGEST_DIGITS = 17  # of a whole number
-LONGEST_SHOWN = 80  # characters of a name, in a message
+MAX_DIGITS = 17  # of a whole number
+MAX_SHOWN_CHARACTERS = 80  # characters of a name, in a message
 
 
 def finite(digits: str) -> float:
@@ -44,7 +44,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise ValueError(f"the key {key[:LONGEST_SHOWN]!r} stands there twice")
+                raise ValueError(f"the key {key[:MAX_SHOWN_CHARACTERS]!r} is given twice")
             seen.add(key)
     return found
 
@@ -54,6 +54,6 @@ def _constant(name: str) -> object:
 
 
 def _integer(digits: str) -> int:
-    if len(digits) > LONGEST_DIGITS:
-        raise ValueError(f"a number has {len(digits)} digits; {LONGEST_DIGITS} are allowed")
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number has {len(digits)} digits; {MAX_DIGITS} are allowed")
     return int(digits)

@@ -20,13 +20,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from packager.base.byte_output import encode, write_all
 from packager.base.errors import PackagerError, from_os_error
+from packager.base.event_pacing import PacedEvents
 from packager.base.events import Emit, Field
-from packager.base.stop_signals import held
-from packager.cli import output
-from packager.cli.progress import Events
+from packager.base.stop_signals import signals_deferred
 
-PATIENCE = 10.0  # seconds that workers have to clean up when they are told to stop
+STOP_TIMEOUT_SECONDS = 10.0  # seconds that workers have to clean up when they are told to stop
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 Work = Callable[[int, Emit], dict[str, Field]]
@@ -117,7 +117,7 @@ def _work(
     status = 70
     try:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        emit = _Told(pipe)
+        emit = _writer(pipe)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         if os.getppid() != parent:
             os._exit(status)
@@ -138,20 +138,13 @@ def _work(
         os._exit(status)
 
 
-class _Told(Events):
+def _writer(pipe: int) -> PacedEvents:
     """A worker's listener: writes to the pipe, no oftener than people and programs are told."""
 
-    def __init__(self, pipe: int) -> None:
-        super().__init__()
-        self._pipe = pipe
+    def write(document: dict[str, Field]) -> None:
+        write_all(pipe, encode(json.dumps(document, ensure_ascii=False)) + b"\n")
 
-    def _say(self, words: str) -> None:
-        """Nothing: the parent says it."""
-
-    def _tell(self, document: dict[str, Field]) -> None:
-        rest = memoryview(output.encode(json.dumps(document, ensure_ascii=False)) + b"\n")
-        while rest:
-            rest = rest[os.write(self._pipe, rest) :]
+    return PacedEvents(write)
 
 
 def _read(worker: _Worker) -> list[dict[str, Field]]:
@@ -160,7 +153,9 @@ def _read(worker: _Worker) -> list[dict[str, Field]]:
     lines = (worker.unread + piece).split(b"\n")
     worker.unread = lines.pop()
     if not piece:
-        with held():  # or it would be waited for again, or another process of its number told
+        with (
+            signals_deferred()
+        ):  # or it would be waited for again, or another process of its number told
             worker.status = os.waitstatus_to_exitcode(os.waitpid(worker.pid, 0)[1])
     return [json.loads(line) for line in lines]
 
@@ -177,7 +172,7 @@ def _stop(workers: Sequence[_Worker]) -> None:
     for each in left:
         with suppress(ProcessLookupError):
             os.kill(each.pid, signal.SIGTERM)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
     for each in left:
         os.close(each.pipe)
         with suppress(ProcessLookupError, ChildProcessError):  # it was waited for already

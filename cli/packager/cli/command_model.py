@@ -108,6 +108,27 @@ class Command:
         self.exit_codes = exit_codes
 
 
+class LazyCommands:
+    """Commands of these names, in this order, that are imported when one of them is asked for.
+
+    place: "module:name" of a tuple of commands.
+    """
+
+    __slots__ = ("names", "place")
+
+    def __init__(self, names: tuple[str, ...], place: str) -> None:
+        self.names = names
+        self.place = place
+
+    def load(self) -> tuple[Command, ...]:
+        """The commands."""
+        from importlib import import_module
+
+        module, _, name = self.place.partition(":")
+        commands: tuple[Command, ...] = getattr(import_module(module), name)
+        return commands
+
+
 class Program:
     """A program of several commands, for both front ends.
 
@@ -116,7 +137,7 @@ class Program:
     the program what it is used for, each a command and what it does.
     """
 
-    __slots__ = ("commands", "exit_codes", "name", "options", "story", "summary")
+    __slots__ = ("_commands", "exit_codes", "name", "options", "story", "summary")
 
     def __init__(
         self,
@@ -124,7 +145,7 @@ class Program:
         *,
         summary: str,
         options: tuple[Option, ...],
-        commands: tuple[Command, ...],
+        commands: tuple[Command | LazyCommands, ...],
         exit_codes: dict[int, str],
         story: tuple[str, tuple[tuple[str, str], ...]] = ("", ()),
     ) -> None:
@@ -132,8 +153,26 @@ class Program:
         self.summary = summary
         self.story = story
         self.options = options
-        self.commands = commands
+        self._commands = commands
         self.exit_codes = exit_codes
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        """All commands, in the order in which help lists them."""
+        found: list[Command] = []
+        for each in self._commands:
+            found.extend((each,) if isinstance(each, Command) else each.load())
+        return tuple(found)
+
+    def find(self, name: str) -> Command | None:
+        """The command of this name; None: there is none."""
+        for each in self._commands:
+            if isinstance(each, Command):
+                if each.name == name:
+                    return each
+            elif name in each.names:
+                return next(command for command in each.load() if command.name == name)
+        return None
 
     @property
     def completion_variable(self) -> str:

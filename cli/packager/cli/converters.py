@@ -31,7 +31,7 @@ def path(word: str) -> str:
 def count(word: str) -> int:
     """A whole number from 0 to 10^15, in ASCII digits and without a sign."""
     if not (word.isascii() and word.isdigit()) or len(word) > 15:
-        raise Malformed(f"{word!r} is not a whole number")
+        raise Malformed(f"{word!r} is not a non-negative integer")
     return int(word)
 
 
@@ -75,7 +75,7 @@ def package(word: str) -> str:
     return word if flaw(f"{word}--1") is None else package_id(word)
 
 
-def wanted(word: str) -> str:
+def package_or_range(word: str) -> str:
     """A package id, a name, or a name with a range of versions, such as db>=1,<2."""
     at = next((place for place, each in enumerate(word) if each in "<>=!"), None)
     if at is None:
@@ -90,7 +90,7 @@ def number(word: str) -> int:
     """A whole number from 1 on."""
     found = count(word)
     if found < 1:
-        raise Malformed(f"{word!r} is not a whole number from 1 on")
+        raise Malformed(f"{word!r} is not a positive integer")
     return found
 
 
@@ -112,7 +112,7 @@ CONVERTERS: dict[str, Callable[[str], str | int | float]] = {
     "sha256": sha256,
     "id": package_id,
     "package": package,
-    "wanted": wanted,
+    "package_or_range": package_or_range,
     "number": number,
     "roles": roles,
 }

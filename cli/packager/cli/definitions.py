@@ -2,7 +2,8 @@
 
 `fast_parser` parses well-formed command lines with it at next to no cost, `click_parser` makes a
 click group of it for everything else. Nothing here is computed and nothing but the data's own
-classes is imported, since every start reads this file.
+classes is imported, since every start reads this file; the commands that a start is not about stay
+in their modules (`LazyCommands`).
 """
 
 from __future__ import annotations
@@ -12,13 +13,11 @@ from packager.cli.command_model import (
     ROOT,
     Argument,
     Command,
+    LazyCommands,
     Option,
     Program,
     format_option,
 )
-from packager.cli.definitions_activation import ACTIVATION_COMMANDS
-from packager.cli.definitions_host import HOST_COMMANDS, HOST_OPTIONS
-from packager.cli.definitions_repositories import CONFIG, MAX_SIZE, PATIENCE, REPOSITORY_COMMANDS
 
 EXIT_CODES: dict[int, str] = {
     0: "done",
@@ -26,7 +25,7 @@ EXIT_CODES: dict[int, str] = {
     65: "the data is wrong: a hostile or broken archive, a wrong hash or size, a difference found",
     66: "no such package, file or URL",
     69: "the remote server can't be reached, or failed at every try",
-    70: "a fault of packager itself",
+    70: "an internal error",
     73: "a conflict: an id with other content, packages that can't be active together, one in use",
     74: "reading or writing failed: disk full, read-only, standard output closed",
     75: "busy, try again: another packager is changing the store",
@@ -35,7 +34,7 @@ EXIT_CODES: dict[int, str] = {
     78: "the configuration is wrong: a root that is not a store, a repository, a proxy",
 }
 
-COMMANDS: tuple[Command, ...] = (
+COMMANDS: tuple[Command | LazyCommands, ...] = (
     Command(
         "list",
         "packager.commands.list_packages:run",
@@ -65,53 +64,7 @@ COMMANDS: tuple[Command, ...] = (
         ),
         exit_codes=(65, 66, 74, 77, 78),
     ),
-    Command(
-        "add",
-        "packager.commands.add:run",
-        summary="Add a package from a file, a URL or standard input.",
-        description=(
-            "Adds the package that SOURCE holds: the path of a tar archive, an http(s) URL of one, "
-            "or - for standard input. The archive may be compressed with gzip, xz or zstd. The id "
-            "is taken from the file's name (NAME--VERSION.tar.xz) unless --id gives it. Adding a "
-            "package that is there already, with the same content, changes nothing and succeeds."
-        ),
-        options=(
-            Option(
-                "--id",
-                "package_id",
-                kind="id",
-                metavar="ID",
-                help="The package's id. Needed when the source's name doesn't tell it.",
-            ),
-            Option(
-                "--sha256",
-                "sha256",
-                kind="sha256",
-                metavar="HEX",
-                help="Refuse an archive with another SHA-256.",
-            ),
-            Option(
-                "--size",
-                "size",
-                kind="size",
-                metavar="BYTES",
-                help="Refuse an archive of another size.",
-            ),
-            MAX_SIZE,
-            *PATIENCE,
-            format_option("table", "json", "ndjson"),
-        ),
-        arguments=(Argument("SOURCE", "source", kind="path", complete="files"),),
-        examples=(
-            ("packager add hello--1.0.tar.xz", "from a file"),
-            (
-                "packager add --sha256=… https://repo.example/hello--1.0.tar.xz",
-                "from a server, and only this very archive",
-            ),
-            ("packager add --id=hello--1.0 - < hello.tar", "from standard input"),
-        ),
-        exit_codes=(65, 66, 69, 73, 74, 75, 76, 77, 78),
-    ),
+    LazyCommands(("add",), "packager.cli.definitions_archives:ADD"),
     Command(
         "remove",
         "packager.commands.remove:run",
@@ -143,45 +96,7 @@ COMMANDS: tuple[Command, ...] = (
         ),
         exit_codes=(65, 66, 74, 77, 78),
     ),
-    Command(
-        "repair",
-        "packager.commands.repair:run",
-        summary="Put right what verify finds.",
-        description=(
-            "Gives packages that differ from what was added their trees again, each by one rename: "
-            "from the configured repositories, or from --from. Without an ID all packages are "
-            "looked at, and the links of the active set and the unit files on the host are put "
-            "right, too. What is well is left alone. If something can't be repaired, the rest is, "
-            "and the exit code is that of the first failure."
-        ),
-        options=(
-            Option(
-                "--from",
-                "source",
-                kind="path",
-                metavar="SOURCE",
-                help="The archive of the one package ID: a path, a URL, or - for standard input.",
-            ),
-            Option(
-                "--sha256",
-                "sha256",
-                kind="sha256",
-                metavar="HEX",
-                help="Of the archive --from. Needed only if the package's record is damaged too.",
-            ),
-            CONFIG,
-            MAX_SIZE,
-            *PATIENCE,
-            *(option for option in HOST_OPTIONS if option.dest != "rollback_on_failure"),
-            format_option("table", "json", "ndjson"),
-        ),
-        arguments=(Argument("ID", "package_ids", kind="id", many=True, complete="ids"),),
-        examples=(
-            ("packager repair", "all that verify finds, from the repositories"),
-            ("packager repair --from=hello--1.0.tar.xz hello--1.0", "one package, from a file"),
-        ),
-        exit_codes=(65, 66, 69, 73, 74, 75, 76, 77, 78),
-    ),
+    LazyCommands(("repair",), "packager.cli.definitions_archives:REPAIR"),
     Command(
         "build",
         "packager.commands.build:run",
@@ -222,9 +137,18 @@ COMMANDS: tuple[Command, ...] = (
         ),
         exit_codes=(65, 66, 73, 74, 77),
     ),
-    *ACTIVATION_COMMANDS,
-    *REPOSITORY_COMMANDS,
-    *HOST_COMMANDS,
+    LazyCommands(
+        (
+            *("activate", "swap", "deactivate", "rollback", "plan"),
+            *("active", "history", "gc", "recover"),
+        ),
+        "packager.cli.definitions_activation:ACTIVATION_COMMANDS",
+    ),
+    LazyCommands(
+        ("search", "fetch", "index", "key", "trust"),
+        "packager.cli.definitions_repositories:REPOSITORY_COMMANDS",
+    ),
+    LazyCommands(("check", "import-pkgpanda"), "packager.cli.definitions_host:HOST_COMMANDS"),
     Command(
         "completion",
         "packager.commands.completion:run",
@@ -244,7 +168,8 @@ COMMANDS: tuple[Command, ...] = (
 PACKAGER = Program(
     "packager",
     summary=(
-        "A package manager for one host. Nothing it does is ever half done.\n\n"
+        "A package manager for one host. Every change is crash-safe: a kill or a power loss leaves "
+        "the old state or the new one.\n\n"
         "A package is a directory (bin, lib, etc, include, units, …) in an archive, with a name "
         "and a version: its id is NAME--VERSION. The store keeps any number of them. Some are "
         "active: their files are found in ROOT/active, and their services run. Each change of what "

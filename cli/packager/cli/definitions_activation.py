@@ -23,7 +23,7 @@ _ADD = Option(
     help="Keep what is active, but for other versions of these packages.",
 )
 _CHANGING = (_DRY_RUN, *HOST_OPTIONS, format_option("table", "json", "ndjson"))
-_IDS = Argument("ID|NAME", "words", kind="wanted", many=True, complete="ids")
+_IDS = Argument("ID|NAME", "words", kind="package_or_range", many=True, complete="ids")
 _CODES = (65, 66, 73, 74, 75, 77, 78)
 
 ACTIVATION_COMMANDS: tuple[Command, ...] = (
@@ -58,7 +58,7 @@ ACTIVATION_COMMANDS: tuple[Command, ...] = (
             "stay as they are."
         ),
         options=(_ROLES, *_CHANGING),
-        arguments=(Argument("ID|NAME", "package_id", kind="wanted", complete="ids"),),
+        arguments=(Argument("ID|NAME", "package_id", kind="package_or_range", complete="ids"),),
         examples=(
             ("packager swap hello--1.1", "in place of hello--1.0, say"),
             ("packager swap hello", "the highest version that the store has"),

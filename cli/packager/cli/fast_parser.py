@@ -38,11 +38,11 @@ def parse(
 def _parse(
     program: Program, words: Sequence[str], environment: Mapping[str, str]
 ) -> Invocation | None:
-    given: dict[str, str] = {}
-    first = _take_options(words, 0, program.options, given)
+    option_words: dict[str, str] = {}
+    first = _take_options(words, 0, program.options, option_words)
     command = None
     if first is not None and first < len(words):
-        command = next((c for c in program.commands if c.name == words[first]), None)
+        command = program.find(words[first])
     if first is None or command is None:
         return None
 
@@ -50,7 +50,7 @@ def _parse(
     positional: list[str] = []
     at = first + 1
     while at < len(words):
-        after = _take_options(words, at, options, given)
+        after = _take_options(words, at, options, option_words)
         if after is None:
             return None
         at = after
@@ -63,7 +63,7 @@ def _parse(
 
     values: dict[str, Value] = {}
     for option in options:
-        word = given.get(option.name)
+        word = option_words.get(option.name)
         if option.kind == FLAG:
             values[option.dest] = word is not None
             continue
@@ -84,14 +84,14 @@ def _parse(
 
 
 def _take_options(
-    words: Sequence[str], at: int, options: tuple[Option, ...], given: dict[str, str]
+    words: Sequence[str], at: int, options: tuple[Option, ...], option_words: dict[str, str]
 ) -> int | None:
-    """Read the options from place `at` on into `given`; the place after them, or None."""
+    """Read the options from place `at` on into `option_words`; the place after them, or None."""
     while at < len(words) and words[at].startswith("-") and words[at] not in ("-", "--"):
         name, equals, value = words[at].partition("=")
         at += 1
         option = next((each for each in options if each.name == name), None)
-        if option is None or name in given:
+        if option is None or name in option_words:
             return None
         if option.kind == FLAG:
             if equals:
@@ -101,7 +101,7 @@ def _take_options(
                 return None
             value = words[at]
             at += 1
-        given[name] = value
+        option_words[name] = value
     return at
 
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import os
 
+from packager.base import byte_output
+from packager.base.byte_output import encode, write_all
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 STDOUT = 1
 STDERR = 2
+printable = byte_output.printable
 speaker = "packager"  # the program at work: begins what is said to people
 
 
@@ -32,7 +36,7 @@ class OutputFailed(Exception):
 def write(data: bytes) -> None:
     """Write all of `data` to standard output; raises OutputFailed."""
     try:
-        _write_all(STDOUT, data)
+        write_all(STDOUT, data)
     except OSError as error:
         raise OutputFailed(error) from error
 
@@ -43,9 +47,9 @@ def line(text: str) -> None:
 
 
 def complain(text: str) -> None:
-    """Say something to the person, on standard error; a failure to do so is nobody's concern."""
+    """Say something to the person, on standard error; a failure to do so is ignored."""
     try:
-        _write_all(STDERR, encode(f"{speaker}: {printable(text)}\n"))
+        write_all(STDERR, encode(f"{speaker}: {printable(text)}\n"))
     except OSError:
         return
 
@@ -55,21 +59,6 @@ def json_line(document: Mapping[str, object]) -> None:
     import json
 
     line(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
-
-
-def encode(text: str) -> bytes:
-    """`text` as UTF-8; bytes of a file name that are none become U+FFFD, since JSON is Unicode."""
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").encode()
-
-
-def printable(text: str) -> str:
-    """`text` without anything a terminal would act on: control characters become escapes."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def is_terminal(descriptor: int) -> bool:
@@ -136,15 +125,3 @@ def _terminal_width() -> int:
         return os.get_terminal_size(STDOUT).columns or 80
     except OSError:
         return 80
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        try:
-            rest = rest[os.write(descriptor, rest) :]
-        except BlockingIOError:
-            # Someone who shares the descriptor has made it non-blocking.
-            import select
-
-            select.select([], [descriptor], [])

@@ -1,43 +1,42 @@
 """Who listens to a command at work: a program that reads events, a person, nobody.
 
-Events come as often as the work makes them. A reader of NDJSON gets the first of each kind at once,
-then at most a few a second, and always the last before another kind, so that every number's final
-value is told. Bars are drawn on standard error, and only if that is a terminal.
+Events come as often as the work makes them; a reader of NDJSON gets them paced (see
+`event_pacing`). Bars are drawn on standard error, and only if that is a terminal.
 """
 
 from __future__ import annotations
 
 import itertools
 import sys
-import time
+from contextlib import contextmanager
 
+from packager.base.errors import PackagerError
+from packager.base.event_pacing import FREQUENT, MIN_INTERVAL_SECONDS, PacedEvents
 from packager.base.events import Field
+from packager.base.stop_signals import stoppable
 from packager.cli import output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
+    from typing import Self
 
     from click._termui_impl import ProgressBar
 
-INTERVAL = 0.2  # seconds between two events of the same kind
-FREQUENT = frozenset({"fetching", "unpacking"})
 SPOKEN = frozenset({"warning", "retrying", "mirror"})  # said on standard error too
 
 
-class Quiet:
-    """Listens for warnings only, and says them on standard error."""
+class Listener:
+    """Nobody: what every listener begins with. A listener is left when the work has ended."""
 
-    spoken = False  # whether anything was written to standard output
+    written = False  # whether anything was written to standard output
 
-    def __call__(self, event: str, /, **fields: Field) -> None:
-        if event in SPOKEN:
-            self._say(sentence(event, fields))
-
-    def _say(self, words: str) -> None:
+    def say(self, words: str) -> None:
+        """Say something on standard error."""
         output.complain(words)
 
-    def __enter__(self) -> Quiet:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -49,40 +48,36 @@ class Quiet:
         return
 
 
+class Quiet(Listener):
+    """Listens for warnings only, and says them on standard error."""
+
+    def __call__(self, event: str, /, **fields: Field) -> None:
+        if event in SPOKEN:
+            self.say(sentence(event, fields))
+
+    def failed(self, error: PackagerError) -> None:
+        """Hear that the command fails. A person is told by the end of the command itself."""
+
+
 class Events(Quiet):
     """Writes events to standard output as NDJSON, a line at once; raises OutputFailed."""
 
-    def __init__(self, interval: float = INTERVAL) -> None:
-        self._interval = interval
-        self._kind = ""
-        self._told = 0.0
-        self._held: dict[str, Field] | None = None
+    def __init__(self, min_interval: float = MIN_INTERVAL_SECONDS) -> None:
+        self._paced = PacedEvents(self._write, min_interval)
 
     def __call__(self, event: str, /, **fields: Field) -> None:
         super().__call__(event, **fields)
-        now = time.monotonic()
-        if event == self._kind and event in FREQUENT and now - self._told < self._interval:
-            self._held = {"event": event, **fields}
-            return
-        if event != self._kind:
-            self._tell_held()
-        self._kind, self._told, self._held = event, now, None
-        self._tell({"event": event, **fields})
+        self._paced(event, **fields)
 
-    def failed(self, error: Exception, exit_code: int) -> None:
+    def failed(self, error: PackagerError) -> None:
         """Tell that the command fails, if it has told anything before: a command that was refused
         before it began leaves its output empty, so that a host can still answer with a status."""
-        if self.spoken:
-            self._tell_held()
-            self._tell({"event": "failed", "error": str(error), "exit_code": exit_code})
+        if self.written:
+            self._paced.flush()
+            self._write({"event": "failed", "error": str(error), "exit_code": error.exit_code})
 
-    def _tell_held(self) -> None:
-        if self._held is not None:
-            held, self._held = self._held, None
-            self._tell(held)
-
-    def _tell(self, document: dict[str, Field]) -> None:
-        self.spoken = True
+    def _write(self, document: dict[str, Field]) -> None:
+        self.written = True
         output.json_line(document)
 
 
@@ -136,6 +131,21 @@ class Bars(Quiet):
         if self._bar is not None:
             bar, self._bar, self._kind = self._bar, None, ""
             bar.__exit__(None, None, None)
+
+
+@contextmanager
+def listening(emit: Quiet) -> Iterator[Quiet]:
+    """What a changing command does its work in: `emit` listens, the command can be told to stop
+    (Stopped), and a failure of its is told to a reader of events, too.
+
+    Raises what the block raises.
+    """
+    with stoppable(), emit:
+        try:
+            yield emit
+        except PackagerError as error:
+            emit.failed(error)
+            raise
 
 
 def listener(output_format: str) -> Quiet:

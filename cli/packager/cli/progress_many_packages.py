@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from packager.base.events import Field
 from packager.cli import output
-from packager.cli.progress import SPOKEN, sentence
+from packager.cli.progress import SPOKEN, Listener, sentence
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -17,32 +17,18 @@ if TYPE_CHECKING:
 CLEAR_LINE = b"\r\x1b[K"  # the bar's: it is drawn again with the next event
 
 
-class Together:
+class ManyPackages(Listener):
     """Says warnings on standard error, each with the package's id."""
 
     def __call__(self, package_id: str, document: dict[str, Field]) -> None:
         event = str(document["event"])
         if event in SPOKEN:
-            self._say(f"{package_id}: {sentence(event, document)}")
+            self.say(f"{package_id}: {sentence(event, document)}")
         elif event == "failed":
-            self._say(f"{package_id}: {document['error']}")
-
-    def _say(self, words: str) -> None:
-        output.complain(words)
-
-    def __enter__(self) -> Together:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        return
+            self.say(f"{package_id}: {document['error']}")
 
 
-class Lines(Together):
+class Lines(ManyPackages):
     """Writes all events to standard output, the id behind the event's name; raises OutputFailed."""
 
     def __call__(self, package_id: str, document: dict[str, Field]) -> None:
@@ -50,7 +36,7 @@ class Lines(Together):
         output.json_line({"event": document["event"], "id": package_id, **document})
 
 
-class Bar(Together):
+class Bar(ManyPackages):
     """Draws one bar for all packages. sizes: their archives' bytes; where one is not known, whole
     packages are counted and not bytes."""
 
@@ -82,7 +68,7 @@ class Bar(Together):
             self._bar.render_progress()  # the last package may have brought no more bytes
             self._bar.__exit__(None, None, None)
 
-    def _say(self, words: str) -> None:
+    def say(self, words: str) -> None:
         if self._bar is not None:
             sys.stderr.buffer.write(CLEAR_LINE)
             sys.stderr.flush()
@@ -104,8 +90,8 @@ class Bar(Together):
         self._bar.update(max(0, done - self._bar.pos), done)
 
 
-def listener(output_format: str, sizes: dict[str, int | None]) -> Together:
+def listener(output_format: str, sizes: dict[str, int | None]) -> ManyPackages:
     """The listener for an output format and these packages."""
     if output_format == "ndjson":
         return Lines()
-    return Bar(sizes) if output.is_terminal(output.STDERR) else Together()
+    return Bar(sizes) if output.is_terminal(output.STDERR) else ManyPackages()

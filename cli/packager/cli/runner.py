@@ -30,6 +30,7 @@ def run(program: Program, words: Sequence[str]) -> int:
     output.speaker = program.name
     try:
         invocation = fast_parser.parse(program, words, os.environ)
+        parsed_by = "fast_parser" if invocation is not None else "click_parser"
         if invocation is None:
             from packager.cli import click_parser
 
@@ -37,6 +38,11 @@ def run(program: Program, words: Sequence[str]) -> int:
             if isinstance(parsed, int):
                 return parsed
             invocation = parsed
+        if "PACKAGER_DEBUG" in os.environ:  # the module is not imported where nobody asks for it
+            from packager.base.debug_log import debug
+
+            command = invocation[0]
+            debug(lambda: f"{program.name} {command.name}: parsed by {parsed_by}")
         return _carry_out(invocation)
     except output.OutputFailed as failure:
         return _output_failed(failure.error)
@@ -67,7 +73,7 @@ def _failed(error: Exception) -> int:
     import traceback
 
     traceback.print_exception(error)
-    output.complain(f"this is a fault of {output.speaker} itself ({type(error).__name__})")
+    output.complain(f"internal error ({type(error).__name__})")
     return 70
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from packager.activation.activate import activate as carry_out
 from packager.activation.activate import planned
 from packager.activation.planning import Plan, Request
-from packager.base.errors import PackagerError, UsageError
-from packager.base.stop_signals import stoppable
 from packager.cli import output
-from packager.cli.progress import Events, Quiet, listener
+from packager.cli.progress import Quiet, listener, listening
+from packager.commands.set_requests import parse_roles, rollback_request
+from packager.host.options import HostOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Unpack
+
+    from packager.host.options import HostOptionValues
 
 
 def activate(
@@ -23,10 +26,12 @@ def activate(
     roles: str | None,
     dry_run: bool,
     output_format: str,
-    **options: object,
+    **host: Unpack[HostOptionValues],
 ) -> int:
     """Activate these ids; raises PackagerError, OutputFailed, Stopped."""
-    request = Request("activate", words, add=add, roles=given_roles(roles), options=options)
+    request = Request(
+        "activate", words, add=add, roles=parse_roles(roles), options=HostOptions(**host)
+    )
     return _run(root, request, dry_run, output_format)
 
 
@@ -37,10 +42,10 @@ def swap(
     roles: str | None,
     dry_run: bool,
     output_format: str,
-    **options: object,
+    **host: Unpack[HostOptionValues],
 ) -> int:
     """Activate another version of one package; raises PackagerError, OutputFailed, Stopped."""
-    request = Request("swap", [package_id], roles=given_roles(roles), options=options)
+    request = Request("swap", [package_id], roles=parse_roles(roles), options=HostOptions(**host))
     return _run(root, request, dry_run, output_format)
 
 
@@ -51,30 +56,23 @@ def deactivate(
     roles: str | None,
     dry_run: bool,
     output_format: str,
-    **options: object,
+    **host: Unpack[HostOptionValues],
 ) -> int:
     """Take packages out of the active set; raises PackagerError, OutputFailed, Stopped."""
-    request = Request("deactivate", words, roles=given_roles(roles), options=options)
+    request = Request("deactivate", words, roles=parse_roles(roles), options=HostOptions(**host))
     return _run(root, request, dry_run, output_format)
 
 
 def rollback(
-    *, root: str, numbers: Sequence[int], dry_run: bool, output_format: str, **options: object
+    *,
+    root: str,
+    numbers: Sequence[int],
+    dry_run: bool,
+    output_format: str,
+    **host: Unpack[HostOptionValues],
 ) -> int:
     """Go back to a generation; raises PackagerError, OutputFailed, Stopped."""
-    return _run(root, rollback_request(numbers, options), dry_run, output_format)
-
-
-def rollback_request(numbers: Sequence[int], options: dict[str, object]) -> Request:
-    """The request of rollback. Raises UsageError for more than one number."""
-    if len(numbers) > 1:
-        raise UsageError("rollback goes back to one generation; give one number")
-    return Request("rollback", [str(number) for number in numbers], options=options)
-
-
-def given_roles(word: str | None) -> tuple[str, ...] | None:
-    """The value of --roles: None if it is not given."""
-    return None if word is None else tuple(sorted({each for each in word.split(",") if each}))
+    return _run(root, rollback_request(numbers, HostOptions(**host)), dry_run, output_format)
 
 
 def _run(root: str, request: Request, dry_run: bool, output_format: str) -> int:
@@ -83,24 +81,19 @@ def _run(root: str, request: Request, dry_run: bool, output_format: str) -> int:
 
         show(planned(root, request), output_format)
         return 0
-    with stoppable(), listener(output_format) as emit:
-        try:
-            plan = carry_out(root, request, emit)
-            _report(plan, request.action, output_format, emit)
-        except PackagerError as error:
-            if isinstance(emit, Events):
-                emit.failed(error, error.exit_code)
-            raise
+    with listening(listener(output_format)) as emit:
+        plan = carry_out(root, request, emit)
+        _report(plan, request.action, output_format, emit)
     return 0
 
 
 def _report(plan: Plan, action: str, output_format: str, emit: Quiet) -> None:
-    number, count = plan.wanted.number, len(plan.wanted.packages)
+    number, count = plan.target.number, len(plan.target.packages)
     if output_format == "ndjson":
         emit("activated", generation=number, changed=plan.changed, packages=count)
     elif output_format == "json":
         document = {"generation": number, "changed": plan.changed}
-        output.json_line({**document, "packages": list(plan.wanted.packages)})
+        output.json_line({**document, "packages": list(plan.target.packages)})
     elif plan.switches:
         did = "went back to" if action == "rollback" else "activated"
         output.line(f"{did} generation {number} ({output.plural(count, 'package')})")

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from packager.base.errors import NotFound, PackagerError, UsageError, from_os_error
+from packager.base.errors import NotFound, UsageError, from_os_error
 from packager.base.events import Emit, Field
-from packager.base.stop_signals import stoppable
 from packager.cli import output
-from packager.cli.progress import Events, Quiet, listener
+from packager.cli.progress import Quiet, listener, listening
 from packager.store.store import Added, Store, id_of
 
 if TYPE_CHECKING:
@@ -36,24 +35,19 @@ def run(
 ) -> int:
     """Add one package; raises PackagerError, OutputFailed, Stopped."""
     store = Store(root)
-    with stoppable(), listener(output_format) as emit:
-        try:
-            hint = name_of(source)
-            id_of(package_id, hint)  # a wrong id is refused before anything is fetched
-            policy = (connect_timeout, read_timeout, retries, max_size)
-            with opened(store, source, sha256, size, policy, emit) as archive:
-                added = store.add(
-                    archive,
-                    package_id=package_id,
-                    name_hint=hint,
-                    sha256=sha256,
-                    size=size,
-                    emit=emit,
-                )
-        except PackagerError as error:
-            if isinstance(emit, Events):
-                emit.failed(error, error.exit_code)
-            raise
+    with listening(listener(output_format)) as emit:
+        hint = name_of(source)
+        id_of(package_id, hint)  # a wrong id is refused before anything is fetched
+        policy = (connect_timeout, read_timeout, retries, max_size)
+        with opened(store, source, sha256, size, policy, emit) as archive:
+            added = store.add(
+                archive,
+                package_id=package_id,
+                name_hint=hint,
+                sha256=sha256,
+                size=size,
+                emit=emit,
+            )
     _report(added, output_format, emit)  # after the last bar has been drawn to its end
     return 0
 

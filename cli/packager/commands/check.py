@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-NOT_WELL = 65
+FAILED_CHECKS = 65
 
 
 def run(
@@ -68,7 +68,7 @@ def run(
     if failed:
         count = output.plural(len(results), "check")
         output.complain("\n".join([f"{len(failed)} of {count} failed", *map(_words, failed)]))
-    return NOT_WELL if failed and not exit_zero else 0
+    return FAILED_CHECKS if failed and not exit_zero else 0
 
 
 def _list(found: list[Check], passed: list[str], output_format: str) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from packager.base import worker_processes
-from packager.base.errors import PackagerError, UsageError
+from packager.base.errors import UsageError
 from packager.base.events import Field
 from packager.base.stop_signals import stoppable
 from packager.cli import output, progress_many_packages
-from packager.cli.progress import Events, listener
+from packager.cli.progress import listener, listening
 from packager.repositories import configuration_file
 from packager.repositories.candidates import Candidate, Repositories
 from packager.repositories.http_policy import Policy
@@ -36,18 +36,13 @@ def run(
     store = Store(root)
     policy = Policy(connect_timeout, read_timeout, retries, max_size)
     with stoppable():
-        with listener("ndjson" if output_format == "ndjson" else "quiet") as emit:
-            try:
-                configured = configuration_file.load(config_path)
-                with store.staging() as scratch:
-                    repositories = Repositories(
-                        configured, store.root, policy=policy, emit=emit, scratch=scratch
-                    )
-                    found = _find(repositories, words, requires)
-            except PackagerError as error:
-                if isinstance(emit, Events):
-                    emit.failed(error, error.exit_code)
-                raise
+        with listening(listener("ndjson" if output_format == "ndjson" else "quiet")) as emit:
+            configured = configuration_file.load(config_path)
+            with store.staging() as scratch:
+                repositories = Repositories(
+                    configured, store.root, policy=policy, emit=emit, scratch=scratch
+                )
+                found = _find(repositories, words, requires)
         forget_old(store.root)
         ids = [each.id for each in found]
         with progress_many_packages.listener(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from packager.activation.garbage_collection import Collected, collect, collectable
-from packager.base.errors import PackagerError
-from packager.base.stop_signals import stoppable
 from packager.cli import output
-from packager.cli.progress import Events, listener
+from packager.cli.progress import listener, listening
 
 
 def run(*, root: str, keep: int, dry_run: bool, output_format: str) -> int:
@@ -14,13 +12,8 @@ def run(*, root: str, keep: int, dry_run: bool, output_format: str) -> int:
     if dry_run:
         _report(collectable(root, keep), output_format, "would be ")
         return 0
-    with stoppable(), listener(output_format) as emit:
-        try:
-            found = collect(root, keep, emit)
-        except PackagerError as error:
-            if isinstance(emit, Events):
-                emit.failed(error, error.exit_code)
-            raise
+    with listening(listener(output_format)) as emit:
+        found = collect(root, keep, emit)
         if output_format == "ndjson":
             emit(
                 "collected",

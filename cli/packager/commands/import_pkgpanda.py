@@ -7,19 +7,22 @@ import os
 from packager.activation import pkgpanda_import
 from packager.activation.activate import activate
 from packager.activation.planning import Request
-from packager.base.errors import Conflict, PackagerError
-from packager.base.stop_signals import stoppable
+from packager.base.errors import Conflict
 from packager.cli import output
-from packager.cli.progress import Events, Quiet, listener
-from packager.commands.activate import given_roles
+from packager.cli.progress import Quiet, listener, listening
+from packager.commands.set_requests import parse_roles
 from packager.generations.document import active_generation
-from packager.host import apply
+from packager.host.context import Context
+from packager.host.options import HostOptions
 from packager.store.store import Store
 from packager.store.write_session import translated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from packager.activation.pkgpanda_import import Found
+    from packager.host.options import HostOptionValues
 
 
 def run(
@@ -31,26 +34,22 @@ def run(
     dry_run: bool,
     roles: str | None,
     output_format: str,
-    **options: object,
+    **host: Unpack[HostOptionValues],
 ) -> int:
     """Import; raises PackagerError, OutputFailed, Stopped."""
+    options = HostOptions(**host)
     source = os.path.abspath(source)  # noqa: PTH100
     with translated(source):
         found = pkgpanda_import.look(source, repository)
-        known = apply.roles(options) if roles is None else given_roles(roles) or ()
+        known = options.roles() if roles is None else parse_roles(roles) or ()
     with translated(root):
         if active_generation(root) is not None:
             raise Conflict(f"something is active in {root} already: give another --root")
     if dry_run:
         _report(found, known, None, [], {}, output_format)
         return 0
-    with stoppable(), listener(output_format) as emit:
-        try:
-            _carry_out(root, found, known, only_active, options, output_format, emit)
-        except PackagerError as error:
-            if isinstance(emit, Events):
-                emit.failed(error, error.exit_code)
-            raise
+    with listening(listener(output_format)) as emit:
+        _carry_out(root, found, known, only_active, options, output_format, emit)
     return 0
 
 
@@ -59,7 +58,7 @@ def _carry_out(
     found: Found,
     roles: tuple[str, ...],
     only_active: bool,
-    options: dict[str, object],
+    options: HostOptions,
     output_format: str,
     emit: Quiet,
 ) -> None:
@@ -67,15 +66,15 @@ def _carry_out(
         emit("warning", message=f"{name} is left out: {reason}")
     store = Store(root)
     added, refused = pkgpanda_import.import_all(store, found, emit, only_active=only_active)
-    options = {**options, "no_systemd": True}  # what runs goes on running
-    context = apply.Context(store.root, 1, None, options)
+    options = options.replace(no_systemd=True)  # what runs goes on running
+    context = Context(store.root, 1, None, options)
     with translated(store.root):
         done = pkgpanda_import.done_on_host(store, found.active, roles, context, emit)
     plan = None
     if found.active:
         request = Request("activate", found.active, roles=roles, options=options, adopting=done)
         plan = activate(store.root, request, emit)
-    number = plan.wanted.number if plan is not None else None
+    number = plan.target.number if plan is not None else None
     if output_format == "ndjson":
         emit("activated", generation=number, changed=True, packages=len(found.active))
     else:

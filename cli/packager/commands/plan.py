@@ -8,13 +8,22 @@ from packager.activation.planning import ACTIONS, Plan, Request
 from packager.base.errors import UsageError
 from packager.cli import output
 from packager.cli.converters import CONVERTERS, Malformed
-from packager.commands.activate import given_roles, rollback_request
+from packager.commands.set_requests import parse_roles, rollback_request
+from packager.host.options import HostOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Unpack
 
-KINDS = {"activate": "wanted", "swap": "wanted", "deactivate": "package", "rollback": "number"}
+    from packager.host.options import HostOptionValues
+
+KINDS = {
+    "activate": "package_or_range",
+    "swap": "package_or_range",
+    "deactivate": "package",
+    "rollback": "number",
+}
 
 
 def run(
@@ -24,9 +33,10 @@ def run(
     add: bool,
     roles: str | None,
     output_format: str,
-    **options: object,
+    **host: Unpack[HostOptionValues],
 ) -> int:
     """Show a plan; raises PackagerError, OutputFailed."""
+    options = HostOptions(**host)
     action = words[0] if words and words[0] in ACTIONS else "activate"
     rest = words[1:] if words and words[0] == action else words
     try:
@@ -39,31 +49,31 @@ def run(
         raise UsageError("swap takes one package id")
     else:
         ids = [str(value) for value in values]
-        request = Request(action, ids, add=add, roles=given_roles(roles), options=options)
+        request = Request(action, ids, add=add, roles=parse_roles(roles), options=options)
     show(planned(root, request), output_format)
     return 0
 
 
 def show(plan: Plan, output_format: str) -> None:
     """Write the plan to standard output; raises OutputFailed."""
-    told = document(plan)
+    described = document(plan)
     if output_format != "table":
-        output.json_line(told)
+        output.json_line(described)
         return
     if not plan.changed:
-        output.line(f"generation {plan.wanted.number} is active already; nothing would be changed")
+        output.line(f"generation {plan.target.number} is active already; nothing would be changed")
         return
-    output.table(("what", "change", "subject", "detail"), rows(told))
+    output.table(("what", "change", "subject", "detail"), rows(described))
 
 
-def rows(told: dict[str, object]) -> list[tuple[str, str, str, str]]:
+def rows(described: dict[str, object]) -> list[tuple[str, str, str, str]]:
     """The document as the rows of a table."""
     found: list[tuple[str, str, str, str]] = []
-    generations = told["generation"]
+    generations = described["generation"]
     assert isinstance(generations, dict)
     found.append(("generation", "switch", str(generations["to"]), f"from {generations['from']}"))
     for section in ("packages", "links", "environment", "host"):
-        part = told[section]
+        part = described[section]
         assert isinstance(part, dict)
         for change, subjects in part.items():
             for subject, detail in _subjects(subjects):

@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from packager.activation import activate
 from packager.activation.planning import Request
-from packager.base.errors import DataError, PackagerError, UsageError
+from packager.base.errors import DataError, UsageError
 from packager.base.events import Emit, Field
-from packager.base.stop_signals import stoppable
 from packager.cli import output
-from packager.cli.progress import Events, listener
+from packager.cli.progress import listener, listening
 from packager.commands.add import name_of, opened
 from packager.generations.document import active_generation
-from packager.host import apply
+from packager.host.options import HostOptions
 from packager.repositories import configuration_file
 from packager.store.installed import has_tree, installed_ids
 from packager.store.manifest_records import missing
@@ -25,6 +24,11 @@ from packager.store.tree_comparison import Difference
 from packager.store.write_session import translated
 from packager.verification import repair
 from packager.verification.verify import verify
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from packager.host.options import HostOptionValues
 
 Patience = tuple[float, float, int, int]  # the arguments of Policy
 
@@ -59,7 +63,7 @@ def run(
     read_timeout: float,
     retries: int,
     output_format: str,
-    **options: object,
+    **host: Unpack[HostOptionValues],
 ) -> int:
     """Repair; the exit status is that of the first package that could not be. Raises PackagerError,
     OutputFailed, Stopped."""
@@ -68,32 +72,28 @@ def run(
     if sha256 is not None and source is None:
         raise UsageError("--sha256 is that of the archive --from: give both")
     store = Store(root)
+    options = HostOptions(**host)
     patience = (connect_timeout, read_timeout, retries, max_size)
     done = Repaired()
-    with stoppable(), listener(output_format) as emit:
-        try:
-            damaged, active = _differing(store.root, package_ids)
-            if source is not None and damaged:
-                name_of(source)  # a wrong one is refused before anything is fetched
+    with listening(listener(output_format)) as emit:
+        damaged, active = _differing(store.root, package_ids)
+        if source is not None and damaged:
+            name_of(source)  # a wrong one is refused before anything is fetched
 
-                @contextmanager
-                def given(_: str) -> Iterator[tuple[BinaryIO, str | None]]:
-                    with opened(store, source, sha256, None, patience, emit) as archive:
-                        yield archive, sha256
+            @contextmanager
+            def given(_: str) -> Iterator[tuple[BinaryIO, str | None]]:
+                with opened(store, source, sha256, None, patience, emit) as archive:
+                    yield archive, sha256
 
-                done.packages = repair.packages(store, damaged, given, emit)
-            elif damaged:
-                _from_repositories(store, damaged, config_path, patience, emit, done)
-            if active:
-                done.generation = repair.renew_active(store.root, apply.roles(options))
-                if done.generation is not None:
-                    emit("renewed", generation=done.generation)
-            if not package_ids:
-                _host(store.root, active, options, emit, done)
-        except PackagerError as error:
-            if isinstance(emit, Events):
-                emit.failed(error, error.exit_code)
-            raise
+            done.packages = repair.packages(store, damaged, given, emit)
+        elif damaged:
+            _from_repositories(store, damaged, config_path, patience, emit, done)
+        if active:
+            done.generation = repair.renew_active(store.root, options.roles())
+            if done.generation is not None:
+                emit("renewed", generation=done.generation)
+        if not package_ids:
+            _host(store.root, active, options, emit, done)
         _report(done, output_format, emit)
     return done.exit_code
 
@@ -166,7 +166,7 @@ def _from_repositories(
 def _host(
     root: str,
     differences: list[Difference],
-    options: dict[str, object],
+    options: HostOptions,
     emit: Emit,
     done: Repaired,
 ) -> None:
@@ -179,7 +179,7 @@ def _host(
     if active is None:
         return
     for directory in lacking:
-        there = {**options, "units_dir": directory, "rooted_systemd": False}
+        there = options.replace(units_dir=directory, rooted_systemd=False)
         request = Request("activate", list(active.packages), roles=active.roles, options=there)
         activate.activate(root, request, emit)
 

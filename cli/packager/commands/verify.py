@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from packager.base.errors import PackagerError
 from packager.base.events import Field
-from packager.base.stop_signals import stoppable
 from packager.cli import output
-from packager.cli.progress import Events, listener
+from packager.cli.progress import Events, listener, listening
 from packager.verification.verify import verify
 
 DIFFERENT = 65
@@ -52,19 +50,14 @@ def run(*, root: str, package_ids: tuple[str, ...], exit_zero: bool, output_form
     """Verify; 65 if something differs, unless `exit_zero`. Raises PackagerError, OutputFailed,
     Stopped."""
     report = Report()
-    with stoppable(), listener(output_format) as emit:
+    with listening(listener(output_format)) as emit:
 
         def hear(event: str, /, **fields: Field) -> None:
             report.hear(event, fields)
             if isinstance(emit, Events):
                 emit(event, **fields)
 
-        try:
-            verify(root, package_ids, hear)
-        except PackagerError as error:
-            if isinstance(emit, Events):
-                emit.failed(error, error.exit_code)
-            raise
+        verify(root, package_ids, hear)
     complaints = report.complaints
     if output_format == "json":
         output.json_line(

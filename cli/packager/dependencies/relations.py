@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from packager.host.host_plan import Facts
+    Declared = Mapping[str, object]  # `Declarations`, or a pkginfo: both have these keys
 
 
 class Relation:
@@ -54,40 +54,40 @@ class Relation:
         return bool(version) and contains(parse_range(self.version), version)
 
 
-def relations(facts: Facts, key: str) -> list[Relation]:
+def relations(declared: Declared, key: str) -> list[Relation]:
     """The entries under `key` (requires, conflicts, provides, replaces)."""
-    entries = facts.get(key)
+    entries = declared.get(key)
     return [Relation(entry) for entry in entries] if isinstance(entries, list) else []
 
 
-def names_of(package_id: str, facts: Facts) -> Iterator[tuple[str, str]]:
+def names_of(package_id: str, declared: Declared) -> Iterator[tuple[str, str]]:
     """What the package may be called: its own name and version, and those that it provides."""
     yield split_id(package_id)
-    for provided in relations(facts, "provides"):
+    for provided in relations(declared, "provides"):
         yield provided.name, provided.version
 
 
-def check(facts_by_id: Mapping[str, Facts]) -> list[str]:
+def check(declared_by_id: Mapping[str, Declared]) -> list[str]:
     """Why this set of ids is not complete or not consistent, one sentence each, in words that a
     person can act on; empty if it is. Called before every activation."""
     known: dict[str, list[tuple[str, str]]] = {}  # a name: (version, id) of all that bear it
     own: dict[str, list[str]] = {}
-    for package_id, facts in facts_by_id.items():
+    for package_id, declared in declared_by_id.items():
         own.setdefault(split_id(package_id)[0], []).append(package_id)
-        for name, version in names_of(package_id, facts):
+        for name, version in names_of(package_id, declared):
             known.setdefault(name, []).append((version, package_id))
     reasons = [
         f"{' and '.join(sorted(ids))} are versions of one package, {name}: leave only one of them"
         for name, ids in sorted(own.items())
         if len(ids) > 1
     ]
-    for package_id, facts in sorted(facts_by_id.items()):
-        for required in relations(facts, "requires"):
-            reason = _unmet(required, known.get(required.name, []), facts_by_id)
+    for package_id, declared in sorted(declared_by_id.items()):
+        for required in relations(declared, "requires"):
+            reason = _unmet(required, known.get(required.name, []), declared_by_id)
             if reason:
                 reasons.append(f"{package_id} requires {required}, but {reason}")
         for key, verb in (("conflicts", "is in conflict with"), ("replaces", "replaces")):
-            for against in relations(facts, key):
+            for against in relations(declared, key):
                 met = _met(against, known.get(against.name, []), package_id)
                 if met:
                     reasons.append(
@@ -97,10 +97,10 @@ def check(facts_by_id: Mapping[str, Facts]) -> list[str]:
     return reasons
 
 
-def replaced(facts: Facts, active: Iterable[str]) -> set[str]:
-    """The ids of `active` whose place the package with these facts takes."""
+def replaced(declared: Declared, active: Iterable[str]) -> set[str]:
+    """The ids of `active` whose place the package with these declarations takes."""
     found = set()
-    for place in relations(facts, "replaces"):
+    for place in relations(declared, "replaces"):
         for package_id in active:
             name, version = split_id(package_id)
             if name == place.name and place.admits(version):
@@ -108,24 +108,24 @@ def replaced(facts: Facts, active: Iterable[str]) -> set[str]:
     return found
 
 
-def variant_fits(required: Relation, facts: Facts) -> bool:
-    """Whether a package with these facts is of the required variant, as far as anyone says."""
-    if not required.has_variant or "variant" not in facts:
+def variant_fits(required: Relation, declared: Declared) -> bool:
+    """Whether a package with these declarations is of the required variant, as far as is known."""
+    if not required.has_variant or "variant" not in declared:
         return True
-    return bool(facts["variant"] == required.variant)
+    return bool(declared["variant"] == required.variant)
 
 
 def _unmet(
-    required: Relation, bearers: list[tuple[str, str]], facts_by_id: Mapping[str, Facts]
+    required: Relation, bearers: list[tuple[str, str]], declared_by_id: Mapping[str, Declared]
 ) -> str | None:
     if not bearers:
         return f"nothing in the set is or provides {required.name}: add it"
     fitting = [package_id for version, package_id in bearers if required.admits(version)]
     if not fitting:
         return f"the set has {' and '.join(sorted({i for _, i in bearers}))}: take another version"
-    if any(variant_fits(required, facts_by_id[each]) for each in fitting):
+    if any(variant_fits(required, declared_by_id[each]) for each in fitting):
         return None
-    has = (f"{each} of {_variant(facts_by_id[each]['variant'])}" for each in sorted(fitting))
+    has = (f"{each} of {_variant(declared_by_id[each]['variant'])}" for each in sorted(fitting))
     return f"the set has {' and '.join(has)}"
 
 

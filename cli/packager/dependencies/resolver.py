@@ -27,10 +27,10 @@ from packager.package.package_id import NAME_FIRST, NAME_REST, flaw, split_id
 from packager.package.versions import key, parse_range
 
 if TYPE_CHECKING:
-    from packager.host.host_plan import Facts
+    from packager.dependencies.relations import Declared
     from packager.package.versions import Key
 
-MOST_STEPS = 100_000
+MAX_STEPS = 100_000
 
 
 class Requirement(NamedTuple):
@@ -52,7 +52,7 @@ class Candidate(NamedTuple):
     id: str | None
 
 
-def wanted(word: str) -> Relation:
+def requested_package(word: str) -> Relation:
     """What a person asks for: an id, a name, or a name with a range (`db>=1,<2`).
 
     Raises UsageError.
@@ -73,18 +73,18 @@ def wanted(word: str) -> Relation:
 
 def resolve(
     words: Sequence[str],
-    available: Mapping[str, Facts],
+    available: Mapping[str, Declared],
     active: Iterable[str] = (),
     *,
     keep: bool = False,
 ) -> list[str]:
     """The ids of a set that has what `words` ask for (see `wanted`), and all that it requires.
 
-    `available` has what the packages say of each other: their facts, or their pkginfo. keep: what
-    is active stays, in another version if need be, but for what the asked packages replace. Raises
-    UsageError, NotFound for what nothing is called, Conflict for what can't be had together.
+    `available` has what the packages say of each other: their declarations, or their pkginfo. keep:
+    what is active stays, in another version if need be, but for what the asked packages replace.
+    Raises UsageError, NotFound for what nothing is called, Conflict for what can't be had together.
     """
-    asked = [wanted(word) for word in words]
+    asked = [requested_package(word) for word in words]
     provider = _Provider(available, frozenset(active), {each.name for each in asked})
     roots = provider.kept(asked) if keep else []
     for word, relation in zip(words, asked, strict=True):
@@ -93,7 +93,7 @@ def resolve(
             raise NotFound(f"{word}: {provider.missing(relation)}")
         roots.append(requirement)
     try:
-        found = Resolver(provider, BaseReporter()).resolve(roots, max_rounds=MOST_STEPS)
+        found = Resolver(provider, BaseReporter()).resolve(roots, max_rounds=MAX_STEPS)
     except ResolutionImpossible as impossible:
         raise Conflict(_explanation(impossible.causes, provider)) from None
     except ResolutionTooDeep:
@@ -109,14 +109,14 @@ def resolve(
 
 class _Provider(AbstractProvider[Requirement, Candidate, str]):
     def __init__(
-        self, available: Mapping[str, Facts], active: frozenset[str], asked: set[str]
+        self, available: Mapping[str, Declared], active: frozenset[str], asked: set[str]
     ) -> None:
         self.available = available
         self._active = active
         self._asked = asked
         self._bearers: dict[str, dict[str, str]] = {}  # a name: ids and the version each bears
-        for package_id, facts in available.items():
-            for name, version in names_of(package_id, facts):
+        for package_id, declared in available.items():
+            for name, version in names_of(package_id, declared):
                 self._bearers.setdefault(name, {})[package_id] = version
 
     def requirement(self, relation: Relation) -> Requirement:
@@ -179,14 +179,14 @@ class _Provider(AbstractProvider[Requirement, Candidate, str]):
         if name != candidate.name:  # it bears a name that it provides: it has to be there itself
             words = f"is what provides {candidate.name}"
             return [Requirement(name, frozenset({candidate.id}), True, words)]
-        facts = self.available[candidate.id]
+        declared = self.available[candidate.id]
         found = [
             self.requirement(each)
-            for each in relations(facts, "requires")
+            for each in relations(declared, "requires")
             if not (each.name == name and each.admits(version))
         ]
         for word in ("conflicts", "replaces"):
-            for against in relations(facts, word):
+            for against in relations(declared, word):
                 found += self._excluded(candidate.id, against)
         return found
 

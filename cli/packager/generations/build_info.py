@@ -31,8 +31,8 @@ def lines_of(content: bytes) -> dict[str, bytes]:
 
 def aggregate(lines: Mapping[str, bytes]) -> bytes:
     """The content of `buildinfo.json` for these packages."""
-    told = b",\n".join(b'"%s":%s' % (name.encode(), lines[name]) for name in sorted(lines))
-    return b"{\n" + told + b"\n}\n"
+    members = b",\n".join(b'"%s":%s' % (name.encode(), lines[name]) for name in sorted(lines))
+    return b"{\n" + members + b"\n}\n"
 
 
 def read(tree: str, package_id: str) -> bytes:

@@ -8,7 +8,7 @@ A generation exists if it is in history/; its tree may be gone, to be made again
 back to it. Only the newest may lack its place in history, for the moment after the switch in which
 the command that made it may be killed: then it is active, and its tree has the document.
 
-The document holds what each package says of the host (its facts, see `host_declarations`), so that
+The document holds what each package says of the host (see `declarations`), so that
 no later activation has to read a package that stays as it is. It holds the hashes of the files that
 stand beside the links too, and at its end the hash of all that comes before, for `verify`.
 """
@@ -23,7 +23,7 @@ from packager.package.package_id import flaw, split_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from packager.host.host_plan import Facts
+    from packager.package.declarations import Declarations
 
 FORMAT = 1
 DOCUMENT = "generation.json"
@@ -42,7 +42,7 @@ class Generation:
         self,
         *,
         number: int,
-        packages: dict[str, Facts],
+        packages: dict[str, Declarations],
         roles: tuple[str, ...] = (),
         previous: int | None = None,
         time: str = "",
@@ -53,7 +53,7 @@ class Generation:
         links: int | None = None,
     ) -> None:
         self.number = number
-        self.packages = packages  # ids to facts, sorted by id
+        self.packages = packages  # ids to what they declare, sorted by id
         self.roles = roles  # sorted
         self.previous = previous  # the number of the generation that was active before
         self.time = time  # when it was made, UTC, RFC 3339
@@ -94,7 +94,7 @@ def is_whole(content: bytes) -> bool:
 
 
 def _end(body: bytes) -> bytes:
-    from packager.package.host_declarations import sha256
+    from packager.base.digest import sha256
 
     return SUM + sha256(body).encode() + b'"}\n'
 
@@ -106,12 +106,12 @@ def decode(content: bytes, place: str) -> Generation:
         if document["format"] != FORMAT:
             raise ValueError(f"format {document['format']!r}, {FORMAT} is known")
         packages = document["packages"]
-        for each, facts in packages.items():
-            if flaw(each) or not isinstance(facts, dict):
+        for each, declared in packages.items():
+            if flaw(each) or not isinstance(declared, dict):
                 raise ValueError(f"{each!r} is not a package")
         links = document.get("links")
         if links is not None and not isinstance(links, int):
-            raise ValueError(f"{links!r} is not how many links it has")
+            raise ValueError(f"{links!r} is not a number of links")
         return Generation(
             number=int(document["generation"]),
             packages=packages,

@@ -16,26 +16,28 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from packager.host.host_plan import Facts
+    from packager.package.declarations import Declarations
 
 PLAIN = LETTERS_AND_DIGITS + "_-./:@%+,="  # means itself everywhere, to simple readers too
 SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ESCAPED = str.maketrans({each: f"\\{each}" for each in '"\\$`'})
 
 
-def variables(root: str, packages: Mapping[str, Facts]) -> dict[str, str]:
-    """The environment of these ids with their facts, active in the store at `root`."""
+def variables(root: str, packages: Mapping[str, Declarations]) -> dict[str, str]:
+    """The environment of these ids with what they declare, active in the store at `root`."""
     found = {
         "PATH": f"{root}/active/bin:{SEARCH}",
         "LD_LIBRARY_PATH": f"{root}/active/lib",
     }
-    for _, facts in sorted(packages.items()):
-        found.update((name, _text(value)) for name, value in facts.get("environment", {}).items())
+    for _, declared in sorted(packages.items()):
+        found.update(
+            (name, _text(value)) for name, value in declared.get("environment", {}).items()
+        )
     return found
 
 
-def environment_files(root: str, packages: Mapping[str, Facts]) -> dict[str, bytes]:
-    """The files' names and contents, for the store at `root` and these ids with their facts.
+def environment_files(root: str, packages: Mapping[str, Declarations]) -> dict[str, bytes]:
+    """The files' names and contents, for the store at `root` and these ids with what they declare.
 
     What no file can hold was refused when the package was added (see `pkginfo`).
     """

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 MODE = 0o755
-MANY = 2000  # links that are worth a second thread
+MIN_PARALLEL_LINKS = 2000  # links that are worth a second thread
 
 
 class Spoiled(Exception):
@@ -263,7 +263,7 @@ def _each(trees: Sequence[int], contents: Mapping[str, Sized], fill: Callable[..
         fill(directory, *(walk.enter(directory) for walk in mine))
 
     try:
-        if sum(map(len, contents.values())) < MANY:
+        if sum(map(len, contents.values())) < MIN_PARALLEL_LINKS:
             for directory in contents:
                 work(directory)
         else:

@@ -10,7 +10,7 @@ from packager.package.package_id import split_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Protocol
 
     from packager.generations.published_links import Published
@@ -45,7 +45,7 @@ def clashes(
     leaving: Sequence[Published],
     entering: Sequence[Published],
     index: Index,
-    staying: dict[str, Iterable[str]],
+    staying: Mapping[str, Iterable[str]],
 ) -> list[str]:
     """Why `entering` can't be published while `leaving` goes, one sentence each.
 
@@ -60,7 +60,7 @@ def clashes(
 
 class _Finder:
     def __init__(
-        self, leaving: Sequence[Published], index: Index, staying: dict[str, Iterable[str]]
+        self, leaving: Sequence[Published], index: Index, staying: Mapping[str, Iterable[str]]
     ) -> None:
         self.found: list[str] = []
         self._index = index

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 
 from packager.base.errors import DataError
-from packager.host.host_plan import SERVICES_FILE
+from packager.package.declarations import SERVICES_FILE
 from packager.package.package_id import split_id
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ RESERVED = frozenset(
     (*SOURCES, "environment", "environment.export", "buildinfo.json", "generation.json")
 )
 PKGPANDA_PACKAGES = "/opt/mesosphere/packages/"
-MOST_LINKS = 40  # followed on the way to one target, as Linux does
+MAX_FOLLOWED_LINKS = 40  # followed on the way to one target, as Linux does
 
 
 class Published:
@@ -61,7 +61,7 @@ def publish(package_id: str, entries: bytes, roles: Sequence[str]) -> Published:
         raise DataError(f"the record of {package_id} is damaged: {error}") from error
     if SERVICES_FILE in published.links:
         published.problems.append(
-            f"{package_id} has {SERVICES_FILE!r}, which every generation has of its own"
+            f"{package_id} has {SERVICES_FILE!r}, which is reserved for a file of every generation"
         )
     if published.name in RESERVED:
         published.problems.append(
@@ -167,7 +167,7 @@ def _follow(path: str, entries: dict[str, dict[str, str]]) -> str | None:
         if item is None or item["type"] != "link":
             continue
         followed += 1
-        if followed > MOST_LINKS or item["target"].startswith("/"):
+        if followed > MAX_FOLLOWED_LINKS or item["target"].startswith("/"):
             return None
         at.pop()
         todo.extend(item["target"].split("/")[::-1])

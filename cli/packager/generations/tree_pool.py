@@ -24,6 +24,7 @@ import time
 from contextlib import suppress
 
 from packager.base import durable_files
+from packager.base.debug_log import debug
 from packager.base.durable_files import opened
 from packager.base.errors import DataError, PackagerError
 from packager.generations import link_tree
@@ -44,9 +45,9 @@ SPARE = "spare"
 NEXT = "next"
 NEXT_SPARE = "next-spare"
 FEW = 64  # directories that are synced one by one: syncfs(2) may have to wait for others' writes
-AT_LEAST = 2.0  # seconds that a tree is out of use before it is changed
-ENOUGH = 2  # trees out of use: the oldest of so many is changed even sooner
-COPIED = 25e-6  # seconds that it takes to copy a link, about
+MIN_IDLE_SECONDS = 2.0  # seconds that a tree is out of use before it is changed
+MAX_IDLE_TREES = 2  # trees out of use: the oldest of so many is changed even sooner
+SECONDS_PER_COPIED_LINK = 25e-6  # seconds that it takes to copy a link, about
 NEW_LINK = "active.new"
 
 
@@ -82,9 +83,9 @@ class Trees:
         return os.path.lexists(f"{self._root}/generations/{number}")
 
     def prepare(
-        self, wanted: Generation, files: Mapping[str, bytes], load: Load, garbage: int
+        self, target: Generation, files: Mapping[str, bytes], load: Load, garbage: int
     ) -> None:
-        """Make the tree of `wanted`, durably; it is not active yet.
+        """Make the tree of `target`, durably; it is not active yet.
 
         files: names and contents of what stands at the top beside the links. load: what a package
         publishes for these roles. garbage: a directory of this command's own, deleted by somebody
@@ -93,22 +94,22 @@ class Trees:
         with opened("generations", self._root_fd) as generations:
             self._discard_unfinished(garbage)
             try:
-                self._prepare(generations, wanted, files, load, garbage)
+                self._prepare(generations, target, files, load, garbage)
             except BaseException:
                 with suppress(OSError):  # else the next writer does it
                     self._discard_unfinished(garbage)
                 raise
 
     def renew(
-        self, wanted: Generation, files: Mapping[str, bytes], load: Load, garbage: int
+        self, target: Generation, files: Mapping[str, bytes], load: Load, garbage: int
     ) -> None:
-        """Make the tree of `wanted` anew, of the packages alone, and put it in the place of the one
+        """Make the tree of `target` anew, of the packages alone, and put it in the place of the one
         that is there, active or not, by one rename; durably. Arguments as of `prepare`."""
         with opened("generations", self._root_fd) as generations:
             self._discard_unfinished(garbage)
-            self._build(generations, wanted, files, load)
-            number = str(wanted.number)
-            if self.has(wanted.number):
+            self._build(generations, target, files, load)
+            number = str(target.number)
+            if self.has(target.number):
                 durable_files.exchange(NEXT, generations, number, generations)
                 os.fsync(generations)
                 self._discard_unfinished(garbage)
@@ -181,18 +182,20 @@ class Trees:
     def _prepare(
         self,
         generations: int,
-        wanted: Generation,
+        target: Generation,
         files: Mapping[str, bytes],
         load: Load,
         garbage: int,
     ) -> None:
-        touched = self._edited(generations, wanted, load, garbage)
+        touched = self._edited(generations, target, load, garbage)
         spare = touched is None and not self._names()
+        how = "built anew" if touched is None else "made of an older tree"
+        debug(lambda: f"the tree of generation {target.number} is {how}")
         if touched is None:
-            self._build(generations, wanted, files, load, spare=spare)
+            self._build(generations, target, files, load, spare=spare)
         else:
-            self._complete(generations, wanted, files, touched)
-        os.rename(NEXT, str(wanted.number), src_dir_fd=generations, dst_dir_fd=generations)
+            self._complete(generations, target, files, touched)
+        os.rename(NEXT, str(target.number), src_dir_fd=generations, dst_dir_fd=generations)
         if spare:
             os.rename(NEXT_SPARE, SPARE, src_dir_fd=generations, dst_dir_fd=generations)
         os.fsync(generations)
@@ -200,7 +203,7 @@ class Trees:
     def _build(
         self,
         generations: int,
-        wanted: Generation,
+        target: Generation,
         files: Mapping[str, bytes],
         load: Load,
         *,
@@ -209,16 +212,16 @@ class Trees:
         """Make NEXT of nothing, synced; and (spare) NEXT_SPARE as a copy of it."""
         self._make(generations, NEXT)
         with opened(NEXT, generations) as tree:
-            packages = [load(each, wanted.roles) for each in wanted.packages]
+            packages = [load(each, target.roles) for each in target.packages]
             changes = link_tree.Changes((), packages)
             touched = link_tree.build(tree, changes)
-        wanted.links = changes.more
-        self._complete(generations, wanted, files, touched, spare=spare)
+        target.links = changes.more
+        self._complete(generations, target, files, touched, spare=spare)
 
     def _complete(
         self,
         generations: int,
-        wanted: Generation,
+        target: Generation,
         files: Mapping[str, bytes],
         touched: set[str],
         *,
@@ -227,7 +230,7 @@ class Trees:
         """Give NEXT, whose links are there, its files; (spare) copy it; sync it and the directories
         `touched`. The copy is made first: it is written to the journal together with NEXT."""
         with opened(NEXT, generations) as tree:
-            written = self._write_files(tree, wanted, files)
+            written = self._write_files(tree, target, files)
             touched |= {name.rpartition("/")[0] for name in written} | {DIRECTORY}
             made = self._copied(generations, NEXT, NEXT_SPARE) if spare else set()
             if len(touched) + len(made) > FEW:
@@ -240,7 +243,7 @@ class Trees:
                         link_tree.sync(copied, made)
 
     def _edited(
-        self, generations: int, wanted: Generation, load: Load, garbage: int
+        self, generations: int, target: Generation, load: Load, garbage: int
     ) -> set[str] | None:
         """Make NEXT of a tree that is there; the directories that are to be synced. None: there is
         none that is worth it, or it was spoiled, and nothing is called NEXT."""
@@ -249,11 +252,11 @@ class Trees:
             return None
         copied = name == str(active_number(self._root))
         try:
-            held = self._read(name)
-            changes = _changes(held, wanted, load)
+            existing = self._read(name)
+            changes = _changes(existing, target, load)
             if changes is None:
                 return None
-            wanted.links = None if held.links is None else held.links + changes.more
+            target.links = None if existing.links is None else existing.links + changes.more
             if copied:
                 touched = self._copied(generations, name, NEXT)
             else:
@@ -261,7 +264,7 @@ class Trees:
                 os.rename(name, NEXT, src_dir_fd=generations, dst_dir_fd=generations)
                 os.fsync(generations)
             with opened(NEXT, generations) as tree:
-                link_tree.change(tree, changes, _empty_directories(wanted), touched)
+                link_tree.change(tree, changes, _empty_directories(target), touched)
         except (Spoiled, PackagerError, FileNotFoundError):
             self._discard_unfinished(garbage)
             self.drop_spare(garbage)
@@ -283,11 +286,11 @@ class Trees:
         ages = {name: self._age(name) for name in others}
         if others:
             oldest = max(others, key=lambda name: ages[name])
-            young = AT_LEAST - ages[oldest]
-            if len(others) >= ENOUGH or young <= 0:
+            young = MIN_IDLE_SECONDS - ages[oldest]
+            if len(others) >= MAX_IDLE_TREES or young <= 0:
                 return oldest
             with suppress(FileNotFoundError, DataError):
-                if (self._read(oldest).links or 0) * COPIED > young:
+                if (self._read(oldest).links or 0) * SECONDS_PER_COPIED_LINK > young:
                     time.sleep(young)
                     return oldest
         return None if active is None else str(active)
@@ -296,19 +299,19 @@ class Trees:
         """Seconds since the tree went out of use; a clock that was set back makes none young."""
         left = os.stat(f"{self._root}/generations/{name}", follow_symlinks=False).st_mtime  # noqa: PTH116
         age = time.time() - left
-        return age if age >= 0 else AT_LEAST
+        return age if age >= 0 else MIN_IDLE_SECONDS
 
-    def _write_files(self, tree: int, wanted: Generation, files: Mapping[str, bytes]) -> list[str]:
+    def _write_files(self, tree: int, target: Generation, files: Mapping[str, bytes]) -> list[str]:
         """Write the document and the other files, if they are not there already with this content;
         the names of those written. Files may be shared with other trees; none is overwritten."""
         written = []
-        history = f"{self._root}/history/{wanted.number}.json"
+        history = f"{self._root}/history/{target.number}.json"
         if os.path.lexists(history):  # going back to it: the document is as it was
             link_tree.place_link(DOCUMENT, None, tree)
             os.link(history, DOCUMENT, dst_dir_fd=tree)
             contents = dict(files)
         else:
-            contents = {**files, DOCUMENT: wanted.encode()}
+            contents = {**files, DOCUMENT: target.encode()}
         if "buildinfo.json" not in files:  # no package says anything, unlike those of this tree
             link_tree.place_link("buildinfo.json", None, tree)
         for name, content in contents.items():
@@ -348,31 +351,30 @@ class Trees:
         return os.path.lexists(f"{self._root}/history/{number}.json")
 
 
-def _changes(held: Generation, wanted: Generation, load: Load) -> link_tree.Changes | None:
-    """What makes the tree that holds `held` that of `wanted`; None if building it anew is less."""
-    if held.roles == wanted.roles:
-        leaving = held.packages.keys() - wanted.packages.keys()
-        entering = wanted.packages.keys() - held.packages.keys()
+def _changes(existing: Generation, target: Generation, load: Load) -> link_tree.Changes | None:
+    """What makes the tree of `existing` that of `target`; None if building it anew is less work."""
+    if existing.roles == target.roles:
+        leaving = existing.packages.keys() - target.packages.keys()
+        entering = target.packages.keys() - existing.packages.keys()
     else:
-        leaving, entering = set(held.packages), set(wanted.packages)
-    if 2 * len(leaving) > len(held.packages) and held.roles == wanted.roles and len(leaving) > 1:
+        leaving, entering = set(existing.packages), set(target.packages)
+    if (
+        2 * len(leaving) > len(existing.packages)
+        and existing.roles == target.roles
+        and len(leaving) > 1
+    ):
         return None
     return link_tree.Changes(
-        [load(each, held.roles) for each in sorted(leaving)],
-        [load(each, wanted.roles) for each in sorted(entering)],
+        [load(each, existing.roles) for each in sorted(leaving)],
+        [load(each, target.roles) for each in sorted(entering)],
     )
 
 
-def _empty_directories(wanted: Generation) -> Iterator[str]:
+def _empty_directories(target: Generation) -> Iterator[str]:
     """Directories that stay, though no link may be in them."""
     yield from SOURCES
-    for facts in wanted.packages.values():
-        found = facts.get(EMPTY)
-        if isinstance(found, list):
-            yield from found
-
-
-EMPTY = "empty_directories"  # the key in a package's facts
+    for declared in target.packages.values():
+        yield from declared.get("empty_directories", ())
 
 
 def _read_file(name: str, tree: int) -> bytes | None:

@@ -24,18 +24,20 @@ from __future__ import annotations
 import json
 import os
 
+from packager.base.cast import cast
+from packager.base.durable_files import replace_file_in
 from packager.base.errors import DataError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from packager.host.host_plan import State
+    from packager.host.documents import AdoptedState, AppliedState
 
 FORMAT = 1
 NAME = "host.json"
 NEW = ".host.json.new"
 
 
-def load(root: str) -> State:
+def load(root: str) -> AppliedState:
     """The state of the store at `root`; that of an untouched host if nothing was applied yet.
 
     Raises DataError, OSError.
@@ -47,7 +49,7 @@ def load(root: str) -> State:
     except FileNotFoundError:
         return {"units": {}, "sysctl": {}, "directories": {}}
     try:
-        state = json.loads(content)
+        state: dict[str, object] = json.loads(content)
         if state.pop("format") != FORMAT:
             raise ValueError(f"its format is not {FORMAT}")
         for key in ("units", "sysctl", "directories"):
@@ -55,17 +57,24 @@ def load(root: str) -> State:
                 raise ValueError(f"{key} is not an object")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{path}: not what packager wrote there: {error}; remove it, and the next activation "
-            "places and starts all units again"
+            f"{path}: it was changed by something other than packager: {error}; remove it, and "
+            "the next activation places and starts all units again"
         ) from error
-    return dict(state)
+    return cast("AppliedState", state)
 
 
-def save(root: str, state: State) -> None:
+def save(root: str, state: AppliedState) -> None:
     """Replace the state durably. Raises OSError."""
     document = {"format": FORMAT, **state}
     content = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
-    replace(root, NAME, NEW, content)
+    replace_file_in(root, NAME, content, temporary=NEW)
+
+
+def adopt(state: AppliedState, adopted: AdoptedState) -> None:
+    """Let what another manager has done count as applied."""
+    for key in ("units", "sysctl", "boot", "directories"):
+        if key in adopted:
+            state[key] = adopted[key]
 
 
 def boot_id() -> str:
@@ -82,34 +91,3 @@ def sweep(root: str) -> None:
     activations. Raises OSError."""
     if os.path.lexists(f"{root}/{NEW}"):
         os.unlink(f"{root}/{NEW}")  # noqa: PTH108
-
-
-def replace(directory: str, name: str, temporary: str, content: bytes, mode: int = 0o644) -> None:
-    """Make `content` the file `name`, durably and at once; `temporary` is overwritten.
-
-    Raises OSError; the old file is then still there, and nothing new beside it.
-    """
-    top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fd = os.open(
-            temporary,
-            os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW,
-            mode,
-            dir_fd=top,
-        )
-        try:
-            try:
-                os.fchmod(fd, mode)  # whatever the umask is
-                rest = memoryview(content)
-                while rest:
-                    rest = rest[os.write(fd, rest) :]
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-            os.rename(temporary, name, src_dir_fd=top, dst_dir_fd=top)
-        except OSError:
-            os.unlink(temporary, dir_fd=top)
-            raise
-        os.fsync(top)
-    finally:
-        os.close(top)

@@ -1,8 +1,8 @@
 """What has to be done to the host so that it fits a set of packages. Pure.
 
-Three documents, all JSON-able, and one comparison:
+Three documents (see `documents`) and one comparison:
 
-    wanted     what the facts of the active packages ask for
+    required   what the active packages' declarations ask for
     applied    what has been done for a set before (ROOT/host.json, see `applied_state`)
     observed   what is there: users, groups, directories (see `host.apply`)
     plan       what is to be done: `difference` of the three; {} if nothing is
@@ -16,45 +16,54 @@ started; one that is gone is stopped. Other units are left alone.
 
 from __future__ import annotations
 
+from packager.base.cast import cast
 from packager.package.package_id import split_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from typing import Any
 
-    Facts = dict[str, Any]  # JSON-able; of one package (see `host_declarations`)
-    HostPlan = dict[str, Any]  # JSON-able; empty: the host stays as it is
-    State = dict[str, Any]
+    from packager.host.documents import (
+        Accounts,
+        Applied,
+        HostPlan,
+        Observed,
+        PlannedDirectory,
+        PlannedUser,
+        Prepared,
+        RequiredUser,
+        Requirements,
+        StateDirectory,
+        UnitSource,
+    )
+    from packager.package.declarations import Declarations, DeclaredUnit
 
 TARGET = "dcos.target"  # pkgpanda's: the target that wants all units of the active set
-# pkgpanda's: made in a generation for what starts a service at boot, which sets what it needs.
-SERVICES_FILE = "etc/dcos-service-configuration.json"
 # Sockets and timers refuse to start while what they start is running; systemd orders the rest.
 TRIGGERS = (".socket", ".timer", ".path", ".automount")
 
 
-def conflicts(facts_by_id: Mapping[str, Facts], roles: Iterable[str] = ()) -> list[str]:
-    """Why packages with these facts can't be active together on a host with these roles, one
+def conflicts(declared_by_id: Mapping[str, Declarations], roles: Iterable[str] = ()) -> list[str]:
+    """Why packages with these declarations can't be active together on a host with these roles, one
     sentence each; empty if they can. Files and links are not looked at here: see
     `path_conflicts`."""
     reasons = []
     variables: dict[str, str] = {}
     placed: dict[str, str] = {}
     settings: dict[str, tuple[str, str]] = {}
-    held = {"", *roles}
-    for package_id, facts in sorted(facts_by_id.items()):
-        for name in facts.get("environment", ()):
+    roles_here = {"", *roles}
+    for package_id, declared in sorted(declared_by_id.items()):
+        for name in declared.get("environment", ()):
             other = variables.setdefault(name, package_id)
             if other != package_id:
                 reasons.append(f"{other} and {package_id} both set the variable {name}")
-        for unit in _units(facts, held):
+        for unit in _units(declared, roles_here):
             here = f"{package_id} ({unit['path']})"
             other = placed.setdefault(unit["name"], here)
             if other != here:
                 reasons.append(f"{other} and {here} both have the unit {unit['name']}")
-        sysctl = facts.get("sysctl", {})
-        if sysctl and not facts.get("services"):
+        sysctl = declared.get("sysctl", {})
+        if sysctl and not declared.get("services"):
             reasons.append(f"{package_id} has sysctl settings, but no service that they are for")
         for service, name, value in _settings(sysctl):
             where, theirs = settings.setdefault(name, (f"{package_id} ({service})", value))
@@ -65,15 +74,17 @@ def conflicts(facts_by_id: Mapping[str, Facts], roles: Iterable[str] = ()) -> li
     return reasons
 
 
-def wanted(facts_by_id: Mapping[str, Facts], roles: Iterable[str], state_root: str) -> State:
+def requirements(
+    declared_by_id: Mapping[str, Declarations], roles: Iterable[str], state_root: str
+) -> Requirements:
     """What these packages ask of a host with these roles: units, sysctl, users, directories."""
-    held = {"", *roles}
-    units: dict[str, dict[str, str]] = {}
+    roles_here = {"", *roles}
+    units: dict[str, UnitSource] = {}
     sysctl: dict[str, str] = {}
-    users: dict[str, dict[str, str | None]] = {}
-    directories: dict[str, dict[str, str | None]] = {}
-    for package_id, facts in sorted(facts_by_id.items()):
-        own = list(_units(facts, held))
+    users: dict[str, RequiredUser] = {}
+    directories: dict[str, StateDirectory] = {}
+    for package_id, declared in sorted(declared_by_id.items()):
+        own = list(_units(declared, roles_here))
         for unit in own:
             units[unit["name"]] = {
                 "package": package_id,
@@ -81,19 +92,21 @@ def wanted(facts_by_id: Mapping[str, Facts], roles: Iterable[str], state_root: s
                 "sha256": unit["sha256"],
             }
         names = {unit["name"] for unit in own}
-        for service, name, value in _settings(facts.get("sysctl", {})):
+        for service, name, value in _settings(declared.get("sysctl", {})):
             if f"{service}.service" in names:
                 sysctl[name] = value
-        user = facts.get("username")
+        user = declared.get("username")
         if user:
-            users[user] = {"group": facts.get("group"), "package": package_id}
-        if facts.get("state_directory"):
+            users[user] = {"group": declared.get("group"), "package": package_id}
+        if declared.get("state_directory"):
             path = f"{state_root}/{split_id(package_id)[0]}"
             directories[path] = {"package": package_id, "user": user}
     return {"units": units, "sysctl": sysctl, "users": users, "directories": directories}
 
 
-def difference(wanted: State, applied: State, observed: State, *, systemd: bool = True) -> HostPlan:
+def difference(
+    required: Requirements, applied: Applied, observed: Observed, *, systemd: bool = True
+) -> HostPlan:
     """The plan, without the keys that would be empty.
 
     place      [{"unit", "package", "path", "sha256"}]: files to copy to the units' directory
@@ -111,13 +124,14 @@ def difference(wanted: State, applied: State, observed: State, *, systemd: bool 
     forget     state directories that no package has any more; they stay where they are
     """
     plan: HostPlan = {}
-    new, old = wanted["units"], applied.get("units", {})
+    new, old = required["units"], applied["units"]
     reasons: dict[str, str] = {}
-    place, stop, restart, start = [], [], [], []
+    stop, restart, start = [], [], []
+    plan["place"] = []
     for name, unit in sorted(new.items()):
         before = old.get(name, {})
         if before.get("sha256") != unit["sha256"]:
-            place.append({"unit": name, **unit})
+            plan["place"].append({"unit": name, **unit})
             reasons[name] = "its file has changed" if before else f"new in {unit['package']}"
         started = before.get("started")
         mine = [unit["package"], unit["sha256"]]
@@ -127,74 +141,85 @@ def difference(wanted: State, applied: State, observed: State, *, systemd: bool 
             continue
         if started or starting != mine:
             runs = started if starting == mine else starting
-            if runs[0] != unit["package"]:
+            if runs and runs[0] != unit["package"]:
                 reasons[name] = f"{runs[0]} became {unit['package']}"
             reasons.setdefault(name, "its file has changed")
             restart.append(name)
         else:
             reasons.setdefault(name, "it has not been started yet")
             start.append(name)
-    gone = {name for name, unit in old.items() if unit.get("sha256") is None}
-    remove = sorted(name for name in old if name not in new and (systemd or name not in gone))
-    for name in remove:
+    gone = {name for name, state in old.items() if state.get("sha256") is None}
+    plan["remove"] = sorted(
+        name for name in old if name not in new and (systemd or name not in gone)
+    )
+    for name in plan["remove"]:
         reasons[name] = "no active package has it any more"
         if old[name].get("started") or old[name].get("starting"):
             stop.append(name)
-    plan["place"], plan["remove"] = place, remove
     if systemd:
         plan["stop"] = ordered(stop)
         plan["restart"] = ordered(restart)
         plan["start"] = ordered(start, triggers_first=True)
-        settings = applied.get("sysctl", {})
         plan["sysctl"] = {
             name: value
-            for name, value in sorted(wanted["sysctl"].items())
-            if settings.get(name) != value
+            for name, value in sorted(required["sysctl"].items())
+            if applied["sysctl"].get(name) != value
         }
     moved = (*plan.get("restart", ()), *plan.get("start", ()))
     plan["wanted"] = {name: [new[name]["package"], new[name]["sha256"]] for name in moved}
-    lacking = bool(place) and not observed["target"]
-    plan["target"] = lacking or (bool(new) and observed.get("enabling", False))
-    plan["reload"] = not (place or remove) and observed.get("reloading", False)
-    touched = {*remove, *(each["unit"] for each in place)}
-    touched.update(*(plan.get(step, ()) for step in ("stop", "restart", "start")))
+    lacking = bool(plan["place"]) and not observed["target"]
+    plan["target"] = lacking or (bool(new) and observed["enabling"])
+    plan["reload"] = not (plan["place"] or plan["remove"]) and observed["reloading"]
+    touched = {*plan["remove"], *(each["unit"] for each in plan["place"])}
+    touched.update(plan.get("stop", ()), plan.get("restart", ()), plan.get("start", ()))
     plan["reasons"] = {name: reason for name, reason in reasons.items() if name in touched}
     plan["users"] = [
         {"name": name, **user}
-        for name, user in sorted(wanted["users"].items())
+        for name, user in sorted(required["users"].items())
         if observed["users"].get(name) is None
     ]
-    _directories(plan, wanted, applied, observed)
-    return {key: value for key, value in plan.items() if value}
+    _directories(plan, required, applied, observed)
+    return cast("HostPlan", {key: value for key, value in plan.items() if value})
 
 
-def withdrawn(pending: HostPlan, wanted: State) -> HostPlan:
+def withdrawn(pending: Prepared, required: Requirements) -> Prepared:
     """Of the users and directories that an activation was making when it was killed, those that
-    are not wanted now: {"users", "directories"} as in the plan, without empty keys."""
-    found = {
-        "users": [u for u in pending.get("users", ()) if u["name"] not in wanted["users"]],
-        "directories": [
-            d for d in pending.get("directories", ()) if d["path"] not in wanted["directories"]
-        ],
-    }
-    return {key: value for key, value in found.items() if value}
+    are not required now; without empty keys."""
+    return _prepared(
+        [u for u in pending.get("users", ()) if u["name"] not in required["users"]],
+        [d for d in pending.get("directories", ()) if d["path"] not in required["directories"]],
+    )
 
 
-def inherited(pending: HostPlan, withdrawn: HostPlan, made: HostPlan) -> HostPlan:
-    """Of `pending` what is not withdrawn, and what is made now: {"users", "directories"}."""
-    found = {}
-    for key, name in (("users", "name"), ("directories", "path")):
-        gone = {each[name] for each in withdrawn.get(key, ())}
-        kept = {each[name]: each for each in pending.get(key, ()) if each[name] not in gone}
-        kept.update((each[name], each) for each in made.get(key, ()))
-        found[key] = list(kept.values())
-    return {key: value for key, value in found.items() if value}
+def inherited(pending: Prepared, withdrawn: Prepared, made: Prepared) -> Prepared:
+    """Of `pending` what is not withdrawn, and what is made now."""
+    gone = {each["name"] for each in withdrawn.get("users", ())}
+    users = {u["name"]: u for u in pending.get("users", ()) if u["name"] not in gone}
+    users.update((each["name"], each) for each in made.get("users", ()))
+    away = {each["path"] for each in withdrawn.get("directories", ())}
+    directories = {d["path"]: d for d in pending.get("directories", ()) if d["path"] not in away}
+    directories.update((each["path"], each) for each in made.get("directories", ()))
+    return _prepared(list(users.values()), list(directories.values()))
 
 
-def problems(wanted: State, observed: State, *, make_users: bool) -> list[str]:
+def prepared_by(plan: HostPlan) -> Prepared:
+    """What of the plan is made before the switch; without empty keys."""
+    return _prepared(plan.get("users", []), plan.get("directories", []))
+
+
+def _prepared(users: list[PlannedUser], directories: list[PlannedDirectory]) -> Prepared:
+    found: Prepared = {}
+    if users:
+        found["users"] = users
+    if directories:
+        found["directories"] = directories
+    return found
+
+
+def problems(required: Requirements, observed: Accounts, *, make_users: bool) -> list[str]:
     """What the host lacks for this set, and nobody here may make: one sentence each."""
     found = []
-    for name, asked in sorted(wanted["users"].items()):
+    for name, asked in sorted(required["users"].items()):
         package_id, group = asked["package"], asked["group"]
         user = observed["users"].get(name)
         if group and group != name and observed["groups"].get(group) is None:
@@ -211,38 +236,41 @@ def ordered(units: Iterable[str], *, triggers_first: bool = False) -> list[str]:
     return sorted(units, key=lambda name: (name.endswith(TRIGGERS) != triggers_first, name))
 
 
-def _directories(plan: HostPlan, wanted: State, applied: State, observed: State) -> None:
+def _directories(
+    plan: HostPlan, required: Requirements, applied: Applied, observed: Observed
+) -> None:
     plan["directories"], plan["owners"] = [], []
-    done = applied.get("directories", {})
-    for path, asked in sorted(wanted["directories"].items()):
-        there = observed["directories"].get(path)
-        entry = {"path": path, **asked}
-        if there is None:
-            plan["directories"].append(entry)
-        elif asked["user"] and (there["user"] != asked["user"] or done.get(path) != asked):
-            plan["owners"].append({**entry, "was": there["user"]})
-    plan["forget"] = sorted(path for path in done if path not in wanted["directories"])
+    done = applied["directories"]
+    for path, asked in sorted(required["directories"].items()):
+        owner = observed["directories"].get(path)
+        if owner is None:
+            plan["directories"].append({"path": path, **asked})
+        elif asked["user"] and (owner != asked["user"] or done.get(path) != asked):
+            plan["owners"].append(
+                {"path": path, "package": asked["package"], "user": asked["user"], "was": owner}
+            )
+    plan["forget"] = sorted(path for path in done if path not in required["directories"])
 
 
-def _units(facts: Facts, held: set[str]) -> Iterator[dict[str, str]]:
-    for unit in facts.get("units", ()):
-        if unit["role"] in held:
+def _units(declared: Declarations, roles: set[str]) -> Iterator[DeclaredUnit]:
+    for unit in declared.get("units", ()):
+        if unit["role"] in roles:
             yield unit
 
 
-def _settings(sysctl: dict[str, dict[str, object]]) -> Iterator[tuple[str, str, str]]:
+def _settings(sysctl: Mapping[str, Mapping[str, object]]) -> Iterator[tuple[str, str, str]]:
     """Service, name and value of each setting; a name has one spelling."""
     for service, settings in sorted(sysctl.items()):
         for name, value in sorted(settings.items()):
             yield service, name, str(value)
 
 
-def service_configuration(facts_by_id: Mapping[str, Facts]) -> bytes:
+def service_configuration(declared_by_id: Mapping[str, Declarations]) -> bytes:
     """The content of SERVICES_FILE: the kernel settings that each service of the set needs."""
     import json
 
     services: dict[str, dict[str, object]] = {}
-    for _, facts in sorted(facts_by_id.items()):
-        has = facts.get("services", ())
-        services.update({k: v for k, v in facts.get("sysctl", {}).items() if k in has})
+    for _, declared in sorted(declared_by_id.items()):
+        has = declared.get("services", ())
+        services.update({k: v for k, v in declared.get("sysctl", {}).items() if k in has})
     return json.dumps({"sysctl": services}, indent=2, sort_keys=True).encode() + b"\n"

@@ -1,6 +1,6 @@
-"""The checks of the active packages: programs in `check/` of a package that say whether it is well.
+"""The checks of the active packages: programs in `check/` of a package that say whether it works.
 
-pkgpanda's convention: every executable file there is a check, run without arguments; it is well if
+pkgpanda's convention: every executable file there is a check, run without arguments; it passes if
 it exits with 0. Here they run side by side, each in a process group of its own with a time-out, and
 what they say is kept apart. One thread watches them all.
 """
@@ -18,15 +18,15 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from packager.base.errors import NotFound
-from packager.base.stop_signals import held
+from packager.base.stop_signals import signals_deferred
 from packager.package.package_id import split_id
 
 DIRECTORY = "check"
-GRACE = 2.0  # seconds between SIGTERM and SIGKILL
-MOST_OUTPUT = 64 << 10  # bytes kept of each output, the last ones
-PIECE = 1 << 16
+TERM_TIMEOUT_SECONDS = 2.0  # seconds between SIGTERM and SIGKILL
+MAX_OUTPUT_BYTES = 64 << 10  # bytes kept of each output, the last ones
+PIECE_BYTES = 1 << 16
 LAST_READS = 16  # of PIECE: as much as the largest pipe holds
-WAKE = 0.5  # seconds; the longest wait for what no descriptor tells
+MAX_WAIT_SECONDS = 0.5  # seconds; the longest wait for what no descriptor tells
 
 
 class Check:
@@ -88,10 +88,10 @@ def find(root: str, ids: Iterable[str], names: Sequence[str] = ()) -> tuple[list
     unused = set(names)
     for package_id in sorted(ids):
         directory = f"{root}/packages/{package_id}/{DIRECTORY}"
-        wanted = {package_id, split_id(package_id)[0]} & set(names)
-        unused -= wanted
+        matching = {package_id, split_id(package_id)[0]} & set(names)
+        unused -= matching
         for name in _entries(directory):
-            if names and not wanted and name not in names:
+            if names and not matching and name not in names:
                 continue
             unused.discard(name)
             if _is_program(f"{directory}/{name}"):
@@ -116,7 +116,7 @@ def run(
         try:
             while waiting or running:
                 while waiting and len(running) < jobs:
-                    with held():
+                    with signals_deferred():
                         begun = _begin(waiting.popleft(), timeout, environment, selector)
                         if isinstance(begun, _Running):
                             running[begun.process.pid] = begun
@@ -146,13 +146,13 @@ class _Running:
     def hear(self, fd: int) -> bool:
         """Read what is there; False at the end of it."""
         try:
-            piece = os.read(fd, PIECE)
+            piece = os.read(fd, PIECE_BYTES)
         except BlockingIOError:
             return True
         kept = self.outputs[fd]
         kept += piece
-        if len(kept) > MOST_OUTPUT:
-            del kept[:-MOST_OUTPUT]
+        if len(kept) > MAX_OUTPUT_BYTES:
+            del kept[:-MAX_OUTPUT_BYTES]
             self.truncated = True
         return bool(piece)
 
@@ -161,7 +161,7 @@ class _Running:
         if self.exited or now < self.deadline:
             return
         self.kill(signal.SIGKILL if self.timed_out else signal.SIGTERM)
-        self.timed_out, self.deadline = True, now + GRACE
+        self.timed_out, self.deadline = True, now + TERM_TIMEOUT_SECONDS
 
     def kill(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):
@@ -230,7 +230,7 @@ def _finished(running: dict[int, _Running], selector: selectors.BaseSelector) ->
     now = time.monotonic()
     if running:
         nearest = min(each.deadline for each in running.values())
-        for event, _ in selector.select(min(WAKE, max(0.0, nearest - now))):
+        for event, _ in selector.select(min(MAX_WAIT_SECONDS, max(0.0, nearest - now))):
             each: _Running = event.data
             if event.fd == each.pidfd:
                 each.exited = True
@@ -240,7 +240,7 @@ def _finished(running: dict[int, _Running], selector: selectors.BaseSelector) ->
     for each in list(running.values()):
         each.press(now)
         if each.exited:
-            with held():
+            with signals_deferred():
                 del running[each.process.pid]
                 result = each.end(selector)
             yield result

@@ -15,15 +15,18 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
+from packager.base.digest import sha256
+from packager.base.durable_files import replace_file_in
 from packager.base.errors import Conflict, InputOutputError, from_os_error
-from packager.base.stop_signals import held
-from packager.host.applied_state import replace
+from packager.base.stop_signals import signals_deferred
 from packager.host.host_plan import TARGET
-from packager.package.host_declarations import read_unit, sha256
+from packager.package.declarations import read_unit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from packager.host.documents import Placement
 
 WANTS = f"{TARGET}.wants"
 TARGET_CONTENT = (
@@ -32,7 +35,7 @@ TARGET_CONTENT = (
 TEMPORARY = ".packager.new"
 NOT_LOADED = 5  # systemctl stop: no such unit, so it is stopped (systemctl(1), EXIT STATUS)
 LOG_LINES = 10
-LONGEST_LOG = 4096  # characters of one unit's log that are reported
+MAX_LOG_CHARACTERS = 4096  # characters of one unit's log that are reported
 
 
 class Failure:
@@ -50,7 +53,7 @@ class Failure:
         return {"unit": self.unit, "state": self.state, "log": self.log}
 
 
-def check_place(units_dir: str, entry: dict[str, str], *, ours: bool) -> None:
+def check_place(units_dir: str, entry: Placement, *, ours: bool) -> None:
     """Raise Conflict if the place of a unit is taken by a file that nobody of us has put there."""
     path = f"{units_dir}/{entry['unit']}"
     try:
@@ -67,20 +70,20 @@ def check_place(units_dir: str, entry: dict[str, str], *, ours: bool) -> None:
         )
 
 
-def place(units_dir: str, root: str, entry: dict[str, str]) -> None:
+def place(units_dir: str, root: str, entry: Placement) -> None:
     """Copy a unit file from its package, durably, and make the target want it. Raises OSError,
     DataError."""
     tree = f"{root}/packages/{entry['package']}"
     content = read_unit(entry["package"], tree, entry["path"])
     name = entry["unit"]
-    replace(units_dir, name, f".{name}{TEMPORARY}", content)
+    replace_file_in(units_dir, name, content, temporary=f".{name}{TEMPORARY}")
     if not is_template(name):
         _link(f"{units_dir}/{WANTS}", name)
 
 
 def place_target(units_dir: str) -> None:
     """Make dcos.target. Raises OSError."""
-    replace(units_dir, TARGET, f".{TARGET}{TEMPORARY}", TARGET_CONTENT)
+    replace_file_in(units_dir, TARGET, TARGET_CONTENT, temporary=f".{TARGET}{TEMPORARY}")
 
 
 def remove(units_dir: str, name: str) -> None:
@@ -152,10 +155,7 @@ def failures(names: Sequence[str], said: str) -> list[Failure]:
             if name in said:
                 found.append(Failure(name, said, ""))
         elif _has_failed(state):
-            words = f"{state.get('ActiveState')} ({state.get('Result')})"
-            if state.get("LoadState") not in ("loaded", None):
-                words = str(state.get("LoadState"))
-            found.append(Failure(name, words, last_log(name)))
+            found.append(Failure(name, _failure(state), last_log(name)))
     return found
 
 
@@ -206,10 +206,7 @@ def not_running(names: Iterable[str]) -> list[Standing]:
     for name in real:
         state = states.get(name, {})
         if _has_failed(state):
-            words = f"{state.get('ActiveState')} ({state.get('Result')})"
-            if state.get("LoadState") not in ("loaded", None):
-                words = str(state.get("LoadState"))
-            found.append(Standing(name, "failed", words))
+            found.append(Standing(name, "failed", _failure(state)))
         elif state.get("ActiveState") == "inactive" and not _is_at_rest(state):
             found.append(Standing(name, "stopped", "inactive"))
     return found
@@ -229,7 +226,7 @@ def last_log(unit: str) -> str:
 
     words = (f"--unit={unit}", f"--lines={LOG_LINES}", "--output=cat", "--no-pager", "--quiet")
     try:
-        return _run("journalctl", *words, complaints=False, timeout=10)[1][-LONGEST_LOG:]
+        return _run("journalctl", *words, complaints=False, timeout=10)[1][-MAX_LOG_CHARACTERS:]
     except (OSError, subprocess.TimeoutExpired):
         return ""
 
@@ -242,7 +239,7 @@ def _run(*words: str, complaints: bool = True, timeout: float | None = None) -> 
 
     process = None
     try:
-        with held():
+        with signals_deferred():
             process = subprocess.Popen(
                 words,
                 stdin=subprocess.DEVNULL,
@@ -267,6 +264,13 @@ def _has_failed(state: dict[str, str]) -> bool:
         return True
     # A service that dies and is started again and again is "activating" in between.
     return state.get("SubState") == "auto-restart" and state.get("Result") != "success"
+
+
+def _failure(state: dict[str, str]) -> str:
+    """How a unit has failed, in systemd's words."""
+    if state.get("LoadState") not in ("loaded", None):
+        return str(state.get("LoadState"))
+    return f"{state.get('ActiveState')} ({state.get('Result')})"
 
 
 def _show(names: Sequence[str], properties: str) -> dict[str, dict[str, str]]:

@@ -16,21 +16,21 @@ import stat
 
 from packager.base import durable_files
 from packager.base.errors import Denied, InputOutputError, PackagerError, from_os_error
-from packager.base.stop_signals import held
+from packager.base.stop_signals import signals_deferred
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from packager.base.events import Emit
-    from packager.host.host_plan import State
+    from packager.host.documents import Accounts, ObservedUser
 
 COMMENT = "DCOS System User"
 DIRECTORY_MODE = 0o755
-MOST_DEPTH = 200  # directories below a state directory; each level holds two descriptors
+MAX_DEPTH = 200  # directories below a state directory; each level holds two descriptors
 
 
-def observe(names: Iterable[str], groups: Iterable[str]) -> State:
+def observe(names: Iterable[str], groups: Iterable[str]) -> Accounts:
     """{"users": {name: {"uid", "gid", "groups"} or None}, "groups": {name: gid or None}}; the
     groups of a user are only those of `groups` and its own first one."""
     import grp
@@ -46,7 +46,7 @@ def observe(names: Iterable[str], groups: Iterable[str]) -> State:
         else:
             found_groups[name] = group.gr_gid
             members[name] = group.gr_mem
-    users: dict[str, dict[str, object] | None] = {}
+    users: dict[str, ObservedUser | None] = {}
     for name in names:
         try:
             user = pwd.getpwnam(name)
@@ -62,8 +62,9 @@ def observe(names: Iterable[str], groups: Iterable[str]) -> State:
     return {"users": users, "groups": found_groups}
 
 
-def owner_of(path: str) -> dict[str, str | None] | None:
-    """{"user": name} of the directory at `path`, its number if it has no name; None: not there.
+def owner_of(path: str) -> str | None:
+    """The name of the user that the directory at `path` belongs to, or the number of one that has
+    no name; None: it is not there.
 
     Raises InputOutputError if something else is there.
     """
@@ -76,9 +77,9 @@ def owner_of(path: str) -> dict[str, str | None] | None:
     if not stat.S_ISDIR(status.st_mode):
         raise InputOutputError(f"{path}: a state directory is needed, and something else is there")
     try:
-        return {"user": pwd.getpwuid(status.st_uid).pw_name}
+        return pwd.getpwuid(status.st_uid).pw_name
     except KeyError:
-        return {"user": str(status.st_uid)}
+        return str(status.st_uid)
 
 
 def make_user(name: str, group: str | None, home: str) -> None:
@@ -158,7 +159,7 @@ def own_tree(path: str, user: str, emit: Emit) -> int:
         if status.st_uid != uid:
             os.fchown(fd, uid, -1)
             changed = 1
-        return changed + _own(fd, path, uid, status.st_dev, emit, MOST_DEPTH)
+        return changed + _own(fd, path, uid, status.st_dev, emit, MAX_DEPTH)
     finally:
         os.close(fd)
 
@@ -166,7 +167,7 @@ def own_tree(path: str, user: str, emit: Emit) -> int:
 def _own(fd: int, path: str, uid: int, device: int, emit: Emit, depth: int) -> int:
     changed = 0
     if depth == 0:
-        emit("warning", message=f"{path}: what lies deeper than this is left alone")
+        emit("warning", message=f"{path}: what is deeper than this is not changed")
         return 0
     with os.scandir(fd) as entries:
         names = [entry.name for entry in entries]
@@ -179,10 +180,10 @@ def _own(fd: int, path: str, uid: int, device: int, emit: Emit, depth: int) -> i
             status = os.fstat(each)
             is_directory = stat.S_ISDIR(status.st_mode)
             if status.st_dev != device:
-                emit("warning", message=f"{path}/{name} is another file system; it is left alone")
+                emit("warning", message=f"{path}/{name} is another file system; it is not changed")
                 continue
             if status.st_uid != uid and not is_directory and status.st_nlink > 1:
-                emit("warning", message=f"{path}/{name} has another name too; it is left alone")
+                emit("warning", message=f"{path}/{name} has another hard link; it is not changed")
                 continue
             if status.st_uid != uid:
                 # Through the descriptor: what was judged is what is changed, whatever its name is
@@ -216,7 +217,7 @@ def _run(words: list[str], failed: str) -> None:
     if os.geteuid() != 0:
         raise Denied(f"{failed}: only root can; run as root, or make it and give --no-users")
     try:
-        with held():  # ended half way it would leave half a user
+        with signals_deferred():  # interrupted it would leave an incomplete user
             done = subprocess.run(
                 words, capture_output=True, stdin=subprocess.DEVNULL, text=True, check=False
             )

@@ -19,8 +19,8 @@ from __future__ import annotations
 import hashlib
 import json
 
-from packager.archive.tar_reader import DIRECTORY, FILE, LINK
 from packager.base.errors import DataError
+from packager.package.entry_kinds import DIRECTORY, FILE, LINK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -205,11 +205,11 @@ def check_embedded(content: bytes, entries: Iterable[Entry]) -> str:
         package_id = document["id"]
         if not isinstance(package_id, str):
             raise ValueError("its id is not a string")
-        told = [_entry(item) for item in document["entries"]]
+        listed = [_entry(item) for item in document["entries"]]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{EMBEDDED}: not a manifest: {_words(error)}") from error
     found = {entry.path: entry.document() for entry in entries if entry.path != EMBEDDED}
-    for entry in told:
+    for entry in listed:
         if found.pop(entry.path, None) != entry.document():
             raise DataError(f"{entry.path!r} is not as the archive's {EMBEDDED} says")
     for path in found:

@@ -5,8 +5,6 @@ pkgpanda's rule (name `[a-zA-Z0-9@_+][a-zA-Z0-9@._+-]*`, version `[a-zA-Z0-9@_+:
 always one harmless path component. `list` imports this: no regular expressions here.
 """
 
-from packager.base.errors import UsageError
-
 LETTERS_AND_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 NAME_FIRST = LETTERS_AND_DIGITS + "@_+"
 NAME_REST = NAME_FIRST + ".-"
@@ -57,6 +55,8 @@ def parse_id(text: str) -> PackageId:
     """The id written as `text`; UsageError says what is wrong with it."""
     reason = flaw(text)
     if reason is not None:
+        from packager.base.errors import UsageError
+
         shown = text if len(text) <= LONGEST else text[:LONGEST] + "..."
         raise UsageError(f"{shown!r} is not a package id: {reason}")
     return PackageId(*split_id(text))

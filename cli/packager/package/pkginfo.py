@@ -49,7 +49,7 @@ def parse_pkginfo(content: bytes) -> tuple[dict[str, object], list[str]]:
     try:
         json.dumps(info, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise DataError("pkginfo.json: half of a surrogate pair is not text") from None
+        raise DataError("pkginfo.json: an unpaired surrogate is not valid text") from None
     return info, warnings
 
 

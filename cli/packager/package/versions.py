@@ -8,7 +8,7 @@ preview and rc, which come before a release. Zeros at the end do not count. So:
 
     1.0dev < 1.0alpha1 < 1.0rc1 < 1.0 = 1.0.0 < 1.0a < 1.0_hotfix2 < 1.0.1 < 1.2 < 1.10
 
-Anything else (`setup`, `ffddcfb5…`) has no order: only `=` and `!=` can speak of it.
+Anything else (`setup`, `ffddcfb5…`) has no order: it can be compared only with `=` and `!=`.
 
 *Range.* `*`, or comparisons between commas that must all hold: `>=1.2, <2, !=1.7`. Operators are
 `=` (the very same version; a bare version means it too), `!=`, `<`, `<=`, `>`, `>=`.
@@ -71,7 +71,7 @@ def parse_range(text: str) -> Range:
                 f"{comparison!r} is not a comparison with a version, such as >=1.2 or =1.0"
             )
         if operator not in ("=", "!=") and key(version) is None:
-            raise ValueError(f"{version!r} has no order: only = and != can speak of it")
+            raise ValueError(f"{version!r} has no order: it can be compared only with = and !=")
         comparisons.append((operator, version))
     return tuple(comparisons)
 

@@ -13,9 +13,10 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from packager.base.debug_log import debug
 from packager.base.errors import ConfigError, Conflict, DataError, NotFound, PackagerError
 from packager.base.events import Emit, Field
-from packager.dependencies.resolver import wanted
+from packager.dependencies.resolver import requested_package
 from packager.package.package_id import flaw, split_id
 from packager.package.versions import key
 from packager.repositories import index_format
@@ -28,7 +29,7 @@ from packager.repositories.configuration_file import (
 )
 from packager.repositories.download import fetch
 from packager.repositories.http_policy import Policy
-from packager.repositories.index_format import FILE_NAME, LARGEST, Package, location
+from packager.repositories.index_format import FILE_NAME, MAX_INDEX_BYTES, Package, location
 from packager.repositories.mirrors import in_order
 
 
@@ -142,6 +143,7 @@ class Repositories:
             except PackagerError as error:
                 raise type(error)(f"repository {repository.name}: {error}") from None
             self._opened[repository.name] = opened
+            debug(lambda: f"repository {opened.name}: verified: {opened.verified}")
             self._emit(
                 "index",
                 repository=opened.name,
@@ -167,7 +169,7 @@ class Repositories:
         )
 
     def _find_name(self, word: str) -> Candidate:
-        relation = wanted(word)
+        relation = requested_package(word)
         for opened in self.indexes():
             versions = [each for each in opened.packages.values() if each.name == relation.name]
             if not versions:
@@ -197,7 +199,7 @@ class Repositories:
                 )
 
         def attempt(base: str, policy: Policy) -> dict[str, Package]:
-            return _decoded(self._download(base, FILE_NAME, LARGEST, policy))
+            return _decoded(self._download(base, FILE_NAME, MAX_INDEX_BYTES, policy))
 
         return self._from_mirrors(repository, attempt, verified=False)
 

@@ -22,9 +22,9 @@ from urllib.parse import urlsplit
 from packager.base.errors import ConfigError, from_os_error
 
 DEFAULT_PATH = "/etc/packager/config.toml"
-LARGEST = 1 << 20  # bytes of a configuration file
-MOST_REPOSITORIES = 64
-MOST_MIRRORS = 32
+MAX_FILE_BYTES = 1 << 20  # bytes of a configuration file
+MAX_REPOSITORIES = 64
+MAX_MIRRORS = 32
 NAME_FIRST = "abcdefghijklmnopqrstuvwxyz0123456789"
 NAME_REST = NAME_FIRST + "._-"
 KEY_PREFIX = "ed25519:"
@@ -62,15 +62,15 @@ def load(path: str | None) -> tuple[Repository, ...]:
     place = path or DEFAULT_PATH
     try:
         with open(place, "rb") as file:  # noqa: PTH123
-            content = file.read(LARGEST + 1)
+            content = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         if path is None:
             return ()
         raise ConfigError(f"{place}: there is no such file") from None
     except OSError as error:
         raise ConfigError(str(from_os_error(error, place))) from error
-    if len(content) > LARGEST:
-        raise ConfigError(f"{place}: it is larger than {LARGEST} bytes")
+    if len(content) > MAX_FILE_BYTES:
+        raise ConfigError(f"{place}: it is larger than {MAX_FILE_BYTES} bytes")
     return parse(content, place)
 
 
@@ -90,12 +90,12 @@ def parse(content: bytes, place: str) -> tuple[Repository, ...]:
 def repositories(value: object, place: str) -> tuple[Repository, ...]:
     """The repositories of the list `value`, found in a document at `place`. Raises ConfigError."""
     try:
-        found = _list(value, "repositories", MOST_REPOSITORIES)
+        found = _list(value, "repositories", MAX_REPOSITORIES)
         made = tuple(_repository(each, at) for at, each in enumerate(found))
         names = [each.name for each in made]
         for at, name in enumerate(names):
             if name in names[:at]:
-                raise _Wrong(f"repositories[{at}].name", f"{name!r} is there twice")
+                raise _Wrong(f"repositories[{at}].name", f"{name!r} is given twice")
     except _Wrong as wrong:
         raise ConfigError(f"{place}: {wrong.place}: {wrong.reason}") from None
     return made
@@ -119,7 +119,7 @@ def _repository(value: object, at: int) -> Repository:
     for needed in ("name", "url"):
         if needed not in value:
             raise _Wrong(place, f"it has no {needed}")
-    mirrors = _list(value.get("mirrors", []), f"{place}.mirrors", MOST_MIRRORS)
+    mirrors = _list(value.get("mirrors", []), f"{place}.mirrors", MAX_MIRRORS)
     repository = Repository(
         _name(value["name"], f"{place}.name"),
         (
@@ -155,7 +155,7 @@ def _check_trust(repository: Repository, place: str) -> None:
 def _known(table: dict[str, object], keys: tuple[str, ...], prefix: str) -> None:
     for key in table:
         if key not in keys:
-            raise _Wrong(f"{prefix}{key}", f"it is not known; there are {', '.join(keys)}")
+            raise _Wrong(f"{prefix}{key}", f"unknown key; the known ones are {', '.join(keys)}")
 
 
 def _list(value: object, place: str, most: int) -> list[object]:
@@ -210,14 +210,14 @@ def _keys(value: object, place: str) -> tuple[str, ...]:
         if not text.startswith(KEY_PREFIX) or len(digits) != 64 or digits.strip("0123456789abcdef"):
             raise _Wrong(f"{place}[{at}]", f"{KEY_PREFIX} and 64 hexadecimal digits are needed")
         if digits in keys:
-            raise _Wrong(f"{place}[{at}]", "this key is there twice")
+            raise _Wrong(f"{place}[{at}]", "this key is given twice")
         keys.append(digits)
     return tuple(keys)
 
 
 def _threshold(value: object, place: str) -> int:
     if type(value) is not int or value < 1:
-        raise _Wrong(place, "a whole number from 1 on is needed")
+        raise _Wrong(place, "it must be a positive integer")
     return value
 
 

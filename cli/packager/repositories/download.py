@@ -23,6 +23,7 @@ import requests
 from requests.utils import get_auth_from_url
 
 from packager import __version__
+from packager.base.debug_log import debug
 from packager.base.errors import (
     DataError,
     Denied,
@@ -36,10 +37,11 @@ from packager.base.events import Emit
 from packager.repositories import http_policy
 from packager.repositories.network_errors import NETWORK_ERRORS, Broken, broken
 
-BLOCK = 1 << 18  # bytes asked of the connection at once
-SLOWEST = 1024  # bytes per second, on average over a read time-out; less counts as a stall
-MOST_REDIRECTS = 10
-LONGEST_ASKED_WAIT = 120.0  # seconds of Retry-After that are waited for
+BLOCK_BYTES = 1 << 18  # bytes asked of the connection at once
+# Bytes per second, on average over a read time-out; less counts as a stall.
+MIN_BYTES_PER_SECOND = 1024
+MAX_REDIRECTS = 10
+MAX_RETRY_AFTER_SECONDS = 120.0  # seconds of Retry-After that are waited for
 HEADERS = {
     "User-Agent": f"packager/{__version__}",
     "Accept": "*/*",
@@ -132,7 +134,7 @@ class _Download:
             verdict = self._ask()
         except _Stalled:
             raise Broken(
-                f"no answer, or less than {SLOWEST} bytes a second, "
+                f"no answer, or less than {MIN_BYTES_PER_SECOND} bytes a second, "
                 f"for {self._policy.read_timeout:g} s"
             ) from None
         if verdict is not None:
@@ -159,6 +161,12 @@ class _Download:
                 offset=offset,
                 resumption=resumption,
                 now=time.time(),
+            )
+            debug(
+                lambda: (
+                    f"{self.shown}: status {response.status_code} at offset {offset}: "
+                    f"{type(verdict).__name__}"
+                )
             )
             if not isinstance(verdict, http_policy.Body):
                 return verdict
@@ -187,7 +195,7 @@ class _Download:
         except ValueError as error:
             raise broken(error, *self._times) from error
         own: tuple[str, str] | None = auth if any(auth) else None
-        for _ in range(MOST_REDIRECTS + 1):
+        for _ in range(MAX_REDIRECTS + 1):
             try:
                 response = self._send(session, url, headers, own)
             except Broken as failure:
@@ -204,7 +212,7 @@ class _Download:
             if session.should_strip_auth(url, target):  # type: ignore[no-untyped-call]
                 own = None
             url = target
-        raise Broken(f"more than {MOST_REDIRECTS} redirects", error=ProtocolError)
+        raise Broken(f"more than {MAX_REDIRECTS} redirects", error=ProtocolError)
 
     def _send(
         self,
@@ -227,7 +235,7 @@ class _Download:
     def _receive(self, response: requests.Response, body: http_policy.Body) -> None:
         if None not in (body.total, self._size) and body.total != self._size:
             raise DataError(
-                f"{self.shown}: the {self._what} has {body.total} bytes, {self._size} were promised"
+                f"{self.shown}: the {self._what} has {body.total} bytes, expected {self._size}"
             )
         total = self._size if body.total is None else body.total
         self._limit(total)
@@ -238,7 +246,7 @@ class _Download:
             began = time.monotonic()
             try:
                 with _alarm(patience):
-                    piece = response.raw.read1(BLOCK, decode_content=False)
+                    piece = response.raw.read1(BLOCK_BYTES, decode_content=False)
             except NETWORK_ERRORS as error:
                 raise broken(error, *self._times) from error
             patience -= time.monotonic() - began
@@ -248,7 +256,7 @@ class _Download:
             self._limit(received)
             self._file.write(piece)
             self._tell(received, total)
-            if received - counted >= SLOWEST * self._policy.read_timeout:
+            if received - counted >= MIN_BYTES_PER_SECOND * self._policy.read_timeout:
                 counted, patience = received, self._policy.read_timeout
         if total is not None and received < total:
             raise Broken(f"the answer ended after {received} of {total} bytes")
@@ -332,7 +340,7 @@ def _delay(failure: Broken, failures: int, policy: http_policy.Policy, shown: st
     own = http_policy.back_off(failures, policy.first_delay, policy.longest_delay, jitter)
     if failure.wait is None:
         return own
-    if failure.wait > LONGEST_ASKED_WAIT:
+    if failure.wait > MAX_RETRY_AFTER_SECONDS:
         raise Unavailable(
             f"{shown}: {failure.reason} and asks to wait {failure.wait:.0f} s; try again then"
         )
@@ -342,9 +350,9 @@ def _delay(failure: Broken, failures: int, policy: http_policy.Policy, shown: st
 def _check(file: BinaryIO, shown: str, sha256: str | None, size: int | None, what: str) -> None:
     length = file.seek(0, os.SEEK_END)
     if size is not None and length != size:
-        raise DataError(f"{shown}: the {what} has {length} bytes, {size} were promised")
+        raise DataError(f"{shown}: the {what} has {length} bytes, expected {size}")
     if sha256 is not None:
         file.seek(0)
         found = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
         if found != sha256:
-            raise DataError(f"{shown}: the {what}'s SHA-256 is {found}, {sha256} was promised")
+            raise DataError(f"{shown}: the {what}'s SHA-256 is {found}, expected {sha256}")

@@ -99,7 +99,7 @@ def judge(
         return Refusal("denied", f"the server answered {said}")
     if status >= 500:
         return Refusal("unavailable", f"the server answered {said}")
-    return Refusal("protocol", f"the server answered {said}, which is no answer to a download")
+    return Refusal("protocol", f"the server answered {said}, which is not valid for a download")
 
 
 def _resumed(headers: Mapping[str, str], offset: int, resumption: Resumption) -> Body | StartOver:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 CACHE = ".index-cache.json"
 CACHE_VERSION = 1
 METADATA = "metadata"  # the directory of the signed metadata (see `tuf_signing`): no archives there
-SETTLED = 2.0  # seconds; a file changed more recently may change again unseen
+MIN_AGE_SECONDS = 2.0  # seconds; a file changed more recently may change again unseen
 
 
 class Indexed:
@@ -138,7 +138,7 @@ def index(top: int, emit: Emit, limits: Limits | None = None) -> Indexed:
             reasons.append(f"{path}: {packages[package.id].path} is {package.id} too")
             continue
         packages[package.id] = package
-        if max(signature[1:3]) < (now - SETTLED) * 1e9:
+        if max(signature[1:3]) < (now - MIN_AGE_SECONDS) * 1e9:
             remembered[path] = (signature, package)
     if remembered != known:
         replace_file(CACHE, top, _encode(remembered))
@@ -148,7 +148,7 @@ def index(top: int, emit: Emit, limits: Limits | None = None) -> Indexed:
             emit("broken", path=path, reason=why)
         raise Broken(reasons)
     content = index_format.encode(packages.values())
-    if len(content) > index_format.LARGEST or len(packages) > index_format.MOST_PACKAGES:
+    if len(content) > index_format.MAX_INDEX_BYTES or len(packages) > index_format.MAX_PACKAGES:
         raise ConfigError(
             f"the index would have {len(content)} bytes for {len(packages)} packages, more than "
             "any packager reads; divide the repository"
@@ -157,8 +157,8 @@ def index(top: int, emit: Emit, limits: Limits | None = None) -> Indexed:
 
 
 def _archives(parent: int, prefix: str, reasons: list[str]) -> Iterator[str]:
-    """The paths of the archives below `parent`. Hidden files and directories are nobody's
-    business; links to directories are not followed, those to files are files."""
+    """The paths of the archives below `parent`. Hidden files and directories are
+    ignored; links to directories are not followed, those to files are files."""
     with os.scandir(parent) as entries:
         found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
     for name, is_directory in found:
@@ -177,7 +177,7 @@ def _archives(parent: int, prefix: str, reasons: list[str]) -> Iterator[str]:
                 yield path
             else:
                 shown = os.fsencode(path).decode(errors="backslashreplace")
-                reasons.append(f"{shown}: its name is not that of a package: {reason}")
+                reasons.append(f"{shown}: its name is not a package id: {reason}")
 
 
 def _id(path: str) -> str:

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 VERSION = 1
 FILE_NAME = "index.json"
-LARGEST = 64 << 20  # bytes of an index
-MOST_PACKAGES = 200_000
-LARGEST_NUMBER = (1 << 53) - 1  # what every JSON reader has exactly
-LONGEST_FLOAT = 64  # characters
-LONGEST_PATH = 1024
+MAX_INDEX_BYTES = 64 << 20  # bytes of an index
+MAX_PACKAGES = 200_000
+MAX_NUMBER = (1 << 53) - 1  # what every JSON reader has exactly
+MAX_FLOAT_CHARACTERS = 64  # characters
+MAX_PATH_CHARACTERS = 1024
 PATH_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@._+:~-"
 HEXADECIMAL = frozenset("0123456789abcdef")
 
@@ -81,8 +81,8 @@ def encode(packages: Iterable[Package]) -> bytes:
 
 def decode(content: bytes) -> dict[str, Package]:
     """The packages of an index by id. Raises DataError, which names the place in the document."""
-    if len(content) > LARGEST:
-        raise DataError(f"it is larger than {LARGEST} bytes")
+    if len(content) > MAX_INDEX_BYTES:
+        raise DataError(f"it is larger than {MAX_INDEX_BYTES} bytes")
     try:
         document = strict_json.loads(content.decode(), parse_float=_float)
         if b"\\u" in content:  # an escape can hide half of a surrogate pair, which is not text
@@ -99,8 +99,8 @@ def decode(content: bytes) -> dict[str, Package]:
     listed = document.get("packages")
     if not isinstance(listed, list):
         raise DataError("/packages: a list is needed")
-    if len(listed) > MOST_PACKAGES:
-        raise DataError(f"/packages: there are more than {MOST_PACKAGES}")
+    if len(listed) > MAX_PACKAGES:
+        raise DataError(f"/packages: there are more than {MAX_PACKAGES}")
     packages: dict[str, Package] = {}
     for at, each in enumerate(listed):
         try:
@@ -108,7 +108,7 @@ def decode(content: bytes) -> dict[str, Package]:
         except ValueError as error:
             raise DataError(f"/packages/{at}{error}") from None
         if package.id in packages:
-            raise DataError(f"/packages/{at}/id: {package.id} is there twice")
+            raise DataError(f"/packages/{at}/id: {package.id} is given twice")
         packages[package.id] = package
     return packages
 
@@ -123,8 +123,8 @@ def location(base: str, path: str) -> str:
 
 def path_flaw(path: str) -> str | None:
     """What is wrong with `path` as that of an archive in a repository, or None."""
-    if not path or len(path) > LONGEST_PATH:
-        return f"it has to have 1 to {LONGEST_PATH} characters"
+    if not path or len(path) > MAX_PATH_CHARACTERS:
+        return f"it has to have 1 to {MAX_PATH_CHARACTERS} characters"
     for part in path.split("/"):
         if not part or part.startswith(".") or part.strip(PATH_CHARACTERS):
             return (
@@ -147,7 +147,7 @@ def _package(value: object) -> Package:
     if reason or not isinstance(path, str):
         raise ValueError(f"/path: {reason}")
     size = value.get("size")
-    if type(size) is not int or not 0 < size <= LARGEST_NUMBER:
+    if type(size) is not int or not 0 < size <= MAX_NUMBER:
         raise ValueError("/size: a number of bytes, more than 0, is needed")
     tree = value.get("tree")
     pkginfo = value.get("pkginfo")
@@ -170,6 +170,6 @@ def _sha256(value: object, place: str) -> str:
 
 
 def _float(digits: str) -> float:
-    if len(digits) > LONGEST_FLOAT:
+    if len(digits) > MAX_FLOAT_CHARACTERS:
         raise ValueError("a number is too large")
     return strict_json.finite(digits)

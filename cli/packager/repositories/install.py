@@ -29,53 +29,53 @@ def pkginfo(candidate: Candidate) -> dict[str, object]:
         raise DataError(f"repository {candidate.repository}: {candidate.id}: {error}") from None
 
 
-def install(store: Store, wanted: Candidate, policy: Policy, emit: Emit) -> dict[str, Field]:
+def install(store: Store, candidate: Candidate, policy: Policy, emit: Emit) -> dict[str, Field]:
     """Fetch and add one package; what the event "added" says of it. Raises PackagerError."""
-    there = installed(store, wanted)
+    there = installed(store, candidate)
     if there is not None:
         return there
-    with archive(store, wanted, policy, emit) as (file, source):
+    with archive(store, candidate, policy, emit) as (file, source):
         added = store.add(
-            file, package_id=wanted.id, sha256=wanted.sha256, size=wanted.size, emit=emit
+            file, package_id=candidate.id, sha256=candidate.sha256, size=candidate.size, emit=emit
         )
-    emit("fetched", source=source, repository=wanted.repository)
+    emit("fetched", source=source, repository=candidate.repository)
     return {
         "changed": added.changed,
         "files": added.files,
         "size": added.size,
         "sha256": added.sha256,
         "tree": added.tree,
-        "repository": wanted.repository,
-        "verified": wanted.verified,
+        "repository": candidate.repository,
+        "verified": candidate.verified,
     }
 
 
 @contextmanager
 def archive(
-    store: Store, wanted: Candidate, policy: Policy, emit: Emit
+    store: Store, candidate: Candidate, policy: Policy, emit: Emit
 ) -> Iterator[tuple[BinaryIO, str]]:
     """The archive of a package, fetched and checked, and where it came from. Raises PackagerError.
 
     One whose hash is known is kept until the block has ended well; what the block finds to be of no
     use (DataError, Conflict) is thrown away.
     """
-    if wanted.sha256 is None:
+    if candidate.sha256 is None:
         with (
             store.staging() as directory,
             open(os.path.join(directory, "download"), "w+b") as file,  # noqa: PTH118, PTH123
         ):
-            source = fetch_from(wanted.urls, file, policy=policy, emit=emit)
+            source = fetch_from(candidate.urls, file, policy=policy, emit=emit)
             file.seek(0)
             yield file, source
         return
-    with part(store.root, wanted.sha256) as kept:
+    with part(store.root, candidate.sha256) as kept:
         source = fetch_from(
-            wanted.urls,
+            candidate.urls,
             kept,
             policy=policy,
             emit=emit,
-            sha256=wanted.sha256,
-            size=wanted.size,
+            sha256=candidate.sha256,
+            size=candidate.size,
         )
         kept.seek(0)
         try:
@@ -85,15 +85,15 @@ def archive(
             raise
 
 
-def installed(store: Store, wanted: Candidate) -> dict[str, Field] | None:
+def installed(store: Store, candidate: Candidate) -> dict[str, Field] | None:
     """The same if the very package is in the store; nothing need be fetched then."""
-    if wanted.package is None:
+    if candidate.package is None:
         return None
     try:
-        record = store.show(wanted.id)
+        record = store.show(candidate.id)
     except NotFound:
         return None
-    if wanted.sha256 != record.archive_sha256 and wanted.package.tree != record.tree:
+    if candidate.sha256 != record.archive_sha256 and candidate.package.tree != record.tree:
         return None
     return {
         "changed": False,
@@ -101,6 +101,6 @@ def installed(store: Store, wanted: Candidate) -> dict[str, Field] | None:
         "size": record.size,
         "sha256": record.archive_sha256,
         "tree": record.tree,
-        "repository": wanted.repository,
-        "verified": wanted.verified,
+        "repository": candidate.repository,
+        "verified": candidate.verified,
     }

@@ -27,7 +27,7 @@ from packager.repositories.configuration_file import KEY_PREFIX
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner, SSlibKey
 
-LARGEST = 16 << 10  # bytes of a key's file
+MAX_KEY_BYTES = 16 << 10  # bytes of a key's file
 HEXADECIMAL = frozenset("0123456789abcdef")
 
 
@@ -74,7 +74,7 @@ def load(path: str) -> CryptoSigner:
         from securesystemslib.signer import CryptoSigner
     try:
         with open(path, "rb") as file:  # noqa: PTH123
-            content = file.read(LARGEST)
+            content = file.read(MAX_KEY_BYTES)
     except FileNotFoundError:
         raise NotFound(f"{path}: there is no such file; 'packager key --new' makes one") from None
     except OSError as error:

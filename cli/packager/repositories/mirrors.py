@@ -28,7 +28,7 @@ from packager.repositories.http_policy import Policy
 T = TypeVar("T")
 
 DOWNLOADS = "downloads"
-FORGOTTEN = 7 * 86400  # seconds after which an unfinished download is thrown away
+MAX_IDLE_SECONDS = 7 * 86400  # seconds after which an unfinished download is thrown away
 
 
 def in_order(
@@ -142,7 +142,7 @@ def forget_old(root: str) -> None:
     """Throw away downloads that nobody has gone on with for a week."""
     with suppress(OSError), os.scandir(f"{root}/{DOWNLOADS}") as entries:
         for entry in entries:
-            if time.time() - entry.stat(follow_symlinks=False).st_mtime > FORGOTTEN:
+            if time.time() - entry.stat(follow_symlinks=False).st_mtime > MAX_IDLE_SECONDS:
                 _unlink(entry.path)
 
 

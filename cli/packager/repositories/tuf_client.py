@@ -20,7 +20,7 @@ from pathlib import Path
 from packager.base.errors import DataError, Denied, NotFound, PackagerError
 from packager.repositories import key_files
 from packager.repositories.configuration_file import Repository
-from packager.repositories.index_format import FILE_NAME, LARGEST
+from packager.repositories.index_format import FILE_NAME, MAX_INDEX_BYTES
 
 with key_files.libraries():
     from securesystemslib.exceptions import UnverifiedSignatureError
@@ -30,7 +30,7 @@ with key_files.libraries():
     from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 METADATA = "metadata/"
-MOST_ROOTS = 256
+MAX_ROOTS = 256
 DOCUMENTS = ("root", "timestamp", "snapshot", "targets")
 
 Download = Callable[[str, int], bytes]  # (path in the repository, most bytes) -> content
@@ -84,7 +84,7 @@ def decode(content: bytes, place: str) -> Seen:
     except (ValueError, LookupError, TypeError, RecursionError, exceptions.RepositoryError) as e:
         raise DataError(
             f"{place}: what was last seen of the repository can't be read ({e}); if you delete "
-            "the file, the repository is met as for the first time"
+            "the file, the repository is trusted as at first use"
         ) from None
     return seen
 
@@ -122,9 +122,9 @@ def refresh(
             updater.refresh()
             target = updater.get_targetinfo(FILE_NAME)
             if target is None:
-                raise DataError(f"the signed metadata knows no {FILE_NAME}")
-            if target.length > LARGEST:
-                raise DataError(f"the signed index is larger than {LARGEST} bytes")
+                raise DataError(f"the signed metadata does not list {FILE_NAME}")
+            if target.length > MAX_INDEX_BYTES:
+                raise DataError(f"the signed index is larger than {MAX_INDEX_BYTES} bytes")
             path = str(Path(scratch, "index"))
             if updater.find_cached_target(target, path) is None:
                 updater.download_target(target, path)
@@ -137,7 +137,7 @@ def refresh(
 
 
 def _config() -> UpdaterConfig:
-    return UpdaterConfig(max_root_rotations=MOST_ROOTS)
+    return UpdaterConfig(max_root_rotations=MAX_ROOTS)
 
 
 def _collected(scratch: Path, anchors: list[str], index: bytes | None) -> Seen | None:
@@ -151,7 +151,7 @@ def _collected(scratch: Path, anchors: list[str], index: bytes | None) -> Seen |
 
 def _anchor(repository: Repository, download: Download) -> bytes:
     """The first root that the configured keys have signed; it leads to all later ones."""
-    for version in range(1, MOST_ROOTS + 1):
+    for version in range(1, MAX_ROOTS + 1):
         try:
             content = download(f"{METADATA}{version}.root.json", UpdaterConfig().root_max_length)
         except (NotFound, Denied):
@@ -202,21 +202,21 @@ def _explained(fetcher: _Fetcher) -> Iterator[None]:
     try:
         yield
     except exceptions.DownloadLengthMismatchError:
-        raise DataError("its metadata is larger than it may be") from None
+        raise DataError("its metadata exceeds the size limit") from None
     except exceptions.DownloadError:
         assert fetcher.failure is not None
         raise fetcher.failure from None
     except exceptions.ExpiredMetadataError as error:
         raise DataError(
-            f"its signatures have expired ({error}): it is not signed any more, or somebody shows "
-            "an old copy of it; if it is neither, look at this host's clock"
+            f"its signatures have expired ({error}): it is no longer signed, or an old copy of it "
+            "is served, or this host's clock is wrong"
         ) from None
     except exceptions.BadVersionNumberError as error:
-        raise DataError(f"it is older than what was seen of it before: {error}") from None
+        raise DataError(f"it is older than the version that was seen before: {error}") from None
     except exceptions.UnsignedMetadataError as error:
-        raise DataError(f"it is not signed by those who may: {error}") from None
+        raise DataError(f"it is not signed with the trusted keys: {error}") from None
     except exceptions.LengthOrHashMismatchError as error:
-        raise DataError(f"parts of it do not belong together: {error}") from None
+        raise DataError(f"its metadata is inconsistent: {error}") from None
     except exceptions.RepositoryError as error:
         raise DataError(f"its metadata is refused: {error}") from None
 
@@ -239,4 +239,4 @@ class _Fetcher(FetcherInterface):
             raise exceptions.DownloadError(str(error)) from error
 
     def _fetch(self, url: str) -> Iterator[bytes]:
-        return io.BytesIO(self.download_bytes(url, LARGEST))
+        return io.BytesIO(self.download_bytes(url, MAX_INDEX_BYTES))

@@ -48,10 +48,10 @@ if TYPE_CHECKING:
 T = TypeVar("T", Root, Targets, Timestamp)
 
 ROOT_DAYS = 365  # for how long a root is good that nobody said it of
-KEPT = 3  # versions of targets and snapshot: readers on their way, mirrors that lag behind
+KEPT_VERSIONS = 3  # versions of targets and snapshot: readers on their way, mirrors that lag behind
 ROOT = "root"
 SIGNING_ROLES = ("targets", "snapshot", "timestamp")
-LARGEST = 4 << 20  # bytes of a metadata file that is read here
+MAX_METADATA_BYTES = 4 << 20  # bytes of a metadata file that is read here
 
 _VERSIONED = re.compile(r"([1-9][0-9]{0,9})\.(root|targets|snapshot)\.json", re.ASCII)
 _INDEX = re.compile(rf"([0-9a-f]{{64}})\.{re.escape(FILE_NAME)}", re.ASCII)
@@ -147,10 +147,10 @@ def _write_root(
         _assign(root, SIGNING_ROLES, signing_keys)
     if threshold is not None:
         root.roles[ROOT].threshold = threshold
-    wanted = root.roles[ROOT]
-    if wanted.threshold > len(wanted.keyids):
+    root_role = root.roles[ROOT]
+    if root_role.threshold > len(root_role.keyids):
         raise UsageError(
-            f"{wanted.threshold} signatures can't come from {len(wanted.keyids)} root keys"
+            f"{root_role.threshold} signatures can't come from {len(root_role.keyids)} root keys"
         )
     made: Metadata[Root] = Metadata(root)
     for signer in signers:
@@ -224,9 +224,9 @@ def _newest_root(metadata: int) -> Metadata[Root] | None:
 
 
 def _suffices(root: Root, role: str, public: Sequence[SSlibKey]) -> bool:
-    wanted = root.roles[role]
+    root_role = root.roles[role]
     words = {key_files.word(each) for each in public}
-    return len(words.intersection(_words(root, role))) >= wanted.threshold
+    return len(words.intersection(_words(root, role))) >= root_role.threshold
 
 
 def _words(root: Root, role: str) -> list[str]:
@@ -244,7 +244,7 @@ def _read(metadata: int, name: str, kind: type[T]) -> Metadata[T] | None:
     except FileNotFoundError:
         return None
     with open(fd, "rb") as file:  # noqa: PTH123
-        content = file.read(LARGEST)
+        content = file.read(MAX_METADATA_BYTES)
     try:
         found = Metadata.from_bytes(content)
     except RepositoryError as error:
@@ -259,9 +259,9 @@ def _prune(metadata: int) -> None:
     indexes: set[str] = set()
     for role in ("targets", "snapshot"):
         versions = sorted(_versions(metadata, role))
-        for version in versions[:-KEPT]:
+        for version in versions[:-KEPT_VERSIONS]:
             os.unlink(f"{version}.{role}.json", dir_fd=metadata)
-        for version in versions[-KEPT:] if role == "targets" else ():
+        for version in versions[-KEPT_VERSIONS:] if role == "targets" else ():
             found = _read(metadata, f"{version}.targets.json", Targets)
             if found is not None:
                 indexes.update(each.hashes["sha256"] for each in found.signed.targets.values())

@@ -11,8 +11,9 @@ import time
 
 from packager.archive.archive_reader import ArchiveReader
 from packager.archive.tar_reader import Refused, TarReader
-from packager.archive.unpack import Unpacked, unpack, write_all
+from packager.archive.unpack import Unpacked, unpack
 from packager.base import durable_files
+from packager.base.byte_output import write_all
 from packager.base.errors import DataError, UsageError
 from packager.package.manifest import EMBEDDED, Record
 from packager.package.package_id import parse_id
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from packager.package.manifest import Manifest
 
 TREE, RECORD = "tree", "record"  # the names in the writer's directory
-PROGRESS_INTERVAL = 0.1  # seconds between two "unpacking" events
+MIN_PROGRESS_INTERVAL_SECONDS = 0.1  # seconds between two "unpacking" events
 
 
 class Incoming:
@@ -51,13 +52,13 @@ def receive(
     source: BinaryIO,
     directory: int,
     limits: Limits,
-    wanted: str | None,
+    expected_id: str | None,
     *,
     sha256: str | None,
     size: int | None,
     emit: Emit | None,
 ) -> Incoming:
-    """Unpack the archive into the empty `directory`. `wanted`: the id, if it is known.
+    """Unpack the archive into the empty `directory`. `expected_id`: the id, if it is known.
 
     Events: `unpacking` (id, files, bytes) now and then, `warning` (message). Raises UsageError if
     nobody says the id, DataError for the archive, OSError.
@@ -67,11 +68,11 @@ def receive(
     try:
         os.fchmod(tree, 0o755)  # whatever the umask is
         archive = ArchiveReader(source, limits)
-        unpacked = _unpack(archive, tree, limits, progress_to(emit, wanted))
+        unpacked = _unpack(archive, tree, limits, progress_to(emit, expected_id))
     finally:
         os.close(tree)
     check_archive(archive, sha256, size)
-    record = make_record(wanted, unpacked, archive)
+    record = make_record(expected_id, unpacked, archive)
     for message in unpacked.warnings:
         if emit:
             emit("warning", message=message)
@@ -96,23 +97,23 @@ def _unpack(
 def check_archive(archive: ArchiveReader, sha256: str | None, size: int | None) -> None:
     """Compare the archive that was read with what was promised. Raises DataError."""
     if size is not None and size != archive.archive_size:
-        raise DataError(f"the archive has {archive.archive_size} bytes, {size} were promised")
+        raise DataError(f"the archive has {archive.archive_size} bytes, expected {size}")
     if sha256 is not None and sha256.lower() != archive.sha256:
-        raise DataError(f"the archive's SHA-256 is {archive.sha256}, {sha256} was promised")
+        raise DataError(f"the archive's SHA-256 is {archive.sha256}, expected {sha256}")
 
 
-def make_record(wanted: str | None, unpacked: Unpacked, archive: ArchiveReader) -> Record:
+def make_record(expected_id: str | None, unpacked: Unpacked, archive: ArchiveReader) -> Record:
     """The record of the package. Raises UsageError if nobody said its id, DataError if the archive
     says another one."""
     named = unpacked.named_id
-    if wanted is None:
+    if expected_id is None:
         if named is None:
             raise UsageError("the archive does not say which package it is; give its id: --id")
-        wanted = str(parse_id(named))
-    elif named is not None and named != wanted:
-        raise DataError(f"the archive's {EMBEDDED} says that it is {named!r}, not {wanted}")
+        expected_id = str(parse_id(named))
+    elif named is not None and named != expected_id:
+        raise DataError(f"the archive's {EMBEDDED} says that it is {named!r}, not {expected_id}")
     return Record(
-        id=wanted,
+        id=expected_id,
         archive_sha256=archive.sha256,
         archive_size=archive.archive_size,
         tree=unpacked.manifest.tree,
@@ -124,13 +125,13 @@ def make_record(wanted: str | None, unpacked: Unpacked, archive: ArchiveReader) 
 
 def progress_to(emit: Emit | None, package_id: str | None) -> Callable[[int, int], None]:
     """A progress function for `unpack` that tells `emit` now and then."""
-    told = time.monotonic()
+    last_reported = time.monotonic()
 
     def progress(files: int, size: int) -> None:
-        nonlocal told
+        nonlocal last_reported
         now = time.monotonic()
-        if emit and now - told >= PROGRESS_INTERVAL:
-            told = now
+        if emit and now - last_reported >= MIN_PROGRESS_INTERVAL_SECONDS:
+            last_reported = now
             emit("unpacking", id=package_id, files=files, bytes=size)
 
     return progress

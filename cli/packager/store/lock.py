@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
+from packager.base.debug_log import debug
 from packager.base.errors import Temporary
 
 TYPE_CHECKING = False
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 NAME = "lock"
 ACTIVATION = "activation.lock"
 DEFAULT_WAIT = 30.0  # seconds
-FIRST_PAUSE = 0.001  # seconds; doubles up to the longest
-LONGEST_PAUSE = 0.05
+FIRST_PAUSE_SECONDS = 0.001  # doubles up to the longest
+MAX_PAUSE_SECONDS = 0.05
 
 
 @contextmanager
@@ -44,7 +45,8 @@ def _acquire(fd: int, path: str, wait: float) -> None:
     import time
 
     deadline = time.monotonic() + wait
-    pause = FIRST_PAUSE
+    begun = time.monotonic()
+    pause = FIRST_PAUSE_SECONDS
     while True:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -52,10 +54,28 @@ def _acquire(fd: int, path: str, wait: float) -> None:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise Temporary(
-                    f"{path}: another command has held it for {wait:g} s; try again, "
-                    "or look for a packager that hangs"
+                    f"{path}: another command has held this lock for {wait:g} s; try again, "
+                    "or look for a hanging packager"
                 ) from None
             time.sleep(min(pause, left))
-            pause = min(pause * 2, LONGEST_PAUSE)
+            pause = min(pause * 2, MAX_PAUSE_SECONDS)
         else:
+            debug(lambda: f"locked {path} after {time.monotonic() - begun:.3f} s")
             return
+
+
+def is_locked(path: str) -> bool:
+    """Whether somebody holds the lock at `path` now; nobody waits for this look. Raises OSError."""
+    import fcntl
+
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False

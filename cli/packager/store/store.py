@@ -1,4 +1,4 @@
-"""The store: packages are added, shown, verified and removed here, and never half.
+"""The store: packages are added, shown, verified and removed here, each in one atomic step.
 
     ROOT/packages/<id>/   the tree of an installed package, exactly as its archive has it
     ROOT/manifests/<id>   its record: every entry's hash, where it came from (see `manifest`)
@@ -27,6 +27,7 @@ from contextlib import contextmanager
 from packager.archive.compression import NAMED_SUFFIXES
 from packager.archive.limits import Limits
 from packager.base import durable_files
+from packager.base.debug_log import debug
 from packager.base.durable_files import opened
 from packager.base.errors import ConfigError, Conflict, DataError, NotFound
 from packager.package.manifest import Record
@@ -109,10 +110,10 @@ class Store:
         Raises UsageError for an id that is missing or wrong, DataError for the archive, Conflict
         if the id is taken by other content, Temporary if the lock stays held.
         """
-        wanted = id_of(package_id, name_hint)
+        expected_id = id_of(package_id, name_hint)
         with self._writing() as session:
             incoming = receive(
-                *(source, session.mine.fd, self._limits, wanted),
+                *(source, session.mine.fd, self._limits, expected_id),
                 sha256=sha256,
                 size=size,
                 emit=emit,
@@ -138,7 +139,7 @@ class Store:
         emit: Emit | None = None,
     ) -> None:
         """Give an installed package the tree that the archive `source` has, in the place of its
-        own, which somebody has changed or taken away. What leads to the package stays as it is.
+        own, which somebody has changed or taken away. What leads to the package was not changed.
 
         The archive must have the tree that the record tells of; if the record itself is damaged,
         `sha256` must vouch for it. Raises NotFound, DataError, as `add` for the archive, and
@@ -162,12 +163,12 @@ class Store:
                 if known is not None and known.tree != incoming.record.tree:
                     raise DataError(
                         f"this archive is not the {name} that was added, whose SHA-256 was "
-                        f"{known.archive_sha256}; the package stays as it is"
+                        f"{known.archive_sha256}; the package was not changed"
                     )
                 if known is None and sha256 is None:
                     raise DataError(
-                        f"the record of {name} is damaged, so nothing tells that this archive is "
-                        "the one that was added; if you know it is, give its SHA-256"
+                        f"the record of {name} is damaged, so it is unknown whether this archive "
+                        "is the one that was added; if it is, give its SHA-256"
                     )
                 renew(name, session.root_fd, session.mine.fd, record=known is None)
 
@@ -238,7 +239,9 @@ class Store:
                 record, entries = read_record(self.root, name)
                 since = _written(f"{self.root}/manifests/{name}") if quick else None
                 if since is not None and _is_untouched(entries, top, since):
+                    debug(lambda: f"verify {name}: nothing was touched since it was added")
                     return Verified(name, record, [])
+                debug(lambda: f"verify {name}: its files are read")
                 found = list(differences(record, entries, top, part, parts, since=since))
                 replaced = found and not is_at(path, top)
             except DataError as error:
@@ -276,7 +279,7 @@ class Store:
         if installed.tree == record.tree:
             return True
         raise Conflict(
-            f"{record.id} is installed with other content, and stays as it is; "
+            f"{record.id} is installed with different content and was not changed; "
             "remove it first, or give the new package another version"
         )
 

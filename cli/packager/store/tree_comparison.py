@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from packager.archive.directory_walk import Found, walk
-from packager.archive.tar_reader import DIRECTORY, FILE, LINK
 from packager.base.errors import DataError
+from packager.package.entry_kinds import DIRECTORY, FILE, LINK
 from packager.package.manifest import PKGINFO, Entry, Manifest, decode_entries
 from packager.package.pkginfo import parse_pkginfo
 

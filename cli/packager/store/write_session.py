@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from packager.base import durable_files
 from packager.base.durable_files import opened
 from packager.base.errors import ConfigError, NotFound, from_os_error
-from packager.base.stop_signals import held
+from packager.base.stop_signals import signals_deferred
 from packager.generations.tree_pool import Trees
 from packager.store import lock
 from packager.store.staging import Staging, open_staging, take_dead
@@ -59,7 +59,7 @@ class Session:
         """Take an installed package out of the store, durably. The caller holds ROOT/lock and
         knows that nothing needs it. Raises FileNotFoundError if it is not there, OSError."""
         with (
-            held(),  # or a record without its tree would stay, and nobody look for it
+            signals_deferred(),  # or a record without its tree would stay, and nobody look for it
             opened("staging", self.root_fd) as staging,
             opened("packages", self.root_fd) as packages,
             opened("manifests", self.root_fd) as known,

@@ -6,19 +6,18 @@ unit files placed on the host, with the hashes that were written down when they 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 from contextlib import suppress
 
-from packager.archive.tar_reader import DIRECTORY, FILE, LINK
+from packager.base.digest import sha256
 from packager.base.durable_files import ENTER, opened
 from packager.base.errors import DataError, NotFound, PackagerError
 from packager.generations.document import DOCUMENT, Generation, active_number, decode, is_whole
 from packager.generations.link_tree import MODE, link_text, owner
 from packager.generations.published_links import SOURCES, publish
 from packager.host import applied_state, systemd_units
-from packager.package.host_declarations import sha256
+from packager.package.entry_kinds import DIRECTORY, FILE, LINK
 from packager.store import lock
 from packager.store.installed import has_tree
 from packager.store.manifest_records import read_record
@@ -80,7 +79,7 @@ def _tree(root: str, number: int, tree: int, *, quick: bool) -> Iterator[Differe
         yield Difference(DOCUMENT, "the content has changed")
     yield from _history(root, number, content)
     if quick and whole and all(has_tree(root, each) for each in generation.packages):
-        from packager.store.quick_check import is_generation_untouched
+        from packager.generations.quick_check import is_generation_untouched
 
         if is_generation_untouched(generation, tree):
             return
@@ -232,17 +231,7 @@ def _host(root: str) -> Iterator[Difference]:
 
 def is_activating(root: str) -> bool:
     """Whether somebody holds the lock of activations: nobody can tell how unit files are then."""
-    try:
-        fd = os.open(f"{root}/{lock.ACTIVATION}", os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
+    return lock.is_locked(f"{root}/{lock.ACTIVATION}")
 
 
 def _read(name: str, parent: int) -> bytes | None:

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import os
 
-from packager.activation.activate import sign
+from packager.activation.activate import record_origin
 from packager.activation.planning import Packages, generation_files
+from packager.base.digest import sha256
 from packager.base.durable_files import ENTER, opened, replace_file
 from packager.base.errors import DataError, NotFound, PackagerError
 from packager.generations.document import DOCUMENT, Generation, decode, is_whole
 from packager.host import applied_state
 from packager.host.systemd_units import WANTS
-from packager.package.host_declarations import sha256
 from packager.package.package_id import flaw
 from packager.store import lock
 from packager.store.tree_comparison import CHANGED
@@ -56,13 +56,13 @@ def packages(
             with obtain(each) as (archive, sha256):
                 store.repair(each, archive, sha256=sha256, emit=emit)
         except PackagerError as error:
-            told: dict[str, Field] = {
+            known: dict[str, Field] = {
                 "id": each,
                 "error": str(error),
                 "exit_code": error.exit_code,
             }
-            emit("unrepaired", **told)
-            results.append({**told, "ok": False})
+            emit("unrepaired", **known)
+            results.append({**known, "ok": False})
         else:
             emit("repaired", id=each)
             results.append({"id": each, "ok": True})
@@ -101,15 +101,15 @@ def renew_active(
 
 def _renew(session: Session, number: int, roles: tuple[str, ...]) -> None:
     packages = Packages(session.root)
-    wanted, whole = _document(session.root, number, packages, roles)
-    files = generation_files(session.root, wanted, None, wanted.names)
+    generation, whole = _document(session.root, number, packages, roles)
+    files = generation_files(session.root, generation, None, generation.names)
     sums = {name: sha256(content) for name, content in sorted(files.items())}
-    if not whole or wanted.files != sums:
-        wanted.files = sums
-        sign(wanted, files)
+    if not whole or generation.files != sums:
+        generation.files = sums
+        record_origin(generation, files)
         with opened("history", session.root_fd) as history:
-            replace_file(f"{number}.json", history, wanted.encode())
-    session.trees.renew(wanted, files, packages.published, session.mine.fd)
+            replace_file(f"{number}.json", history, generation.encode())
+    session.trees.renew(generation, files, packages.published, session.mine.fd)
 
 
 def _document(
@@ -120,7 +120,7 @@ def _document(
     If neither that nor the tree's own document is, everything that follows from the packages is
     found out again; the rest (when, by whom) is believed.
     """
-    told: Generation | None = None
+    known: Generation | None = None
     for place in (f"{root}/history/{number}.json", f"{root}/generations/{number}/{DOCUMENT}"):
         try:
             with open(place, "rb") as file:  # noqa: PTH123
@@ -130,15 +130,15 @@ def _document(
             continue
         if found.number == number and is_whole(content):
             return found, place.startswith(f"{root}/history/")
-        told = told or found
-    if told is None:
+        known = known or found
+    if known is None:
         ids = _linked(root, number)
-        told = Generation(number=number, packages={}, roles=roles, command="repair")
+        known = Generation(number=number, packages={}, roles=roles, command="repair")
     else:
-        ids = list(told.packages)
-    told.number = number
-    told.packages = {each: packages.facts(each, told.roles) for each in ids}
-    return told, False
+        ids = list(known.packages)
+    known.number = number
+    known.packages = {each: packages.declarations(each, known.roles) for each in ids}
+    return known, False
 
 
 def _linked(root: str, number: int) -> list[str]:
@@ -147,7 +147,7 @@ def _linked(root: str, number: int) -> list[str]:
         tree = os.open(f"{root}/generations/{number}", ENTER)
     except FileNotFoundError:
         raise NotFound(
-            f"nothing is left of generation {number} that tells what was active; "
+            f"nothing is left of generation {number} that says what was active; "
             "make ROOT/active a link to another one of 'packager history'"
         ) from None
     try:
@@ -183,17 +183,35 @@ def forget_units(
         ):
             state = applied_state.load(root)
             for (directory, name), changed in found.items():
-                told = state["units"].get(directory, {}).get(name)
-                if told is None:
+                placed_unit = state["units"].get(directory, {}).get(name)
+                if placed_unit is None:
                     continue  # a difference of something else
-                told["sha256"] = ""
-                if changed and told.get("started"):
-                    told["started"][1] = ""  # with another file than the package's
+                placed_unit["sha256"] = ""
+                started = placed_unit.get("started")
+                if changed and started:
+                    placed_unit["started"] = [
+                        started[0],
+                        "",
+                    ]  # with another file than the package's
             applied_state.save(root, state)
     with translated(root):
         placed = applied_state.load(root)["units"]
     lacking = {
-        directory: sorted(name for name, told in entries.items() if told.get("sha256") == "")
+        directory: sorted(name for name, known in entries.items() if known.get("sha256") == "")
         for directory, entries in placed.items()
     }
     return {directory: names for directory, names in lacking.items() if names}
+
+
+def forget_started(
+    root: str, units_dir: str, names: Iterable[str], *, lock_wait: float = lock.DEFAULT_WAIT
+) -> None:
+    """Write down that these units of the active set, placed in `units_dir`, do not run. The next
+    activation, also one of the same set, starts them. Raises PackagerError."""
+    with writing(root, lock_wait=lock_wait, make=False) as session, session.locked(lock.ACTIVATION):
+        state = applied_state.load(root)
+        placed = state["units"].get(units_dir, {})
+        for name in names:
+            if name in placed:
+                placed[name]["started"] = None
+        applied_state.save(root, state)

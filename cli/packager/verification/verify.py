@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from packager.store.tree_comparison import Difference
 
 # Roughly, to deal the work out evenly; wrong guesses only cost time.
-SECONDS_A_BYTE = 1e-9
-SECONDS_A_FILE = 3e-5
-SECONDS_QUICK = 4e-4  # a package of which nothing was touched
-WORTH = 0.05  # seconds of work from which on a second process is worth its start
-LARGE = 64 << 20  # bytes of a package that are worth a part of their own
-BINS = 4  # a processor: whoever is done sooner takes another one
+SECONDS_PER_BYTE = 1e-9
+SECONDS_PER_FILE = 3e-5
+SECONDS_PER_QUICK_CHECK = 4e-4  # a package of which nothing was touched
+MIN_PARALLEL_SECONDS = 0.05  # seconds of work from which on a second process is worth its start
+MIN_SPLIT_BYTES = 64 << 20  # bytes of a package that are worth a part of their own
+BINS_PER_PROCESSOR = 4  # a processor: whoever is done sooner takes another one
 GENERATION = ""  # the key of the active generation; no package has an empty id
 
 
@@ -70,11 +70,15 @@ def verify(
         if not os.path.lexists(f"{root}/packages/{each}"):
             raise missing(root, each)
     processors = processors or len(os.sched_getaffinity(0))
-    tasks = [Task(each, SECONDS_QUICK) for each in ids] if quick else _tasks(root, ids, processors)
+    tasks = (
+        [Task(each, SECONDS_PER_QUICK_CHECK) for each in ids]
+        if quick
+        else _tasks(root, ids, processors)
+    )
     if active or not asked:
-        tasks.append(Task(GENERATION, SECONDS_A_FILE))
+        tasks.append(Task(GENERATION, SECONDS_PER_FILE))
     results = _Results(root, tasks, emit, named=bool(asked))
-    if processors == 1 or sum(task.seconds for task in tasks) < WORTH:
+    if processors == 1 or sum(task.seconds for task in tasks) < MIN_PARALLEL_SECONDS:
         for task in tasks:
             _do(root, task, results.hear, quick=quick)
     else:
@@ -86,7 +90,7 @@ def _side_by_side(
 ) -> None:
     from packager.base import worker_processes
 
-    bins = dealt(tasks, processors * BINS)
+    bins = dealt(tasks, processors * BINS_PER_PROCESSOR)
 
     def work(number: int, emit: Emit) -> dict[str, Field]:
         for task in bins[number]:
@@ -121,8 +125,8 @@ def _tasks(root: str, ids: Iterable[str], processors: int) -> list[Task]:
     tasks = []
     for package_id in ids:
         size, files = _totals(root, package_id)
-        parts = max(1, min(processors, size // LARGE, files))
-        seconds = (size * SECONDS_A_BYTE + files * SECONDS_A_FILE) / parts
+        parts = max(1, min(processors, size // MIN_SPLIT_BYTES, files))
+        seconds = (size * SECONDS_PER_BYTE + files * SECONDS_PER_FILE) / parts
         tasks += [Task(package_id, seconds, part, parts) for part in range(parts)]
     return tasks
 

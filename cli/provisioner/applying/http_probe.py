@@ -1,8 +1,8 @@
-"""One HTTP probe: a GET, and whether what is answered is what was wanted.
+"""One HTTP probe: a GET, and whether the response is the expected one.
 
-Redirects are followed only where the profile allows it; the proxies and passwords of the
-environment are not for it (a probe asks this very host); no more of an answer is read than is
-needed, and not for longer than it may take.
+Redirects are followed only where the profile allows it; proxies and passwords of the environment
+are not used (a probe asks this very host); no more of a response is read than is needed, and for no
+longer than the timeout.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from urllib.parse import urljoin
 
 import requests
 from packager import __version__
-from packager.repositories import http_policy
-from packager.repositories.network_errors import NETWORK_ERRORS, broken
+from packager.api import NETWORK_ERRORS, REDIRECT_STATUSES, is_url, network_failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from provisioner.profile.document import Document
+    from provisioner.profile.documents import HttpProbeDocument
 
-MOST_READ = 64 << 10  # bytes of an answer
-PIECE = 4096
-MOST_REDIRECTS = 10
+MAX_BODY_BYTES = 64 << 10
+PIECE_BYTES = 4096
+MAX_REDIRECTS = 10
+DEFAULT_STATUS = 200
+MIN_TIMEOUT_SECONDS = 0.001
 HEADERS = {"User-Agent": f"provisioner/{__version__}", "Accept": "*/*"}
 
 
@@ -32,46 +33,47 @@ class _Session(requests.Session):
         return None
 
 
-def ask(probe: Document, timeout: float) -> str | None:
-    """Why the condition `probe` (url, status, contains, redirects) is not met now; None: it is.
+def probe_http(probe: HttpProbeDocument, timeout_seconds: float) -> str | None:
+    """Why the condition is not met now; None: it is.
 
-    timeout: seconds, for connecting and for the whole answer. Raises nothing a server can cause.
+    timeout_seconds: for connecting and for the whole response. Nothing that a server can cause is
+    raised.
     """
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout_seconds
     url = probe["url"]
     with _Session() as session:
         session.trust_env = False
-        for _ in range(MOST_REDIRECTS + 1):
-            left = max(deadline - time.monotonic(), 0.001)
+        for _ in range(MAX_REDIRECTS + 1):
+            left = max(deadline - time.monotonic(), MIN_TIMEOUT_SECONDS)
             try:
                 with session.get(url, headers=HEADERS, stream=True, timeout=left) as response:
                     target = response.headers.get("Location")
                     follow = probe.get("redirects", False)
-                    if not (follow and target and response.status_code in http_policy.REDIRECTS):
-                        return _judge(probe, response, deadline)
+                    if not (follow and target and response.status_code in REDIRECT_STATUSES):
+                        return _evaluate(probe, response, deadline)
             except NETWORK_ERRORS as error:
-                return broken(error, timeout, timeout).reason
+                return network_failure(error, timeout_seconds, timeout_seconds).reason
             url = urljoin(url, target)
-            if not http_policy.is_url(url):
+            if not is_url(url):
                 return "a redirect leads away from http and https"
-    return f"more than {MOST_REDIRECTS} redirects"
+    return f"more than {MAX_REDIRECTS} redirects"
 
 
-def _judge(probe: Document, response: requests.Response, deadline: float) -> str | None:
-    wanted = probe.get("status", 200)
-    if response.status_code != wanted:
-        return f"the server answered {response.status_code}, not {wanted}"
+def _evaluate(probe: HttpProbeDocument, response: requests.Response, deadline: float) -> str | None:
+    expected = probe.get("status", DEFAULT_STATUS)
+    if response.status_code != expected:
+        return f"the server answered {response.status_code}, not {expected}"
     text = probe.get("contains")
     if text is None:
         return None
     body = bytearray()
-    while len(body) < MOST_READ:
-        piece = response.raw.read1(PIECE, decode_content=True)
+    while len(body) < MAX_BODY_BYTES:
+        piece = response.raw.read1(PIECE_BYTES, decode_content=True)
         body += piece
-        if text.encode() in body[:MOST_READ]:
+        if text.encode() in body[:MAX_BODY_BYTES]:
             return None
         if not piece:
             break
         if time.monotonic() > deadline:
-            return "the answer takes too long"
-    return "the answer does not have the text in it"
+            return "the response takes too long"
+    return "the response does not contain the text"

@@ -1,75 +1,86 @@
-"""Units whose configuration has changed are restarted, unless packager has just done so."""
+"""Restarts units whose configuration has changed, unless packager has just started them."""
 
 from __future__ import annotations
 
-from packager.host import systemd_units
-from packager.host.apply import UnitsFailed
-from packager.host.host_plan import ordered
+from packager.api import (
+    UnitsFailed,
+    failed_units,
+    ordered_units,
+    systemctl,
+    systemctl_names,
+    unknown_units,
+)
+from packager.base.debug_log import debug
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
+    from packager.api import HostOptions
     from packager.base.events import Emit, Field
 
-    from provisioner.base.options import Settings
-
-BEGUN = frozenset({"started", "restarted"})
+STARTED_ACTIONS = frozenset({"started", "restarted"})  # of packager's event `unit`
 REASON = "its configuration has changed"
 
 
-class Restarter:
-    """Hears what packager does about units (`listening` is to be its `emit`), and does the rest."""
+class UnitRestarter:
+    """Observes which units packager starts (`observe` is to be its `emit`), and restarts others."""
 
-    def __init__(self, emit: Emit) -> None:
+    def __init__(self, options: HostOptions, emit: Emit) -> None:
+        self._options = options
         self._emit = emit
-        self._begun: set[str] = set()
-        self.touched = False  # whether any unit was restarted here
+        self._started: set[str] = set()
+        self.has_restarted = False  # whether any unit was restarted here
 
-    def listening(self, event: str, /, **fields: Field) -> None:
-        """Pass an event on, and remember the units that were begun."""
-        if event == "unit" and fields.get("action") in BEGUN:
-            self._begun.add(str(fields["name"]))
+    def observe(self, event: str, /, **fields: Field) -> None:
+        """Pass an event on, and remember the units that were started."""
+        if event == "unit" and fields.get("action") in STARTED_ACTIONS:
+            self._started.add(str(fields["name"]))
         self._emit(event, **fields)
 
-    def forget(self) -> None:
-        """Another set is about to become active: what was begun before does not count."""
-        self._begun.clear()
+    def forget_started(self) -> None:
+        """Another set is about to become active: units started before that do not count."""
+        self._started.clear()
 
-    def restart(
-        self, names: Iterable[str], settings: Settings, *, wanted: Container[str] = ()
-    ) -> None:
-        """Restart the units that were not begun yet, by one call. Events: `unit`, as packager's.
+    def restart(self, names: Iterable[str], *, required: Container[str] = ()) -> None:
+        """Restart the units that were not started yet, by one call. Events: `unit`, as packager's.
 
-        wanted: what has to be there; of the others those that have gone with their package, or
-        never came, are left out. Raises UnitsFailed, InputOutputError without systemctl.
+        required: units that must exist; others that are unknown to systemd are left out: they have
+        gone with their package, or never came. Raises UnitsFailed, InputOutputError without
+        systemctl.
         """
-        left = ordered(name for name in names if name not in self._begun)
-        if settings.systemd:
-            gone = set(systemd_units.unknown([name for name in left if name not in wanted]))
-            left = [name for name in left if name not in gone]
-        if not left:
+        units = ordered_units(name for name in names if name not in self._started)
+        if self._options.systemd:
+            unknown = set(unknown_units([name for name in units if name not in required]))
+            units = [name for name in units if name not in unknown]
+            debug(lambda: f"restart: {units}; started already {sorted(self._started)}")
+        if not units:
             return
-        if not settings.systemd:
-            words = f"{', '.join(left)} would be restarted for new configuration: --no-systemd"
-            self._emit("warning", message=words)
+        if not self._options.systemd:
+            listed = ", ".join(units)
+            message = f"{listed} would be restarted for new configuration: --no-systemd"
+            self._emit("warning", message=message)
             return
-        block = ["--no-block"] if settings.host.get("no_block_systemd") else []
-        self.touched = True
-        code, said = systemd_units.systemctl("restart", *block, *systemd_units.addressed(left))
-        failed = systemd_units.failures(left, said) if code and not block else []
-        without = {failure.unit for failure in failed}
-        for name in left:
-            if name not in without:
-                self.listening("unit", name=name, action="restarted", reason=REASON)
-        for failure in failed:
+        self._restart(units)
+
+    def _restart(self, units: list[str]) -> None:
+        self.has_restarted = True
+        block = self._options.block
+        flags = [] if block else ["--no-block"]
+        code, output = systemctl("restart", *flags, *systemctl_names(units))
+        failed = failed_units(units, output) if code and block else []
+        failed_names = {each.unit for each in failed}
+        for name in units:
+            if name not in failed_names:
+                self.observe("unit", name=name, action="restarted", reason=REASON)
+        for each in failed:
             self._emit(
                 "unit",
                 action="failed",
                 reason=REASON,
-                name=failure.unit,
-                state=failure.state,
-                log=failure.log,
+                name=each.unit,
+                state=each.state,
+                log=each.log,
             )
         if failed or code:
-            raise UnitsFailed(failed, [] if failed else [f"systemctl restart: {said or code}"])
+            raise UnitsFailed(failed, [] if failed else [f"systemctl restart: {output or code}"])

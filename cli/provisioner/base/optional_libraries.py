@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def needed(purpose: str) -> Iterator[None]:
-    """Raise ConfigError where an import of the block fails. purpose: begins the sentence."""
+def required_library(purpose: str) -> Iterator[None]:
+    """Raise ConfigError if an import in the block fails. purpose: begins the message."""
     try:
         yield
     except ImportError as error:

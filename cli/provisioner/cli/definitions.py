@@ -19,19 +19,19 @@ from packager.cli.definitions_repositories import CONFIG, PARALLEL, PATIENCE
 EXIT_CODES: dict[int, str] = {
     0: "done; the host is as the profile says",
     64: "the command line is wrong: an unknown option, no profile",
-    65: "the profile or a template is wrong, a health condition is not met, or the host differs",
+    65: "the profile or a template is wrong, the health check failed, or the host differs",
     66: "no such profile, package, file or run",
     69: "the remote server can't be reached, or failed at every try",
-    70: "a fault of provisioner itself",
+    70: "an internal error",
     73: "a conflict: packages that can't be active together, a path that two of them have",
     74: "reading or writing failed, or a service did not start",
-    75: "busy, try again: another apply is going on",
+    75: "busy, try again: another apply is under way",
     76: "the remote server's answer breaks HTTP",
     77: "permission denied, here or by the remote server",
     78: "the configuration is wrong: a root that is not a store, a repository, a library missing",
 }
-_CODES = tuple(code for code in EXIT_CODES if code not in (0, 64, 70))
-_READING = (65, 66, 74, 77, 78)
+_CHANGE_CODES = tuple(code for code in EXIT_CODES if code not in (0, 64, 70))
+_READ_CODES = (65, 66, 74, 77, 78)
 
 QUICK = Option(
     "--quick",
@@ -39,9 +39,9 @@ QUICK = Option(
     kind=FLAG,
     help="Believe sizes, modes and times of the packages' files; do not read them.",
 )
-# Who goes back, and when, is in the profile.
+# Whether a failed apply is rolled back is in the profile.
 HOST = tuple(option for option in HOST_OPTIONS if option.dest != "rollback_on_failure")
-_HOST_PLACES = tuple(
+_HOST_DIRECTORIES = tuple(
     option for option in HOST if option.dest in ("units_dir", "state_dir", "config_dir")
 )
 _SHA256 = Option(
@@ -49,7 +49,7 @@ _SHA256 = Option(
     "sha256",
     kind="sha256",
     metavar="HEX",
-    help="Refuse a profile with another SHA-256. Needed for one from a URL.",
+    help="Refuse a profile with another SHA-256. Required for one from a URL.",
 )
 _UPGRADE = Option(
     "--upgrade",
@@ -68,15 +68,15 @@ COMMANDS: tuple[Command, ...] = (
         description=(
             "Shows what would be fetched, activated, configured and restarted so that the host is "
             "as PROFILE says: a path, an http(s) URL, or - for standard input. Without one it is "
-            "the applied profile. Nothing is changed. What apply would refuse is refused."
+            "the applied profile. Nothing is changed. Fails where apply would refuse the profile."
         ),
         options=(*_SOURCE, *HOST, format_option("table", "json")),
         arguments=(_PROFILE,),
         examples=(
-            ("provisioner plan web.yaml", "for reading, the configuration as a diff"),
+            ("provisioner plan web.yaml", "a table, and the configuration as a diff"),
             ("provisioner plan --format=json - < web.json", "for a program"),
         ),
-        exit_codes=_CODES,
+        exit_codes=_CHANGE_CODES,
     ),
     Command(
         "apply",
@@ -85,9 +85,9 @@ COMMANDS: tuple[Command, ...] = (
         description=(
             "Fetches the packages of PROFILE (a path, an http(s) URL, or - for standard input; "
             "without one the applied profile), renders its configuration into a package of its "
-            "own, activates all in one step, and looks at the health conditions; if they are not "
-            "met the host goes back to what it was (unless the profile says otherwise). The same "
-            "profile again repairs what has changed on the host; if nothing has, nothing is done."
+            "own, activates all in one step, and checks the health conditions; if they are not "
+            "met, the host is rolled back (unless the profile says otherwise). The same profile "
+            "again repairs what has changed on the host; if nothing has, nothing is done."
         ),
         options=(
             *_SOURCE,
@@ -101,15 +101,15 @@ COMMANDS: tuple[Command, ...] = (
             ("provisioner apply", "repairs what differs from the applied profile"),
             (
                 "provisioner apply --sha256=… https://repo.example/web.json",
-                "from a server, and only this very profile",
+                "from a server, and only the profile with this hash",
             ),
         ),
-        exit_codes=_CODES,
+        exit_codes=_CHANGE_CODES,
     ),
     Command(
         "status",
         "provisioner.commands.status:run",
-        summary="Tell whether the host is as the applied profile says.",
+        summary="Report whether the host is as the applied profile says.",
         description=(
             "Compares the host with the applied profile and lists every difference: changed, "
             "missing or foreign files, another set of packages, configuration edited by hand, "
@@ -117,39 +117,39 @@ COMMANDS: tuple[Command, ...] = (
         ),
         options=(QUICK, *HOST, EXIT_ZERO, format_option("table", "json", "ndjson")),
         examples=(("provisioner status --format=json", "for a program"),),
-        exit_codes=_READING,
+        exit_codes=_READ_CODES,
     ),
     Command(
         "facts",
         "provisioner.commands.facts:run",
-        summary="Tell what this host is: an inventory as JSON.",
+        summary="Describe this host: an inventory as JSON.",
         description=(
-            "Tells system, kernel, memory, disks, addresses, roles and the active set. No "
+            "Lists system, kernel, memory, disks, addresses, roles and the active set. No "
             "privileges are needed."
         ),
-        options=(*_HOST_PLACES, format_option("table", "json")),
+        options=(*_HOST_DIRECTORIES, format_option("table", "json")),
         examples=(("provisioner facts --format=json", "one JSON document"),),
         exit_codes=(74, 77, 78),
     ),
     Command(
         "history",
         "provisioner.commands.history:run",
-        summary="List the runs of apply: when, by whom, what became of them.",
+        summary="List the runs of apply: when, by whom, with which outcome.",
         description=(
             "Lists the runs that have changed the host, oldest first, with profile, generation "
             "and outcome."
         ),
         options=(format_option("table", "json", "ndjson"),),
-        examples=(("provisioner history", "* is the one that the host is held to"),),
-        exit_codes=_READING,
+        examples=(("provisioner history", "* marks the run whose profile is applied"),),
+        exit_codes=_READ_CODES,
     ),
     Command(
         "rollback",
         "provisioner.commands.rollback:run",
         summary="Go back to the profile of an earlier run.",
         description=(
-            "Brings the host back to what run RUN had applied: its packages and its configuration "
-            "as they were then. Without RUN, the last one before the applied one."
+            "Applies the profile of run RUN again: its packages and its configuration as they were "
+            "then. Without RUN, the last other profile before the applied one."
         ),
         options=(
             QUICK,
@@ -164,7 +164,7 @@ COMMANDS: tuple[Command, ...] = (
             ("provisioner rollback", "as it was before the last change"),
             ("provisioner rollback 3", "as run 3 had it"),
         ),
-        exit_codes=_CODES,
+        exit_codes=_CHANGE_CODES,
     ),
     Command(
         "import-pkgpanda",
@@ -205,11 +205,11 @@ COMMANDS: tuple[Command, ...] = (
                 help="The template of the late-bound package (ID.dcos_config of the repository): "
                 "its files are then rendered by the profile, in place of that package.",
             ),
-            *_HOST_PLACES,
+            *_HOST_DIRECTORIES,
         ),
         arguments=(Argument("SOURCE", "source", kind="path", complete="directories"),),
         examples=(("provisioner import-pkgpanda /opt/mesosphere > host.json", "takes it over"),),
-        exit_codes=_READING,
+        exit_codes=_READ_CODES,
     ),
     Command(
         "schema",

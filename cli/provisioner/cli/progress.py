@@ -1,4 +1,4 @@
-"""Who listens to an apply: a program that reads events, a person at a terminal, nobody.
+"""The listeners of an apply: a program that reads events, a person at a terminal, nobody.
 
 As in `packager.cli.progress`; a person is told more, a line for every step.
 """
@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from packager.base.events import Field
 
-SENTENCES = {
-    "resolved": "packages wanted: {packages}; to be fetched: {missing}",
+MESSAGES = {
+    "resolved": "packages required: {packages}; to be downloaded: {missing}",
     "rendered": "the configuration is {id}",
     "run": "run {run} begins",
     "repaired": "{id} was repaired",
@@ -23,21 +23,21 @@ SENTENCES = {
 }
 
 
-class Person(progress.Bars):
-    """Says every step on standard error, which is a terminal, and draws bars there."""
+class TerminalListener(progress.Bars):
+    """Reports every step on standard error, which is a terminal, and draws bars there."""
 
     def __call__(self, event: str, /, **fields: Field) -> None:
         super().__call__(event, **fields)
         if event == "probe":
             seconds = fields["seconds"]
-            said = "well" if fields["ok"] else fields["reason"]
-            self._say(f"{fields['kind']} {fields['name']}: {said} ({seconds} s)")
-        elif event in SENTENCES:
-            self._say(SENTENCES[event].format_map({"reason": "", **fields}))
+            result = "ok" if fields["ok"] else fields["reason"]
+            self.say(f"{fields['kind']} {fields['name']}: {result} ({seconds} s)")
+        elif event in MESSAGES:
+            self.say(MESSAGES[event].format_map({"reason": "", **fields}))
 
 
 def listener(output_format: str) -> progress.Quiet:
     """The listener for an output format."""
     if output_format == "ndjson":
         return progress.Events()
-    return Person() if output.is_terminal(output.STDERR) else progress.Quiet()
+    return TerminalListener() if output.is_terminal(output.STDERR) else progress.Quiet()

@@ -1,25 +1,29 @@
-"""`provisioner apply`: the host is brought to what a profile says."""
+"""`provisioner apply`: the host is brought to the state that a profile describes."""
 
 from __future__ import annotations
 
 import os
 
-from packager.base.errors import PackagerError
-from packager.base.stop_signals import stoppable
-from packager.cli import output
-from packager.cli.progress import Events, Quiet
+from packager.api import HostOptions
 
-from provisioner.base.options import Settings
-from provisioner.cli.progress import listener
-from provisioner.profile.loading import Given, given
-from provisioner.runs import run_records
-from provisioner.status.up_to_date import Applied, is_held
+from provisioner.applying.request import ApplyRequest, ApplyResult
+from provisioner.base.command_options import CommandOptions
+from provisioner.cli.apply_report import run_and_report
+from provisioner.desired.requested_profile import RequestedProfile, load_requested_profile
+from provisioner.runs import reader
+from provisioner.runs.writer import locked_runs
+from provisioner.status.up_to_date import is_up_to_date
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+    from typing import Unpack
 
-    from provisioner.runs.run_records import Writer
+    from packager.api import HostOptionValues
+    from packager.base.events import Emit
+
+    from provisioner.runs.run import Run
+    from provisioner.runs.writer import RunWriter
 
 
 def run(
@@ -35,82 +39,56 @@ def run(
     retries: int,
     at_once: int,
     output_format: str,
-    **host: object,
+    **host: Unpack[HostOptionValues],
 ) -> int:
     """Apply a profile; raises PackagerError, OutputFailed, Stopped."""
     root = os.path.abspath(root)  # noqa: PTH100
-    settings = Settings(
+    options = CommandOptions(
         quick=quick,
         upgrade=upgrade,
         config_path=config_path,
         connect_timeout=connect_timeout,
         read_timeout=read_timeout,
         retries=retries,
-        at_once=at_once,
-        host=host,
+        parallel_downloads=at_once,
+        host=HostOptions(**host),
     )
 
-    def work(emit: Quiet) -> Applied:
-        wanted = given(root, sources, sha256, settings, emit)
-        with run_records.writing(root) as writer:
-            if not sources:  # the one that holds now: another apply may have ended meanwhile
-                wanted = given(root, sources, sha256, settings, emit)
-            return _applied(root, wanted, writer, settings, emit)
+    def work(emit: Emit) -> ApplyResult:
+        requested = load_requested_profile(root, sources, sha256, options, emit)
+        with locked_runs(root) as writer:
+            if not sources:  # another apply may have ended while this one waited for the lock
+                requested = load_requested_profile(root, sources, sha256, options, emit)
+            return _apply(root, requested, writer, options, emit)
 
-    return carry_out(work, output_format)
-
-
-def carry_out(work: Callable[[Quiet], Applied], output_format: str) -> int:
-    """Do `work`, and tell what came of it; raises PackagerError, OutputFailed, Stopped."""
-    with stoppable(), listener(output_format) as emit:
-        try:
-            done = work(emit)
-            _report(done, output_format, emit)
-        except PackagerError as error:
-            if isinstance(emit, Events):
-                emit.failed(error, error.exit_code)
-            raise
-    return 0
+    return run_and_report(work, output_format)
 
 
-def _applied(root: str, wanted: Given, writer: Writer, settings: Settings, emit: Quiet) -> Applied:
-    key = writer.key()
-    held = run_records.applied(root)
-    if (
-        held is not None
-        and held.record["profile"]["digest"] == wanted.digest(key)
-        and not settings.upgrade
-        and run_records.pending(root) is None
-        and is_held(root, held, key, settings, emit)
-    ):
-        return Applied(held, changed=False)
-    from provisioner.applying.apply import Wish, apply
+def _apply(
+    root: str, requested: RequestedProfile, writer: RunWriter, options: CommandOptions, emit: Emit
+) -> ApplyResult:
+    """Apply the profile, unless there is nothing to do."""
+    key = writer.digest_key()
+    applied = reader.applied_run(root)
+    if applied is not None and _has_nothing_to_do(root, requested, applied, key, options, emit):
+        return ApplyResult(applied, changed=False)
+    from provisioner.applying.apply import apply
 
-    return apply(root, Wish(wanted.profile, wanted.digest(key)), writer, settings, emit)
+    request = ApplyRequest(requested.profile, requested.digest(key))
+    return apply(root, request, writer, options, emit)
 
 
-def _report(done: Applied, output_format: str, emit: Quiet) -> None:
-    if output_format == "ndjson":
-        emit(
-            "applied",
-            profile=done.profile,
-            run=done.run,
-            generation=done.generation,
-            changed=done.changed,
-            packages=len(done.packages),
-        )
-    elif output_format == "json":
-        output.json_line(
-            {
-                "profile": done.profile,
-                "run": done.run,
-                "generation": done.generation,
-                "changed": done.changed,
-                "packages": done.packages,
-            }
-        )
-    elif done.changed:
-        what = f"run {done.run}, generation {done.generation}"
-        output.line(f"applied {done.profile} ({what})")
-    else:
-        output.line(f"the host is as {done.profile} says; nothing was changed")
+def _has_nothing_to_do(
+    root: str,
+    requested: RequestedProfile,
+    applied: Run,
+    key: bytes,
+    options: CommandOptions,
+    emit: Emit,
+) -> bool:
+    return (
+        applied.profile_digest == requested.digest(key)
+        and not options.upgrade
+        and reader.pending_run(root) is None
+        and is_up_to_date(root, applied, key, options, emit)
+    )

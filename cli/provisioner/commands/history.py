@@ -7,56 +7,79 @@ import os
 from packager.base.errors import NotFound
 from packager.cli import output
 
-from provisioner.runs import run_records
+from provisioner.runs import reader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from provisioner.profile.document import Document
-    from provisioner.runs.run_records import Run
+    from typing import TypedDict
+
+    from provisioner.runs.documents import RunGenerations
+    from provisioner.runs.run import Run
+
+    class RunSummary(TypedDict):
+        """A run as JSON has it. applied: whether its profile counts now."""
+
+        run: int
+        applied: bool
+        command: str
+        profile: str
+        time: str
+        finished: str | None
+        who: str
+        request_id: str | None
+        generation: RunGenerations
+        roles: list[str]
+        packages: list[str]
+        outcome: str
+        reason: str | None
+
+
+UNFINISHED, INTERRUPTED = "unfinished", "interrupted"  # of runs without an outcome
 
 
 def run(*, root: str, output_format: str) -> int:
     """List the runs; raises PackagerError, OutputFailed."""
     root = os.path.abspath(root)  # noqa: PTH100
-    applied, pending = run_records.applied(root), run_records.pending(root)
-    found = []
-    for number in run_records.numbers(root):
+    applied, pending = reader.applied_run(root), reader.pending_run(root)
+    runs = []
+    for number in reader.run_numbers(root):
         try:
-            found.append(run_records.read(root, number))
+            runs.append(reader.read_run(root, number))
         except NotFound:
-            continue  # forgotten since the listing
-    documents = [_document(each, applied, pending) for each in found]
+            continue  # deleted since the listing
+    summaries = [_summary(each, applied, pending) for each in runs]
     if output_format == "json":
         output.json_line(
             {
                 "applied": applied.number if applied else None,
                 "pending": pending.number if pending else None,
-                "runs": documents,
+                "runs": summaries,
             }
         )
     elif output_format == "ndjson":
-        for document in documents:
-            output.json_line(document)
-    elif documents:
+        for summary in summaries:
+            output.json_line(summary)
+    elif summaries:
         output.table(
             ("run", "time", "who", "profile", "generation", "outcome", "reason"),
-            [_row(each) for each in documents],
+            [_row(each) for each in summaries],
         )
     elif output.is_terminal(output.STDOUT):
         output.complain(f"no profile was applied to {root} yet")
     return 0
 
 
-def _document(run: Run, applied: Run | None, pending: Run | None) -> Document:
+def _summary(run: Run, applied: Run | None, pending: Run | None) -> RunSummary:
     record = run.record
-    outcome = record["outcome"]
+    outcome = run.outcome
     if outcome is None:
-        outcome = "unfinished" if pending and pending.number == run.number else "interrupted"
+        is_pending = pending is not None and pending.number == run.number
+        outcome = UNFINISHED if is_pending else INTERRUPTED
     return {
         "run": run.number,
         "applied": applied is not None and applied.number == run.number,
         "command": record["command"],
-        "profile": record["profile"]["name"],
+        "profile": run.profile_name,
         "time": record["time"],
         "finished": record["finished"],
         "who": record["who"],
@@ -69,16 +92,15 @@ def _document(run: Run, applied: Run | None, pending: Run | None) -> Document:
     }
 
 
-def _row(each: Document) -> tuple[str, ...]:
-    mark = "*" if each["applied"] else " "
-    generation = each["generation"]["after"]
-    reason = (each["reason"] or "").partition("\n")[0]
+def _row(summary: RunSummary) -> tuple[str, ...]:
+    mark = "*" if summary["applied"] else " "
+    first_line = (summary["reason"] or "").partition("\n")[0]
     return (
-        f"{mark}{each['run']}",
-        each["time"],
-        each["who"],
-        each["profile"],
-        str(generation or ""),
-        each["outcome"],
-        reason,
+        f"{mark}{summary['run']}",
+        summary["time"],
+        summary["who"],
+        summary["profile"],
+        str(summary["generation"]["after"] or ""),
+        summary["outcome"],
+        first_line,
     )

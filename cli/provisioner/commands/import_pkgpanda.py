@@ -1,18 +1,25 @@
-"""`provisioner import-pkgpanda`: the profile that describes a host of pkgpanda's as it is."""
+"""`provisioner import-pkgpanda`: the profile that describes a host of pkgpanda as it is."""
 
 from __future__ import annotations
 
 import json
 import os
 
-from packager.activation import pkgpanda_import as host
+from packager.api import HostOptions, look_at_pkgpanda, translated
+from packager.base.byte_output import encode
 from packager.base.errors import NotFound
 from packager.cli import output
-from packager.host import apply
-from packager.store.write_session import translated
 
-from provisioner.profile import pkgpanda_export
+from provisioner.pkgpanda.late_bound_template import read_template
+from provisioner.pkgpanda.profile_export import export_profile, export_warnings, profile_name
+from provisioner.pkgpanda.setup_flags import read_setup_flags, refuse_unfinished_setup
 from provisioner.profile.validation import validate
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from packager.api import HostOptionValues
 
 
 def run(
@@ -23,28 +30,29 @@ def run(
     name: str | None,
     secrets: str | None,
     late_package: str | None,
-    **options: object,
+    **host: Unpack[HostOptionValues],
 ) -> int:
     """Write the profile; raises PackagerError, OutputFailed."""
+    options = HostOptions(**host)
     source = os.path.abspath(source)  # noqa: PTH100
     with translated(source):
-        pkgpanda_export.refuse_unfinished(source)
-        found = host.look(source, repository)
-        roles = apply.roles(options)
+        refuse_unfinished_setup(source)
+        found = look_at_pkgpanda(source, repository)
+        roles = options.roles()
     if not found.active:
         raise NotFound(f"{source}: no package is active, so there is nothing to describe")
-    flags = pkgpanda_export.read_flags(apply.config_dirs(options))
-    hidden = [each for each in (secrets or "").split(",") if each]
-    late = pkgpanda_export.template(late_package) if late_package is not None else None
-    if late is not None and flags.late_id not in found.active:
+    flags = read_setup_flags(options.config_dirs)
+    secret_names = [each for each in (secrets or "").split(",") if each]
+    template = read_template(late_package) if late_package is not None else None
+    if template is not None and flags.late_id not in found.active:
         raise NotFound("--late-package: no late-bound package is active on this host")
-    document = pkgpanda_export.document(
-        *(name or pkgpanda_export.profile_name(os.uname().nodename), found.active, roles, flags),
-        secrets=hidden,
-        late=late,
+    document = export_profile(
+        *(name or profile_name(os.uname().nodename), found.active, roles, flags),
+        secrets=secret_names,
+        template=template,
     )
-    validate(document, "the profile of this host")
-    for words in pkgpanda_export.warnings(flags, found.active, hidden):
-        output.complain(f"warning: {words}")
-    output.write(output.encode(json.dumps(document, indent=2, ensure_ascii=False) + "\n"))
+    validate({**document}, "the profile of this host")
+    for message in export_warnings(flags, found.active, secret_names):
+        output.complain(f"warning: {message}")
+    output.write(encode(json.dumps(document, indent=2, ensure_ascii=False) + "\n"))
     return 0

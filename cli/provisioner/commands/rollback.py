@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import os
 
+from packager.api import HostOptions
 from packager.base.errors import NotFound, UsageError
 
-from provisioner.applying.apply import Wish, apply
-from provisioner.base.options import Settings
-from provisioner.commands.apply import carry_out
-from provisioner.runs import run_records
-from provisioner.status.up_to_date import Applied
+from provisioner.applying.apply import apply
+from provisioner.applying.request import ApplyRequest, ApplyResult
+from provisioner.base.command_options import CommandOptions
+from provisioner.cli.apply_report import run_and_report
+from provisioner.runs import reader
+from provisioner.runs.writer import locked_runs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Unpack
 
-    from packager.cli.progress import Quiet
+    from packager.api import HostOptionValues
+    from packager.base.events import Emit
 
-    from provisioner.runs.run_records import Run
+    from provisioner.runs.run import Run
 
 
 def run(
@@ -32,44 +36,38 @@ def run(
     retries: int,
     at_once: int,
     output_format: str,
-    **host: object,
+    **host: Unpack[HostOptionValues],
 ) -> int:
     """Go back; raises PackagerError, OutputFailed, Stopped."""
     root = os.path.abspath(root)  # noqa: PTH100
     if len(numbers) > 1:
         raise UsageError("rollback goes back to one run; give one number")
-    settings = Settings(
+    options = CommandOptions(
         quick=quick,
         config_path=config_path,
         connect_timeout=connect_timeout,
         read_timeout=read_timeout,
         retries=retries,
-        at_once=at_once,
-        host=host,
+        parallel_downloads=at_once,
+        host=HostOptions(**host),
     )
 
-    def work(emit: Quiet) -> Applied:
-        _target(root, numbers)  # before the lock: what is wrong makes nothing
-        with run_records.writing(root) as writer:
-            target = _target(root, numbers)  # another one may have ended meanwhile
-            wish = Wish(
-                target.profile(),
-                str(target.record["profile"]["digest"]),
-                command="rollback",
-                only=[each for each in target.packages if each != target.configuration],
-                previous=target.record["previous"],
-            )
-            return apply(root, wish, writer, settings, emit)
+    def work(emit: Emit) -> ApplyResult:
+        _target_run(root, numbers)  # before the store is locked, or even made
+        with locked_runs(root) as writer:
+            target = _target_run(root, numbers)  # another apply may have ended meanwhile
+            request = ApplyRequest(target.profile(), target.profile_digest, rollback_to=target)
+            return apply(root, request, writer, options, emit)
 
-    return carry_out(work, output_format)
+    return run_and_report(work, output_format)
 
 
-def _target(root: str, numbers: Sequence[int]) -> Run:
+def _target_run(root: str, numbers: Sequence[int]) -> Run:
     if numbers:
-        return run_records.read(root, numbers[0])
-    applied = run_records.applied(root)
+        return reader.read_run(root, numbers[0])
+    applied = reader.applied_run(root)
     if applied is None:
         raise NotFound(f"no profile was applied to {root} yet, so there is nothing to go back from")
-    if applied.record["previous"] is None:
+    if applied.previous is None:
         raise NotFound(f"run {applied.number} has no other profile before it")
-    return run_records.read(root, int(applied.record["previous"]))
+    return reader.read_run(root, applied.previous)

@@ -1,95 +1,93 @@
-"""`provisioner status`: whether the host is as the applied profile says."""
+"""`provisioner status`: whether the host is in sync with the applied profile."""
 
 from __future__ import annotations
 
 import os
 
+from packager.api import HostOptions
 from packager.base.errors import Denied, NotFound
 from packager.cli import output
 from packager.cli.progress import listener
 
-from provisioner.runs import run_records
-from provisioner.status import drift, up_to_date
-from provisioner.status.drift import Difference
+from provisioner.runs import reader
+from provisioner.runs.run import APPLIED
+from provisioner.status.difference import INPUT, PROFILE, RUN, Difference
+from provisioner.status.drift import find_differences, host_role_differences
+from provisioner.status.template_inputs import are_inputs_unchanged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from packager.api import HostOptionValues
     from packager.base.events import Emit
 
-    from provisioner.runs.run_records import Run
+    from provisioner.runs.run import Run
 
-DIFFERENT = 65
-INPUT = "input"  # of the configuration: a fact or a secret file that it was rendered with
+DIFFERENT_EXIT_CODE = 65
 
 
-def run(*, root: str, quick: bool, exit_zero: bool, output_format: str, **options: object) -> int:
-    """Tell; 65 if something differs, unless `exit_zero`. Raises NotFound if nothing was applied
-    yet, PackagerError, OutputFailed."""
+def run(
+    *,
+    root: str,
+    quick: bool,
+    exit_zero: bool,
+    output_format: str,
+    **host: Unpack[HostOptionValues],
+) -> int:
+    """Report it; 65 if something differs, unless `exit_zero`. Raises NotFound if nothing was
+    applied yet, PackagerError, OutputFailed."""
     root = os.path.abspath(root)  # noqa: PTH100
+    options = HostOptions(**host)
     with listener(output_format) as emit:
-        applied, pending = run_records.applied(root), run_records.pending(root)
+        applied, pending = reader.applied_run(root), reader.pending_run(root)
         if applied is None and pending is None:
             raise NotFound(f"no profile was applied to {root} yet; 'provisioner apply' does it")
         found = []
         if pending is not None:
-            how = "is under way" if run_records.is_busy(root) else "was interrupted"
-            found.append(Difference("run", str(pending.number), "ended", f"its apply {how}"))
+            state = "is under way" if reader.is_apply_running(root) else "was interrupted"
+            found.append(Difference(RUN, str(pending.number), "ended", f"its apply {state}"))
         if applied is not None:
-            found += _profile(root, applied, options, emit)
-            found += drift.differences(root, applied, options, quick=quick)
-    _tell(applied, found, output_format)
+            found += _run_differences(root, applied, options, emit)
+            found += find_differences(root, applied, options, quick=quick)
+    _report(applied, found, output_format)
     if found:
         count = output.plural(len(found), "difference")
         output.complain(f"{count}; 'provisioner apply' without a profile repairs what it can")
-    return DIFFERENT if found and not exit_zero else 0
+    return DIFFERENT_EXIT_CODE if found and not exit_zero else 0
 
 
-def _profile(root: str, applied: Run, options: dict[str, object], emit: Emit) -> list[Difference]:
-    """What of the run itself is not as it should be, and what went into it that has changed."""
+def _run_differences(root: str, applied: Run, options: HostOptions, emit: Emit) -> list[Difference]:
+    """In the outcome of the applied run, and in what it was rendered with."""
     found = []
-    name = str(applied.record["profile"]["name"])
-    if applied.outcome != run_records.DONE:
+    if applied.outcome != APPLIED:
         reason = str(applied.record["reason"] or "its apply has not ended")
-        found.append(Difference(drift.PROFILE, name, "well", reason))
+        found.append(Difference(PROFILE, applied.profile_name, "healthy", reason))
     try:
-        profile, key = applied.profile(), run_records.key(root)
+        profile, key = applied.profile(), reader.digest_key(root)
     except Denied:
         words = "the profile can't be read, so roles, facts and secrets are not compared"
         emit("warning", message=f"{words}: run as its owner")
         return found
     if profile.roles is None:
-        found += drift.host_roles(applied, options)
-    if key is not None and not up_to_date.same_inputs(applied, profile, key, emit):
+        found += host_role_differences(applied, options)
+    if key is not None and not are_inputs_unchanged(applied, profile, key, emit):
         used = [*applied.record["inputs"]["facts"], *(["secrets"] if profile.secrets else [])]
         expected = "as it was when it was rendered"
         found.append(Difference(INPUT, ", ".join(used), expected, "another value"))
     return found
 
 
-def _tell(applied: Run | None, found: list[Difference], output_format: str) -> None:
-    name = str(applied.record["profile"]["name"]) if applied is not None else None
+def _report(applied: Run | None, found: list[Difference], output_format: str) -> None:
+    name = applied.profile_name if applied is not None else None
     number = applied.number if applied is not None else None
+    summary = {"in_sync": not found, "profile": name, "run": number}
     if output_format == "ndjson":
         for each in found:
             output.json_line({"event": "difference", **each.document()})
-        output.json_line(
-            {
-                "event": "status",
-                "in_sync": not found,
-                "profile": name,
-                "run": number,
-                "differences": len(found),
-            }
-        )
+        output.json_line({"event": "status", **summary, "differences": len(found)})
     elif output_format == "json":
-        output.json_line(
-            {
-                "in_sync": not found,
-                "profile": name,
-                "run": number,
-                "differences": [each.document() for each in found],
-            }
-        )
+        output.json_line({**summary, "differences": [each.document() for each in found]})
     elif found:
         rows = [(each.kind, each.subject, each.package or "", each.reason) for each in found]
         output.table(("kind", "subject", "package", "difference"), rows)

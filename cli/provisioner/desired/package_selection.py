@@ -1,73 +1,84 @@
-"""Which packages a profile's words stand for, and which of them have to be fetched.
+"""Which packages a profile selects, and which of them have to be downloaded.
 
 What is active and fits stays: the same profile means the same packages, whatever the repositories
-have by now, until somebody asks for an upgrade. Only where that does not do are they asked.
+have by now, until an upgrade is requested. They are read only if that is not enough.
 """
 
 from __future__ import annotations
 
+from packager.api import (
+    flaw_of_id,
+    installed_ids,
+    read_record,
+    requested_package,
+    resolve,
+    split_id,
+    translated,
+)
+from packager.base.debug_log import debug
 from packager.base.errors import Conflict, DataError, NotFound
-from packager.dependencies.resolver import resolve, wanted
-from packager.package.package_id import flaw, split_id
-from packager.store.installed import installed_ids
-from packager.store.manifest_records import read_record
-from packager.store.write_session import translated
 
-from provisioner.profile.document import CONFIG_SUFFIX
+from provisioner.profile.model import CONFIG_SUFFIX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from packager.host.host_plan import Facts
-    from packager.repositories.candidates import Candidate, Repositories
+    from packager.api import Candidate, Declared, Repositories
 
-    Ask = Callable[[], Repositories]
+    OpenRepositories = Callable[[], Repositories]
 
 
-class Choice:
-    """A set of packages: all of them, sorted, and where to get those that the store lacks."""
+class PackageSelection:
+    """packages: the ids of the set, sorted. missing: where to get those that the store lacks."""
 
-    __slots__ = ("ids", "missing")
+    __slots__ = ("missing", "packages")
 
-    def __init__(self, ids: list[str], missing: list[Candidate]) -> None:
-        self.ids = ids
+    def __init__(self, packages: list[str], missing: list[Candidate]) -> None:
+        self.packages = packages
         self.missing = missing
 
 
-def choose(
-    root: str, words: Sequence[str], active: Collection[str], ask: Ask | None, *, upgrade: bool
-) -> Choice:
-    """The set for `words`, with all that it requires. ask: opens the repositories; None: there are
-    none. upgrade: the highest versions that there are, also of what is active.
+def select_packages(
+    root: str,
+    words: Sequence[str],
+    active: Collection[str],
+    open_repositories: OpenRepositories | None,
+    *,
+    upgrade: bool,
+) -> PackageSelection:
+    """The set for `words` (ids, names, names with ranges), with all that it requires.
 
-    Raises NotFound, Conflict, naming the word and what would help; what reading a repository
-    raises.
+    open_repositories: None if there are none. upgrade: the highest versions that there are, also of
+    what is active. Raises NotFound, Conflict, naming the word and what would help; what reading a
+    repository raises.
     """
     if not words:
-        return Choice([], [])
+        return PackageSelection([], [])
     with translated(root):
         installed = dict(_installed(root))
     pinned = list(words) if upgrade else [_pin(word, active) for word in words]
-    if ask is None:
+    debug(lambda: f"packages: requested {list(words)}, taken as {pinned}")
+    if open_repositories is None:
         try:
-            return Choice(_resolved(words, pinned, installed, active), [])
+            return PackageSelection(_resolve(words, pinned, installed, active), [])
         except NotFound as error:
             raise NotFound(
                 f"{error}: add it to the store ('packager add'), or name a repository that has "
                 "it (repositories in the profile, or packager's configuration)"
             ) from None
-    if not any(flaw(word) for word in pinned) and not upgrade:
+    if not any(flaw_of_id(word) for word in pinned) and not upgrade:
         try:
-            return Choice(resolve(pinned, installed, active), [])
+            return PackageSelection(resolve(pinned, installed, active), [])
         except (NotFound, Conflict):
-            pass  # something has to be fetched
-    return _from_repositories(ask(), words, pinned, installed, active)
+            pass  # something has to be downloaded
+    debug(lambda: "packages: the store is not enough, or an upgrade: repositories are read")
+    return _select_with_repositories(open_repositories(), words, pinned, installed, active)
 
 
-def _installed(root: str) -> Iterator[tuple[str, Facts]]:
-    """The packages of the store and what they say of themselves. A damaged configuration is left
-    out: no profile's words stand for one, and it is made anew."""
+def _installed(root: str) -> Iterator[tuple[str, Declared]]:
+    """The packages of the store and what they declare. A configuration with a damaged record is
+    left out: no profile selects one, and it is made anew."""
     for each in installed_ids(root):
         try:
             yield each, read_record(root, each)[0].pkginfo or {}
@@ -76,33 +87,33 @@ def _installed(root: str) -> Iterator[tuple[str, Facts]]:
                 raise
 
 
-def _from_repositories(
+def _select_with_repositories(
     repositories: Repositories,
     words: Sequence[str],
     pinned: Sequence[str],
-    installed: dict[str, Facts],
+    installed: dict[str, Declared],
     active: Collection[str],
-) -> Choice:
-    from packager.repositories.install import pkginfo
+) -> PackageSelection:
+    from packager.api import candidate_pkginfo
 
     available = repositories.available()
-    metadata = {each: pkginfo(found) for each, found in available.items()} | installed
+    metadata = {each: candidate_pkginfo(found) for each, found in available.items()} | installed
     for word in pinned:
-        if not flaw(word) and word not in metadata:
+        if not flaw_of_id(word) and word not in metadata:
             available[word] = repositories.find(word)
-            metadata[word] = pkginfo(available[word])
+            metadata[word] = candidate_pkginfo(available[word])
     try:
-        ids = _resolved(words, pinned, metadata, active)
+        ids = _resolve(words, pinned, metadata, active)
     except NotFound as error:
         names = ", ".join(each.name for each in repositories.configured)
         raise NotFound(f"{error}, in the store and in the repositories {names}") from None
-    return Choice(ids, [available[each] for each in ids if each not in installed])
+    return PackageSelection(ids, [available[each] for each in ids if each not in installed])
 
 
-def _resolved(
+def _resolve(
     words: Sequence[str],
     pinned: Sequence[str],
-    metadata: dict[str, Facts],
+    metadata: dict[str, Declared],
     active: Collection[str],
 ) -> list[str]:
     try:
@@ -115,9 +126,9 @@ def _resolved(
 
 def _pin(word: str, active: Collection[str]) -> str:
     """The active package that `word` admits, else `word`."""
-    if not flaw(word):
+    if not flaw_of_id(word):
         return word
-    relation = wanted(word)
+    relation = requested_package(word)
     for each in active:
         name, version = split_id(each)
         if name == relation.name and relation.admits(version):

@@ -1,4 +1,4 @@
-"""What this host is: every fact with its name, what it means, and where it is taken from.
+"""The host facts: each with its name, what it means, and where it is taken from.
 
 FACTS is the whole list; docs/provisioner.md has the same as a table. A fact that can't be found out
 is null, and its name is in `missing`. Some facts are for templates too: those that stay as they are
@@ -10,40 +10,40 @@ from __future__ import annotations
 import os
 from functools import partial
 
-from provisioner.facts import system_information
-from provisioner.facts.system_information import Host
+from provisioner.facts import network, operating_system, storage
+from provisioner.facts.system_files import SystemFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
-    from provisioner.facts.system_information import Value
+    from packager.api import HostOptions
 
-    Find = Callable[[Host], Value]
+    Find = Callable[[SystemFiles], object]  # JSON-able
 
 
 class Fact:
-    """One value of the inventory. `name` has a dot where it is in an object; `steady`: templates
-    see it."""
+    """One value of the inventory. name: with a dot where it is in an object. what, source: its
+    meaning and where it is taken from, as the manual has them. stable: templates see it."""
 
-    __slots__ = ("find", "name", "source", "steady", "what")
+    __slots__ = ("find", "name", "source", "stable", "what")
 
     def __init__(
-        self, name: str, what: str, source: str, find: Find, *, steady: bool = True
+        self, name: str, what: str, source: str, find: Find, *, stable: bool = True
     ) -> None:
         self.name = name
         self.what = what
         self.source = source
         self.find = find
-        self.steady = steady
+        self.stable = stable
 
 
 def _release(key: str) -> Find:
-    return lambda host: system_information.os_release(host)[key]
+    return lambda files: operating_system.os_release(files)[key]
 
 
 def _memory(key: str) -> Find:
-    return lambda host: system_information.memory(host, key)
+    return lambda files: operating_system.memory_bytes(files, key)
 
 
 FACTS: tuple[Fact, ...] = (
@@ -69,15 +69,15 @@ FACTS: tuple[Fact, ...] = (
         "boot.id",
         "another one after every boot",
         "`/proc/sys/kernel/random/boot_id`",
-        lambda host: host.text("/proc/sys/kernel/random/boot_id"),
-        steady=False,
+        lambda files: files.text("/proc/sys/kernel/random/boot_id"),
+        stable=False,
     ),
     Fact(
         "boot.time",
         "UTC, RFC 3339",
         "`btime` in `/proc/stat`",
-        system_information.boot_time,
-        steady=False,
+        operating_system.boot_time,
+        stable=False,
     ),
     Fact(
         "cpus.online",
@@ -95,7 +95,7 @@ FACTS: tuple[Fact, ...] = (
         "cpus.model",
         "the first one's name; missing where the kernel tells none (ARM)",
         "`model name` in `/proc/cpuinfo`",
-        lambda host: system_information.cpuinfo(host)["model name"],
+        lambda files: operating_system.cpuinfo(files)["model name"],
     ),
     Fact("memory.total", "bytes", "`MemTotal` in `/proc/meminfo`", _memory("MemTotal")),
     Fact(
@@ -103,7 +103,7 @@ FACTS: tuple[Fact, ...] = (
         "bytes that could be used without swapping",
         "`MemAvailable` in `/proc/meminfo`",
         _memory("MemAvailable"),
-        steady=False,
+        stable=False,
     ),
     Fact("memory.swap", "bytes", "`SwapTotal` in `/proc/meminfo`", _memory("SwapTotal")),
     Fact(
@@ -111,27 +111,27 @@ FACTS: tuple[Fact, ...] = (
         "a list: `name`, `bytes`, `model`, `rotational`, `read_only`; no partitions, loops, "
         "volumes",
         "`/sys/block`, those with a `device`",
-        system_information.disks,
+        storage.disks,
     ),
     Fact(
         "mounts",
         "a list: `path`, `device`, `type`, `read_only`, `bytes` and `available` (null for file "
         "systems of other machines, which are not asked)",
         "`/proc/self/mountinfo`, `statvfs(3)`",
-        system_information.mounts,
-        steady=False,
+        storage.mounts,
+        stable=False,
     ),
     Fact(
         "address.ipv4",
         "the address that packets for elsewhere leave with; null without a way there",
         "`connect(2)` of a datagram socket, which sends nothing",
-        lambda _: system_information.source_address("ipv4"),
+        lambda _: network.source_address("ipv4"),
     ),
     Fact(
         "address.ipv6",
         "the same",
         "the same",
-        lambda _: system_information.source_address("ipv6"),
+        lambda _: network.source_address("ipv6"),
     ),
     Fact(
         "interfaces",
@@ -139,41 +139,41 @@ FACTS: tuple[Fact, ...] = (
         "`ipv6`), `address`, `prefix`, `scope` (`global`, `link`, `host`)",
         "`/sys/class/net`, `SIOCGIFCONF` and `SIOCGIFNETMASK` of `netdevice(7)`, "
         "`/proc/net/if_inet6`",
-        system_information.interfaces,
-        steady=False,
+        network.interfaces,
+        stable=False,
     ),
     Fact(
         "time_zone",
         "its name in the tz database, such as `Europe/Berlin`",
         "the link `/etc/localtime`, else `/etc/timezone`",
-        system_information.zone,
+        operating_system.time_zone,
     ),
     Fact(
         "virtual.container",
         "such as `docker`; null if nothing says that this is a container",
         "`/run/systemd/container`, `/run/.containerenv`, `/.dockerenv`",
-        system_information.container,
+        operating_system.container,
     ),
     Fact(
         "virtual.hypervisor",
         "whether this is a virtual machine; missing on other processors than x86",
         "`flags` in `/proc/cpuinfo`",
-        system_information.hypervisor,
+        operating_system.hypervisor,
     ),
     Fact(
         "virtual.vendor",
         "who made the machine, or the hypervisor; missing without firmware tables",
         "`/sys/class/dmi/id/sys_vendor`",
-        lambda host: host.text("/sys/class/dmi/id/sys_vendor"),
+        lambda files: files.text("/sys/class/dmi/id/sys_vendor"),
     ),
     Fact(
         "virtual.product",
         "what they call it; the same",
         "`/sys/class/dmi/id/product_name`",
-        lambda host: host.text("/sys/class/dmi/id/product_name"),
+        lambda files: files.text("/sys/class/dmi/id/product_name"),
     ),
 )
-# What is known of the host's part in provisioning; found in the store, not by Host.
+# What is known of the host's part in provisioning; found in the store, not in SystemFiles.
 STORE_FACTS: tuple[tuple[str, str, str], ...] = (
     ("roles", "the roles that are set for this host", "the files in `roles` of `--config-dir`"),
     (
@@ -183,17 +183,17 @@ STORE_FACTS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "profile",
-        "null, or what the host is held to: `name`, `run`, `time`",
+        "null, or the applied profile: `name`, `run`, `time`",
         "`ROOT/provisioner/applied/record.json`",
     ),
 )
 
 
-def gather(root: str, options: Mapping[str, object]) -> dict[str, Value]:
-    """The whole inventory, with `missing` at its end. `options` has config_dir. Raises nothing that
-    this host could be the reason of."""
+def gather_facts(root: str, options: HostOptions) -> dict[str, object]:
+    """The whole inventory, with `missing` at its end: the names of what can't be found out, which
+    is null and no error."""
     missing: list[str] = []
-    found = _found(FACTS, Host(), missing)
+    found = _find_all(FACTS, SystemFiles(), missing)
     found["roles"] = _value("roles", partial(_roles, options), missing)
     found["active"] = _value("active", partial(_active, root), missing)
     found["profile"] = _value("profile", partial(_profile, root), missing)
@@ -201,24 +201,27 @@ def gather(root: str, options: Mapping[str, object]) -> dict[str, Value]:
     return found
 
 
-def for_templates() -> dict[str, Value]:
-    """The facts that templates see: those that are steady. What can't be found out is null."""
-    return _found((fact for fact in FACTS if fact.steady), Host(), [])
+def template_facts() -> dict[str, object]:
+    """The facts that templates see: those that are stable. What can't be found out is null."""
+    return _find_all((fact for fact in FACTS if fact.stable), SystemFiles(), [])
 
 
-def _found(facts: Iterable[Fact], host: Host, missing: list[str]) -> dict[str, Value]:
-    document: dict[str, Value] = {}
+def _find_all(facts: Iterable[Fact], files: SystemFiles, missing: list[str]) -> dict[str, object]:
+    document: dict[str, object] = {}
+    groups: dict[str, dict[str, object]] = {}
     for fact in facts:
-        value = _value(fact.name, partial(fact.find, host), missing)
+        value = _value(fact.name, partial(fact.find, files), missing)
         top, dot, inner = fact.name.partition(".")
-        if dot:
-            document.setdefault(top, {})[inner] = value
-        else:
+        if not dot:
             document[top] = value
+            continue
+        if top not in groups:
+            groups[top] = document[top] = {}
+        groups[top][inner] = value
     return document
 
 
-def _value(name: str, find: Callable[[], Value], missing: list[str]) -> Value:
+def _value(name: str, find: Callable[[], object], missing: list[str]) -> object:
     from packager.base.errors import PackagerError
 
     try:
@@ -228,14 +231,12 @@ def _value(name: str, find: Callable[[], Value], missing: list[str]) -> Value:
         return None
 
 
-def _roles(options: Mapping[str, object]) -> Value:
-    from packager.host import apply
-
-    return list(apply.roles(options))
+def _roles(options: HostOptions) -> object:
+    return list(options.roles())
 
 
-def _active(root: str) -> Value:
-    from packager.generations.document import active_generation
+def _active(root: str) -> object:
+    from packager.api import active_generation
 
     active = active_generation(root)
     if active is None:
@@ -247,10 +248,10 @@ def _active(root: str) -> Value:
     }
 
 
-def _profile(root: str) -> Value:
-    from provisioner.runs import run_records
+def _profile(root: str) -> object:
+    from provisioner.runs import reader
 
-    run = run_records.applied(root)
+    run = reader.applied_run(root)
     if run is None:
         return None
-    return {"name": run.record["profile"]["name"], "run": run.number, "time": run.record["time"]}
+    return {"name": run.profile_name, "run": run.number, "time": run.record["time"]}

@@ -1,92 +1,65 @@
-"""From the bytes of a profile to its document: JSON, or YAML 1.2; both read strictly.
+"""From the bytes of a profile to its document: JSON, or YAML 1.2; both are read strictly.
 
 What begins with `{` is JSON, everything else YAML. A key that comes twice, a number that is none
 (NaN, Infinity), text that is not Unicode, and what is nested too deeply are refused. No message
-has anything of the content in it but where it is: any text there may be a secret.
+contains anything of the content but keys and places: any text in it may be a secret.
 """
 
 from __future__ import annotations
 
-import json
 import math
 
 from packager.base.errors import DataError
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from provisioner.profile.document import Document
+from provisioner.profile.syntax import MAX_DEPTH_LEVELS, SyntaxRefused, too_deep
 
-DEEPEST = 64  # levels
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-class Refused(Exception):
-    """The content can't be meant; the message says why, and maybe where."""
-
-
-def parse(content: bytes, place: str) -> Document:
-    """The document. `place` is where the bytes came from, for words. Raises DataError; ConfigError
-    where a library is missing."""
+def parse(content: bytes, place: str) -> dict[str, object]:
+    """The document. `place` is where the bytes came from, for messages. Raises DataError;
+    ConfigError if a library is missing."""
     try:
-        text = content.removeprefix(b"\xef\xbb\xbf").decode()
+        text = content.removeprefix(BYTE_ORDER_MARK).decode()
     except UnicodeDecodeError as error:
         raise DataError(f"{place}: it is not UTF-8 (byte {error.start})") from None
     if not text.strip():
         raise DataError(f"{place}: it is empty; a profile is an object")
     try:
-        if text.lstrip(" \t\r\n").startswith("{"):
-            document = _json(text)
-        else:
-            from provisioner.profile import yaml12
-
-            document = yaml12.parse(text)
-        _check(document, 1)
-    except Refused as reason:
+        document = _parse_text(text)
+        _refuse_unrepresentable(document, 1)
+    except SyntaxRefused as reason:
         raise DataError(f"{place}: {reason}") from None
     if not isinstance(document, dict):
         raise DataError(f"{place}: a profile is an object")
     return document
 
 
-def _json(text: str) -> object:
-    try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise Refused(f"{where}: not JSON: {error.msg}") from None
-    except RecursionError:
-        raise Refused(f"it is nested more than {DEEPEST} levels deep") from None
-    except ValueError:  # a number of thousands of digits
-        raise Refused("it has a number that is too long") from None
+def _parse_text(text: str) -> object:
+    if text.lstrip(" \t\r\n").startswith("{"):
+        from provisioner.profile import json_parser
+
+        return json_parser.parse(text)
+    from provisioner.profile import yaml12_parser
+
+    return yaml12_parser.parse(text)
 
 
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise Refused(f"the key {twice[:80]!r} is there twice in one object")
-    return found
-
-
-def _constant(name: str) -> object:
-    raise Refused(f"{name} is not a number of JSON")
-
-
-def _check(value: object, level: int) -> None:
-    """Refuse what neither JSON nor a disk can hold, wherever it is."""
-    if level > DEEPEST:
-        raise Refused(f"it is nested more than {DEEPEST} levels deep")
+def _refuse_unrepresentable(value: object, level: int) -> None:
+    """Raise SyntaxRefused for what neither JSON nor a file can contain, wherever it is."""
+    if level > MAX_DEPTH_LEVELS:
+        raise too_deep()
     if isinstance(value, dict):
         for key, each in value.items():
-            _check(key, level)
-            _check(each, level + 1)
+            _refuse_unrepresentable(key, level)
+            _refuse_unrepresentable(each, level + 1)
     elif isinstance(value, list):
         for each in value:
-            _check(each, level + 1)
+            _refuse_unrepresentable(each, level + 1)
     elif isinstance(value, str):
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise Refused("a text in it has half a character (a lone surrogate)") from None
+            raise SyntaxRefused("a text in it has half a character (a lone surrogate)") from None
     elif isinstance(value, float) and not math.isfinite(value):
-        raise Refused("a number in it is too large")
+        raise SyntaxRefused("a number in it is too large")

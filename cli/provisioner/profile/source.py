@@ -1,6 +1,6 @@
-"""Where a profile comes from: a path, standard input, a URL. What comes is bytes, judged later.
+"""Where a profile comes from: a path, standard input, a URL. Only bytes are read here.
 
-The bytes may hold secrets: they are kept in memory and written to no file.
+They may contain secrets: they are kept in memory and written to no file.
 """
 
 from __future__ import annotations
@@ -11,60 +11,62 @@ import sys
 
 from packager.base.errors import DataError, NotFound, UsageError, from_os_error
 
+from provisioner.base.bounded_read import read_up_to
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from packager.api import Policy
     from packager.base.events import Emit
-    from packager.repositories.http_policy import Policy
 
-    from provisioner.base.options import Settings
+    from provisioner.base.command_options import CommandOptions
 
 STDIN = "-"
-LARGEST = 4 << 20  # bytes of a profile
+MAX_PROFILE_BYTES = 4 << 20
 
 
-def read(source: str, *, sha256: str | None, settings: Settings, emit: Emit) -> bytes:
-    """The profile's bytes. `sha256`, in hex, is what they must have; a URL needs one.
+def read_source(source: str, *, sha256: str | None, options: CommandOptions, emit: Emit) -> bytes:
+    """The profile's bytes. sha256: what theirs must be, in hex; a URL needs one.
 
-    Raises UsageError, NotFound, DataError for another hash or a giant; what
+    Raises UsageError, NotFound, DataError for another hash or one that is too large; what
     `packager.repositories.download` raises.
     """
     if "://" in source:
-        return _fetched(source, sha256, settings.policy, emit)
-    content = _standard_input() if source == STDIN else _file(source)
-    if len(content) > LARGEST:
-        raise DataError(f"{place(source)}: a profile has at most {LARGEST} bytes")
+        return _download(source, sha256, options.download_policy, emit)
+    content = _read_standard_input() if source == STDIN else _read_file(source)
+    if len(content) > MAX_PROFILE_BYTES:
+        raise DataError(f"{display_name(source)}: a profile has at most {MAX_PROFILE_BYTES} bytes")
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
-        raise DataError(f"{place(source)}: the profile's SHA-256 is not {sha256}")
+        raise DataError(f"{display_name(source)}: the profile's SHA-256 is not {sha256}")
     return content
 
 
-def place(source: str) -> str:
-    """How a source is called in messages: a URL without its secrets."""
+def display_name(source: str) -> str:
+    """The source as messages name it: a URL without its secrets."""
     if source == STDIN:
         return "standard input"
     if "://" not in source:
         return source
-    from packager.repositories.http_policy import redacted
+    from packager.api import redacted
 
     return redacted(source)
 
 
-def _standard_input() -> bytes:
+def _read_standard_input() -> bytes:
     if sys.stdin is None:
         raise UsageError("standard input is closed; there is no profile to read")
     if sys.stdin.isatty():
         raise UsageError("standard input is a terminal; redirect the profile into it")
     try:
-        return _all(0)
+        return read_up_to(0, MAX_PROFILE_BYTES)
     except OSError as error:
         raise from_os_error(error, "standard input") from error
 
 
-def _file(path: str) -> bytes:
+def _read_file(path: str) -> bytes:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            return _all(fd)
+            return read_up_to(fd, MAX_PROFILE_BYTES)
         finally:
             os.close(fd)
     except FileNotFoundError:
@@ -75,32 +77,20 @@ def _file(path: str) -> bytes:
         raise from_os_error(error, path) from error
 
 
-def _all(fd: int) -> bytes:
-    """Everything that can be read, up to a byte more than is allowed."""
-    content = bytearray()
-    while len(content) <= LARGEST:
-        piece = os.read(fd, LARGEST + 1 - len(content))
-        if not piece:
-            break
-        content += piece
-    return bytes(content)
-
-
-def _fetched(url: str, sha256: str | None, policy: Policy, emit: Emit) -> bytes:
+def _download(url: str, sha256: str | None, policy: Policy, emit: Emit) -> bytes:
     from dataclasses import replace
 
-    from packager.repositories import http_policy
-    from packager.repositories.download import fetch
+    from packager.api import download, is_url, redacted
 
-    if not http_policy.is_url(url):
-        raise UsageError(f"{http_policy.redacted(url)}: only http and https URLs can be fetched")
+    if not is_url(url):
+        raise UsageError(f"{redacted(url)}: only http and https URLs can be fetched")
     if sha256 is None:
         raise UsageError(
-            f"{http_policy.redacted(url)}: who answers there could bring anything to this host: "
+            f"{redacted(url)}: who answers there could bring anything to this host: "
             "give the SHA-256 that the profile has (--sha256)"
         )
-    limited = replace(policy, max_size=LARGEST)
+    limited = replace(policy, max_size=MAX_PROFILE_BYTES)
     with open(os.memfd_create("profile"), "w+b") as file:  # noqa: PTH123
-        fetch(url, file, policy=limited, emit=emit, sha256=sha256, what="profile")
+        download(url, file, policy=limited, emit=emit, sha256=sha256, what="profile")
         file.seek(0)
         return file.read()

@@ -1,238 +1,146 @@
-"""In what the host differs from the run that it is held to.
+"""Finds all differences between the host and the applied run.
 
-Everything is found out by packager's own eyes: the records of the packages, the document of the
-active generation, what was written down as done on the host, and systemd. Nothing is changed, no
-lock is taken, and no network is asked.
+They are found by packager's own means: the records of the packages, the document of the active
+generation, what was recorded as done on the host, and systemd. Nothing is changed, no lock is
+taken, and the network is not used.
 """
 
 from __future__ import annotations
 
-from packager.base.errors import Conflict, DataError
-from packager.generations.document import Generation, active_generation
-from packager.host import apply, host_plan, systemd_units
-from packager.package.package_id import split_id
-from packager.store.installed import has_tree
-from packager.store.write_session import translated
+from packager.api import active_generation, has_tree, split_id, translated
+from packager.base.errors import DataError
+
+from provisioner.status.difference import (
+    AS_ADDED,
+    AS_MADE,
+    CONFIGURATION,
+    FILE,
+    LINK,
+    PACKAGE,
+    ROLES,
+    SET,
+    UNIT_FILE,
+    Difference,
+)
+from provisioner.status.host_drift import host_differences
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
+    from packager.api import Generation, HostOptions
     from packager.base.events import Field
 
-    from provisioner.runs.run_records import Run
-
-# Kinds of differences, each with what its subject is.
-PROFILE = "profile"  # the profile's name: its last apply did not end well
-SET = "set"  # a package's name: another version is active, or none, or it should not be
-ROLES = "roles"  # "active": those of the active set; "host": those that are set for the host
-PACKAGE = "package"  # an id: the package, or its record, is gone or damaged
-FILE = "file"  # a path in a package
-CONFIGURATION = "configuration"  # a path in the configuration, changed by hand
-LINK = "link"  # a path in the active generation
-UNIT_FILE = "unit-file"  # the path of a unit file that was placed on the host
-UNIT = "unit"  # a unit that does not run, or runs as another version
-USER, DIRECTORY, OWNER = "user", "directory", "owner"  # a user; paths of state directories
-SETTING = "setting"  # a kernel setting
-HOST = "host"  # what packages need and nobody here may make
-
-DONE = {"stop": "stopped", "restart": "restarted", "start": "started"}
-AS_ADDED = "as it was added"
-AS_MADE = "as it was made"
+    from provisioner.runs.run import Run
 
 
-class Difference:
-    """One way in which the host is not as it should be.
-
-    expected, found: words for both; None: nothing there. package: the id of the package whose it
-    is, if it is a package's.
-    """
-
-    __slots__ = ("expected", "found", "kind", "package", "subject")
-
-    def __init__(
-        self,
-        kind: str,
-        subject: str,
-        expected: str | None,
-        found: str | None,
-        package: str | None = None,
-    ) -> None:
-        self.kind = kind
-        self.subject = subject
-        self.expected = expected
-        self.found = found
-        self.package = package
-
-    @property
-    def reason(self) -> str:
-        """What is wrong, in words."""
-        if self.found is None:
-            return "it is missing"
-        if self.expected is None or self.expected in (AS_ADDED, AS_MADE):
-            return self.found
-        return f"{self.found}, not {self.expected}"
-
-    def document(self) -> dict[str, str | None]:
-        """As JSON has it."""
-        return {
-            "kind": self.kind,
-            "subject": self.subject,
-            "package": self.package,
-            "expected": self.expected,
-            "found": self.found,
-            "reason": self.reason,
-        }
-
-
-def differences(
-    root: str, run: Run, options: Mapping[str, object], *, quick: bool
-) -> list[Difference]:
-    """Everything in which the host differs from `run`. options: packager's host options by dest.
-    quick: files that were not touched since they were added are not read. Raises PackagerError."""
+def find_differences(root: str, run: Run, options: HostOptions, *, quick: bool) -> list[Difference]:
+    """Everything in which the host differs from `run`. quick: files that were not touched since
+    they were added are not read. Raises PackagerError."""
     try:
         with translated(root):
             active = active_generation(root)
     except DataError as error:
         return [Difference(LINK, "active", AS_MADE, str(error))]
-    there = [each for each in run.packages if has_tree(root, each)]
-    found = [*_set(run, active), *_roles(run, active)]
+    installed = [each for each in run.packages if has_tree(root, each)]
+    found = [*_set_differences(run, active), *_role_differences(run, active)]
     found += [
         Difference(PACKAGE, each, AS_ADDED, None, each)
         for each in run.packages
-        if each not in there
+        if each not in installed
     ]
-    found += _contents(root, run, there, quick=quick)
-    # That a package is lost is told once, and not again by what leads to it.
-    lost = {split_id(each.subject)[0] for each in found if each.kind == PACKAGE}
-    found = [each for each in found if each.kind != LINK or each.subject not in lost]
+    found += _content_differences(root, run, installed, quick=quick)
+    # That a package is missing is reported once, and not again for every link to it.
+    missing = {split_id(each.subject)[0] for each in found if each.kind == PACKAGE}
+    found = [each for each in found if each.kind != LINK or each.subject not in missing]
     if active is not None:
-        found += _host(root, active, options)
+        found += host_differences(root, active, options)
     return found
 
 
-def _set(run: Run, active: Generation | None) -> Iterator[Difference]:
-    wanted = {split_id(each)[0]: each for each in run.packages}
-    names = active.names if active is not None else {}
-    for name in sorted(wanted.keys() | names.keys()):
-        if wanted.get(name) != names.get(name):
-            yield Difference(SET, name, wanted.get(name), names.get(name), wanted.get(name))
-
-
-def _roles(run: Run, active: Generation | None) -> Iterator[Difference]:
-    if active is not None and active.roles != run.roles:
-        yield Difference(ROLES, "active", _words(run.roles), _words(active.roles))
-
-
-def host_roles(run: Run, options: Mapping[str, object]) -> list[Difference]:
-    """Whether the host says other roles than it did; for a profile that names none itself."""
-    roles = apply.roles(options)
+def host_role_differences(run: Run, options: HostOptions) -> list[Difference]:
+    """Whether other roles are set for the host than when `run` began; for a profile that names none
+    itself. Raises OSError."""
+    roles = options.roles()
     if roles == run.roles:
         return []
-    return [Difference(ROLES, "host", _words(run.roles), _words(roles))]
+    return [Difference(ROLES, "host", _listed(run.roles), _listed(roles))]
 
 
-def _words(roles: tuple[str, ...]) -> str:
+def _set_differences(run: Run, active: Generation | None) -> Iterator[Difference]:
+    expected = {split_id(each)[0]: each for each in run.packages}
+    found = active.names if active is not None else {}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            yield Difference(SET, name, expected.get(name), found.get(name), expected.get(name))
+
+
+def _role_differences(run: Run, active: Generation | None) -> Iterator[Difference]:
+    if active is not None and active.roles != run.roles:
+        yield Difference(ROLES, "active", _listed(run.roles), _listed(active.roles))
+
+
+def _listed(roles: tuple[str, ...]) -> str:
     return ", ".join(roles) or "none"
 
 
-def _contents(root: str, run: Run, ids: list[str], *, quick: bool) -> list[Difference]:
-    """The files of the packages, the active generation, the unit files on the host."""
+def _content_differences(root: str, run: Run, ids: list[str], *, quick: bool) -> list[Difference]:
+    """In the files of the packages, the active generation, the unit files on the host."""
     found: list[Difference] = []
-    if not ids:  # without ids, verify would look at all that the store has
-        from packager.verification.generation_check import check
+    if not ids:  # without ids, verify would read all packages of the store
+        from packager.api import check_active_generation
 
-        checked = check(root)
+        checked = check_active_generation(root)
         for each in checked[1] if checked is not None else ():
-            found.append(_difference(run, None, each.path, each.reason, each.kind))
+            found.append(_from_verification(run, None, each.path, each.reason, each.kind))
         return found
-    from packager.verification.verify import verify
+    from packager.api import verify
 
-    def hear(event: str, /, **fields: Field) -> None:
+    def collect(event: str, /, **fields: Field) -> None:
         if event == "difference":
+            package_id = None if fields.get("id") is None else str(fields["id"])
             words = (str(fields[name]) for name in ("path", "reason", "kind"))
-            found.append(_difference(run, fields.get("id"), *words))
+            found.append(_from_verification(run, package_id, *words))
 
-    verify(root, ids, hear, active=True, quick=quick)
-    if run.configuration in ids and any(each.kind == LINK for each in found):
-        _attribute(root, run.configuration, run.roles, found)
+    verify(root, ids, collect, active=True, quick=quick)
+    if run.configuration_id in ids and any(each.kind == LINK for each in found):
+        _attribute_links(root, run.configuration_id, run.roles, found)
     return found
 
 
-def _difference(run: Run, package_id: Field, path: str, reason: str, what: str) -> Difference:
-    from packager.store.tree_comparison import FOREIGN, MISSING
+def _from_verification(
+    run: Run, package_id: str | None, path: str, reason: str, how: str
+) -> Difference:
+    """A difference that packager has found: a path in a package, in the active generation (None),
+    or on the host (None and absolute)."""
+    from packager.api import FOREIGN, MISSING
 
-    package = str(package_id) if package_id is not None else None
     kind, subject, expected = LINK, path or "active", AS_MADE
-    if package is not None:
+    if package_id is not None:
         kind, subject, expected = FILE, path, AS_ADDED
         if not path:
-            kind, subject = PACKAGE, package
-        elif package == run.configuration:
+            kind, subject = PACKAGE, package_id
+        elif package_id == run.configuration_id:
             kind = CONFIGURATION
     elif path.startswith("/"):
         kind = UNIT_FILE
-    if what == MISSING:
-        return Difference(kind, subject, expected, None, package)
-    return Difference(kind, subject, None if what == FOREIGN else expected, reason, package)
+    if how == MISSING:
+        return Difference(kind, subject, expected, None, package_id)
+    return Difference(kind, subject, None if how == FOREIGN else expected, reason, package_id)
 
 
-def _attribute(
-    root: str, configuration: str, roles: tuple[str, ...], found: list[Difference]
+def _attribute_links(
+    root: str, configuration_id: str, roles: tuple[str, ...], found: list[Difference]
 ) -> None:
     """Links that lead to the configuration are configuration: many editors, asked to change what a
     link leads to, put a file in the place of the link."""
+    from packager.api import publish, read_record
     from packager.base.errors import PackagerError
-    from packager.generations.published_links import publish
-    from packager.store.manifest_records import read_record
 
     try:
-        links = publish(configuration, read_record(root, configuration)[1], roles).links
+        links = publish(configuration_id, read_record(root, configuration_id)[1], roles).links
     except PackagerError:
-        return  # which has been found already
+        return  # the damaged record is a difference of its own
     for each in found:
         if each.kind == LINK and each.subject in links:
-            each.kind, each.package = CONFIGURATION, configuration
-
-
-def _host(root: str, active: Generation, options: Mapping[str, object]) -> Iterator[Difference]:
-    """What packager would still do for the active set, and units that do not run."""
-    context = apply.Context(root, active.number, active.number, options)
-    try:
-        plan = apply.plan(active.packages, active.roles, context)
-    except Conflict as conflict:
-        yield Difference(HOST, "host", "what the packages need", str(conflict))
-        return
-    reasons = plan.get("reasons", {})
-    for each in plan.get("place", ()):
-        path, reason = f"{context.units_dir}/{each['unit']}", reasons[each["unit"]]
-        yield Difference(UNIT_FILE, path, f"that of {each['package']}", reason, each["package"])
-    for name in plan.get("remove", ()):
-        yield Difference(UNIT_FILE, f"{context.units_dir}/{name}", None, reasons[name])
-    for step in ("stop", "restart", "start"):
-        for name in plan.get(step, ()):
-            yield Difference(UNIT, name, DONE[step], reasons[name])
-    for each in plan.get("users", ()):
-        yield Difference(USER, each["name"], "a user", None, each["package"])
-    for each in plan.get("directories", ()):
-        yield Difference(DIRECTORY, each["path"], "a directory", None, each["package"])
-    for each in plan.get("owners", ()):
-        owner = f"all of it owned by {each['user']}"
-        yield Difference(OWNER, each["path"], owner, f"owned by {each['was']}", each["package"])
-    for name, value in plan.get("sysctl", {}).items():
-        yield Difference(SETTING, name, value, "not set since the host was started")
-    for path in plan.get("forget", ()):
-        yield Difference(DIRECTORY, path, None, "remembered, though no active package has it")
-    if "adopt" in plan:
-        yield Difference(HOST, "host", "an import that has ended", "one was interrupted")
-    if "reload" in plan or ("target" in plan and "place" not in plan):
-        known = "all unit files known to systemd"
-        yield Difference(HOST, "host", known, "it was not told of some")
-    if plan.get("withdraw") is not None:
-        yield Difference(HOST, "host", "an activation that has ended", "one was interrupted")
-    if context.systemd:
-        wanted = host_plan.wanted(active.packages, active.roles, context.state_root)["units"]
-        todo = {*plan.get("restart", ()), *plan.get("start", ())}
-        for unit in systemd_units.not_running(sorted(wanted.keys() - todo)):
-            package = wanted[unit.unit]["package"]
-            yield Difference(UNIT, unit.unit, "active", str(unit), package)
+            each.kind, each.package = CONFIGURATION, configuration_id

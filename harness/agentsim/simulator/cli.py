@@ -149,7 +149,7 @@ def serve_command(
         spool_limit << 20,
         secrets,
         dict(_environment_entry(entry) for entry in environment),
-        record.resolve() if record else None,
+        record.absolute() if record else None,
         rules,
         seed,
         page,

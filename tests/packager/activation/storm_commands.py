@@ -99,12 +99,13 @@ def storm(root: str, archives: str, chance: random.Random, end: float) -> None:
 
 
 if __name__ == "__main__":
-    for module in pkgutil.iter_modules(packager.__path__, "packager."):
+    for module in pkgutil.walk_packages(packager.__path__, "packager."):
         if module.name != "packager.__main__":
             with suppress(ImportError):  # it needs what is not installed
                 importlib.import_module(module.name)
     storm(
-        *sys.argv[1:3],
+        sys.argv[1],
+        sys.argv[2],
         random.Random(sys.argv[3]),
         time.monotonic() + float(sys.argv[4]),
     )

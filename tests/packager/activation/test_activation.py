@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -364,13 +365,13 @@ def test_a_second_swap_at_once_copies_a_tree_or_waits_for_one(
 ) -> None:
     """Of the two what is quicker; a tree that is hardly out of use is left alone in either case."""
     waited: list[float] = []
-    monkeypatch.setattr(tree_pool.time, "sleep", waited.append)
-    monkeypatch.setattr(tree_pool, "COPIED", 1.0 if large else 0.0)
+    monkeypatch.setattr(time, "sleep", waited.append)
+    monkeypatch.setattr(tree_pool, "SECONDS_PER_COPIED_LINK", 1.0 if large else 0.0)
     for words in (["a--1", "b--1"], ["a--2", "b--1"], ["a--3", "b--1"]):
         activate(str(root), Request("activate", words), lambda *_, **__: None)
     kept = {path.name for path in (root / "generations").iterdir()}
     assert kept == ({"2", "3"} if large else {"1", "2", "3"})
-    assert [0 < each <= tree_pool.AT_LEAST for each in waited] == [True] * large
+    assert [0 < each <= tree_pool.MIN_IDLE_SECONDS for each in waited] == [True] * large
     for number in kept:
         tree = root / "generations" / number
         links = [path for path in tree.rglob("*") if path.is_symlink() and path.parent != tree]

@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from packager.base.byte_output import encode, printable
 from packager.cli.definitions import PACKAGER as PROGRAM
-from packager.cli.output import amount, encode, printable
+from packager.cli.output import amount
 
 from tests.support.packager_command import BARE, PACKAGER, environment, staged, tar
 from tests.support.packager_command import from_the_start as packager

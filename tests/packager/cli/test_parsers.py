@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packager.cli import click_parser, fast_parser
-from packager.cli.command_model import ROOT, Command
+from packager.cli.command_model import ROOT, Command, LazyCommands
 from packager.cli.converters import CONVERTERS, Malformed
 from packager.cli.definitions import COMMANDS, EXIT_CODES, PACKAGER
-from packager.cli.definitions_activation import HOST_OPTIONS
+from packager.cli.definitions_host import HOST_OPTIONS
 
 WORDS = [
-    *(command.name for command in COMMANDS),
-    *(option.name for command in COMMANDS for option in command.options),
+    *(command.name for command in PACKAGER.commands),
+    *(option.name for command in PACKAGER.commands for option in command.options),
     *("--root", "--root=/r", "--root=", "--help", "-h", "--version", "--", "-", "---", "", "lis"),
     *("--dry-run", "--add", "--add=1", "--keep=0", "--format=json", "--format=table", "json"),
     *("--format=ndjson", "--format=xml", "--format="),
@@ -49,7 +49,7 @@ def option_words(command: Command) -> st.SearchStrategy[list[str]]:
 @st.composite
 def plausible(draw: st.DrawFn) -> list[str]:
     """Lines that are mostly well-formed, so that acceptance is put to the test too."""
-    command = draw(st.sampled_from(COMMANDS))
+    command = draw(st.sampled_from(PACKAGER.commands))
     positional = st.lists(st.sampled_from(["a--1", "b--2", "-", "bash", "--", "--root=/p"]))
     return [
         *draw(st.sampled_from([[], ["--root", "/r"], ["--root=/r"]])),
@@ -165,14 +165,14 @@ def test_the_last_root_wins() -> None:
     assert parsed[1]["root"] == "/b"
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+@pytest.mark.parametrize("command", PACKAGER.commands, ids=lambda command: command.name)
 def test_handlers_take_what_the_definition_gives(command: Command) -> None:
     module, _, function = command.handler.partition(":")
     signature = inspect.signature(getattr(import_module(module), function))
     given_names = {ROOT.dest, *(p.dest for p in (*command.options, *command.arguments))}
     parameters = set(signature.parameters)
-    if "options" in parameters:  # **options: what the host's side is told
-        parameters.remove("options")
+    if "host" in parameters:  # **host: what the host's side is told
+        parameters.remove("host")
         given_names -= {option.dest for option in HOST_OPTIONS}
     assert parameters == given_names
     assert set(command.exit_codes) <= set(EXIT_CODES)
@@ -181,7 +181,7 @@ def test_handlers_take_what_the_definition_gives(command: Command) -> None:
 def test_the_manual_names_everything() -> None:
     pages = (Path(__file__).parents[3] / "docs" / "packager").glob("*.md")
     manual = "".join(page.read_text() for page in pages)
-    for command in COMMANDS:
+    for command in PACKAGER.commands:
         assert f"packager {command.name}" in manual
         for option in (ROOT, *command.options):
             assert f"`{option.name}" in manual, option.name
@@ -201,3 +201,12 @@ def test_converters_refuse_or_convert(kind: str, word: str) -> None:
 )
 def test_values(kind: str, word: str, value: object) -> None:
     assert CONVERTERS[kind](word) == value
+
+
+def test_lazy_commands_are_those_of_their_names() -> None:
+    """A start imports only the commands of its own kind: so their names are written twice."""
+    for each in COMMANDS:
+        if isinstance(each, LazyCommands):
+            assert each.names == tuple(command.name for command in each.load())
+    assert all(PACKAGER.find(each.name) is each for each in PACKAGER.commands)
+    assert PACKAGER.find("frobnicate") is None

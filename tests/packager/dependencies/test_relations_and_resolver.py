@@ -237,7 +237,7 @@ def test_a_set_of_ids_needs_no_resolver() -> None:
         "import sys;"
         "from packager.dependencies import relations;"
         "from packager.host import apply, host_plan;"
-        "from packager.package import host_declarations;"
+        "from packager.package import declarations;"
         "relations.check({'a--1': {'requires': ['a']}});"
         "slow = {'resolvelib', 'dataclasses', 'typing', 'subprocess', 'pathlib'};"
         "print(sorted(slow & set(sys.modules)))"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -12,6 +13,9 @@ from hypothesis import strategies as st
 from packager.base.errors import DataError
 from packager.generations.environment_files import environment_files, variables
 from packager.package.pkginfo import parse_pkginfo
+
+if TYPE_CHECKING:
+    from packager.package.declarations import Declarations
 
 SHELLS = [each for each in ("/bin/sh", "/bin/bash", "/bin/busybox") if Path(each).exists()]
 UNSAFE = r"""$(touch pwned)`touch pwned`${IFS}$HOME"'\ #;&|<>*?[]{}~!=%"""
@@ -69,7 +73,7 @@ def test_a_shell_reads_what_the_packages_said(shell: str, tmp_path: Path, told: 
 def test_systemd_reads_what_the_packages_said(told: list[str]) -> None:
     names = [f"V{number}" for number in range(len(told))]
     environment: dict[str, object] = dict(zip(names, told, strict=True))
-    packages = {"a--1": {"environment": environment}}
+    packages: dict[str, Declarations] = {"a--1": {"environment": environment}}
     assert systemd_reads(environment_files("/s", packages)["environment"].decode()) == variables(
         "/s", packages
     )

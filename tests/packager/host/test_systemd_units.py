@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from packager.base.errors import ConfigError, Conflict, DataError, Denied
 from packager.host import apply, host_plan
 
 from tests.support.recording_host import Host, Tools, unchanged
+
+if TYPE_CHECKING:
+    from packager.package.declarations import Declarations
 
 UNIT = "[Service]\nExecStart=/bin/true\n"
 
@@ -230,7 +234,7 @@ def test_an_activation_cut_while_it_places_units_is_completed_or_undone(
     plan = host.plan(packages)
     unit.rename(unit.with_suffix(".away"))
     with pytest.raises(DataError):  # as a kill would, in the middle of the work
-        apply.after(plan, host.context(), host.emit)
+        host.settle(plan)
     (host.units / "web.service").write_text("half")
     unit.with_suffix(".away").rename(unit)
     assert host.plan({})["remove"] == ["web.service"]
@@ -247,7 +251,7 @@ def test_what_can_not_be_a_unit_is_refused(host: Host, name: str) -> None:
     (directory / ".gitignore").touch()
     directory.parent.rename(directory.parents[1] / "x--1")
     with pytest.raises(DataError, match=name):
-        hostapply_facts(host, "x--1")
+        declarations_of(host, "x--1")
 
 
 def test_a_unit_link_that_leaves_its_package_is_refused(host: Host, tmp_path: Path) -> None:
@@ -258,7 +262,7 @@ def test_a_unit_link_that_leaves_its_package_is_refused(host: Host, tmp_path: Pa
         directory.mkdir(parents=True)
         (directory / "x.service").symlink_to(target)
         with pytest.raises(DataError, match=words):
-            hostapply_facts(host, package)
+            declarations_of(host, package)
 
 
 def test_a_units_directory_that_is_a_link_is_refused(host: Host, tmp_path: Path) -> None:
@@ -266,7 +270,7 @@ def test_a_units_directory_that_is_a_link_is_refused(host: Host, tmp_path: Path)
     tree.mkdir()
     (tree / "dcos.target.wants").symlink_to(tmp_path)
     with pytest.raises(DataError, match="not a directory"):
-        hostapply_facts(host, "x--1")
+        declarations_of(host, "x--1")
 
 
 def test_a_link_within_the_package_is_a_copy_in_place(host: Host, tools: Tools) -> None:
@@ -274,7 +278,7 @@ def test_a_link_within_the_package_is_a_copy_in_place(host: Host, tools: Tools) 
     (tree / "units").mkdir(parents=True)
     (tree / "web.in").write_text(UNIT)
     (tree / "units/web.service").symlink_to("../web.in")
-    host.activate({"x--1": hostapply_facts(host, "x--1")})
+    host.activate({"x--1": declarations_of(host, "x--1")})
     assert host.placed()["web.service"] == UNIT
     assert not (host.units / "web.service").is_symlink()
 
@@ -327,15 +331,17 @@ def test_a_units_directory_that_is_not_writable_stops_it_before_anything(host: H
     host.units.chmod(0o555)
     plan = host.plan({"web--1": host.package("web--1", units__web_service=UNIT)}, no_systemd=True)
     with pytest.raises(Denied, match="--rooted-systemd"):
-        apply.before(plan, host.context(), host.emit)
+        host.prepare(plan)
 
 
-def hostapply_facts(host: Host, package_id: str) -> dict[str, object]:
-    from packager.package.host_declarations import facts
+def declarations_of(host: Host, package_id: str) -> Declarations:
+    from packager.package.declarations import read_declarations
 
     from tests.support.recording_host import record
 
-    return facts(package_id, str(host.root / "packages" / package_id), record(package_id, None))
+    return read_declarations(
+        package_id, str(host.root / "packages" / package_id), record(package_id, None)
+    )
 
 
 def test_what_was_done_without_systemd_systemd_is_told_later(host: Host, tools: Tools) -> None:
@@ -400,7 +406,7 @@ def test_a_link_to_nothing_is_a_file_of_the_host_too(host: Host, tools: Tools) -
 
 
 def test_settings_of_an_earlier_boot_are_set_again_one_by_one(host: Host, tools: Tools) -> None:
-    def package(name: str) -> dict[str, object]:
+    def package(name: str) -> Declarations:
         info = {"sysctl": {name: {f"vm.{name}": "1"}}}
         return host.package(f"{name}--1", info, **{f"units__{name}_service": UNIT})
 

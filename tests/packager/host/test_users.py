@@ -46,7 +46,7 @@ def test_a_failed_activation_takes_its_directory_back(host: Host) -> None:
         for name in ("old", "new")
     }
     plan = host.plan(packages)
-    apply.before(plan, host.context(), host.emit)
+    host.prepare(plan)
     assert (host.state / "new").is_dir()
     apply.undo(host.context(), host.emit)
     assert [each.name for each in host.state.iterdir()] == ["old"]
@@ -56,16 +56,16 @@ def test_a_failed_activation_takes_its_directory_back(host: Host) -> None:
 
 def test_undo_leaves_a_directory_that_is_in_use(host: Host) -> None:
     plan = host.plan({"web--1": host.package("web--1", {"state_directory": True})})
-    apply.before(plan, host.context(), host.emit)
+    host.prepare(plan)
     (host.state / "web/data").touch()
     apply.undo(host.context(), host.emit)
     assert (host.state / "web/data").exists()
 
 
 def test_what_a_killed_activation_made_is_taken_back_by_the_next(host: Host) -> None:
-    """Killed between `before` and the switch: nobody calls `undo`."""
+    """Killed between `prepare` and the switch: nobody calls `undo`."""
     web = host.package("web--1", {"state_directory": True})
-    apply.before(host.plan({"web--1": web}), host.context(), host.emit)
+    host.prepare(host.plan({"web--1": web}))
     assert (host.state / "web").is_dir()
     host.activate({})
     assert not (host.state / "web").exists()
@@ -74,7 +74,7 @@ def test_what_a_killed_activation_made_is_taken_back_by_the_next(host: Host) -> 
 
 def test_what_a_killed_activation_made_stays_if_it_is_wanted(host: Host) -> None:
     web = {"web--1": host.package("web--1", {"state_directory": True})}
-    apply.before(host.plan(web), host.context(), host.emit)
+    host.prepare(host.plan(web))
     host.activate(web)
     assert (host.state / "web").is_dir()
     assert host.plan(web) == {}
@@ -99,7 +99,7 @@ def test_a_missing_user_is_planned_and_made_by_useradd(
     assert plan["users"] == [
         {"name": "dcos_unheard_of", "group": "dcos_unheard_of", "package": "web--1"}
     ]
-    apply.before(plan, host.context(), host.emit)
+    host.prepare(plan)
     assert tools.calls() == [
         [
             *("useradd", "--system", "--home-dir", str(host.root), "--no-create-home"),
@@ -116,7 +116,7 @@ def test_useradd_that_fails_stops_the_activation(
     tools.answer("useradd", 9, "")
     plan = host.plan({"web--1": host.package("web--1", {"username": "dcos_unheard_of"})})
     with pytest.raises(InputOutputError, match="dcos_unheard_of can't be made"):
-        apply.before(plan, host.context(), host.emit)
+        host.prepare(plan)
 
 
 def test_no_user_is_made_without_root(
@@ -125,7 +125,7 @@ def test_no_user_is_made_without_root(
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     plan = host.plan({"web--1": host.package("web--1", {"username": "dcos_unheard_of"})})
     with pytest.raises(Denied, match="--no-users"):
-        apply.before(plan, host.context(), host.emit)
+        host.prepare(plan)
     assert tools.calls() == []
 
 
@@ -177,7 +177,7 @@ def test_only_what_belongs_to_others_gets_another_owner(host: Host, tmp_path: Pa
     assert (state / "wrong").stat().st_gid == 0
     assert secret.stat().st_uid == 0
     assert [e["message"] for e in host.events if e["event"] == "warning"] == [
-        f"{state}/hard has another name too; it is left alone"
+        f"{state}/hard has another hard link; it is not changed"
     ]
 
 
@@ -199,11 +199,11 @@ def test_a_state_directory_as_it_should_be_is_not_walked_again(host: Host) -> No
 @root_only
 def test_what_is_too_deep_is_left_alone_and_the_rest_is_done(host: Host, tmp_path: Path) -> None:
     deep = tmp_path / "state"
-    for _ in range(users.MOST_DEPTH + 50):
+    for _ in range(users.MAX_DEPTH + 50):
         deep = deep / "d"
         deep.mkdir(parents=True)
     (tmp_path / "state/file").touch()
     changed = users.own_tree(str(tmp_path / "state"), NOBODY, host.emit)
-    assert changed == users.MOST_DEPTH + 2
+    assert changed == users.MAX_DEPTH + 2
     assert [each["event"] for each in host.events] == ["warning"]
     assert (tmp_path / "state/file").owner() == NOBODY

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
+import time
 
 import pytest
 import requests_mock
 from hypothesis import given
 from hypothesis import strategies as st
 from packager.base.errors import NotFound, ProtocolError
-from packager.repositories import download as fetch_module
 from packager.repositories import http_policy
 from packager.repositories.download import fetch
 from packager.repositories.http_policy import Body, Policy, Refusal, Resumption, StartOver, TryAgain
@@ -50,7 +50,7 @@ def test_a_failure_behind_a_redirect_names_what_was_asked_for() -> None:
 
 def test_waits_double_with_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(fetch_module.time, "sleep", waits.append)
+    monkeypatch.setattr(time, "sleep", waits.append)
     answers = [{"status_code": 503}] * 3 + [{"status_code": 200, "content": b"tar"}]
     with requests_mock.Mocker() as mock:
         mock.get(URL, answers)

@@ -25,7 +25,7 @@ def directory(tmp_path: Path) -> Path:
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files count as settled at once; nobody changes them within a clock's tick here."""
-    monkeypatch.setattr(index_build, "SETTLED", -10.0)
+    monkeypatch.setattr(index_build, "MIN_AGE_SECONDS", -10.0)
 
 
 def make(directory: Path) -> Indexed:

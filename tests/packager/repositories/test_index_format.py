@@ -91,7 +91,7 @@ def test_errors_name_their_place(change: dict[str, object], place: str) -> None:
         (b'{"index":1,"index":1,"packages":[]}', "twice"),
         (b'{"index":1,"packages":[{"id":"a--1","id":"b--1"}]}', "twice"),
         (index(1), "/packages/0"),
-        (index(ENTRY, ENTRY), "/packages/1/id: hello--1.0 is there twice"),
+        (index(ENTRY, ENTRY), "/packages/1/id: hello--1.0 is given twice"),
         (b'{"index":1,"packages":[],"x":' + b"9" * 5000 + b"}", "digits"),
         (b'{"index":1,"packages":[],"x":1e999}', "too large"),
         (b'{"index":1,"packages":[],"x":NaN}', "NaN"),

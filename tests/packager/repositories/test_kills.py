@@ -62,7 +62,7 @@ def count_down(at: int) -> None:
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setattr(index_build, "SETTLED", -10.0)  # only what is new is read
+    monkeypatch.setattr(index_build, "MIN_AGE_SECONDS", -10.0)  # only what is new is read
     put(tmp_path / "repo", "hello--1.0")
     with site(tmp_path / "repo") as served:
         made = World(tmp_path, served)

@@ -22,6 +22,7 @@ from packager.repositories.candidates import Opened, Repositories
 from packager.repositories.http_policy import Policy
 from packager.repositories.index_build import index, opened
 from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import Metadata, MetaFile, Root, Timestamp
 
 from tests.support.packager_command import from_the_start, packager
 from tests.support.repository_site import Site, configuration, put, site
@@ -170,14 +171,16 @@ def test_a_root_that_calls_another_key_ours(world: World) -> None:
 
 
 def test_a_tampered_index(world: World) -> None:
-    with world.refused("do not belong together"):
+    with world.refused("metadata is inconsistent"):
         (copy,) = world.metadata.glob("*.index.json")
         copy.write_bytes(copy.read_bytes().replace(b"hello--1.0", b"evil1--1.0"))
 
 
 @pytest.mark.parametrize("name", ["timestamp.json", "1.snapshot.json", "1.targets.json"])
 def test_tampered_metadata(world: World, name: str) -> None:
-    with world.refused("not signed by those who may|do not belong together|the file is larger"):
+    with world.refused(
+        "not signed with the trusted keys|metadata is inconsistent|the file is larger"
+    ):
         world.edit(name, lambda signed: signed.update(expires="2099-01-01T00:00:00Z"))
 
 
@@ -223,9 +226,9 @@ def rolled_back(world: World) -> None:
 
 
 def test_rolled_back(world: World) -> None:
-    with world.refused("older than what was seen of it before"):
+    with world.refused("older than the version that was seen before"):
         rolled_back(world)
-    with world.refused("older than what was seen of it before"):
+    with world.refused("older than the version that was seen before"):
         pass  # refusing has not made it forget
 
 
@@ -239,11 +242,11 @@ def test_a_rollback_that_only_the_snapshot_tells(world: World) -> None:
     kept = (world.metadata / "1.snapshot.json").read_bytes()
     world.sign("own")
     world.read()
-    with world.refused("older than what was seen"):
+    with world.refused("older than the version that was seen"):
         path = world.metadata / "timestamp.json"
-        timestamp = tuf_signing.Metadata[tuf_signing.Timestamp].from_bytes(path.read_bytes())
+        timestamp = Metadata[Timestamp].from_bytes(path.read_bytes())
         timestamp.signed.version += 1
-        timestamp.signed.snapshot_meta = tuf_signing.MetaFile.from_data(1, kept, ["sha256"])
+        timestamp.signed.snapshot_meta = MetaFile.from_data(1, kept, ["sha256"])
         timestamp.sign(world.key("own"))
         path.write_bytes(timestamp.to_bytes())
 
@@ -251,10 +254,10 @@ def test_a_rollback_that_only_the_snapshot_tells(world: World) -> None:
 def test_mix_and_match(world: World) -> None:
     """Parts of two versions, each of them rightly signed."""
     world.sign("own")
-    with world.refused("do not belong together"):
+    with world.refused("metadata is inconsistent"):
         shutil.copy(world.metadata / "1.targets.json", world.metadata / "2.targets.json")
     world.sign("own")
-    with world.refused("do not belong together"):
+    with world.refused("metadata is inconsistent"):
         shutil.copy(world.metadata / "1.snapshot.json", world.metadata / "3.snapshot.json")
 
 
@@ -285,8 +288,8 @@ def test_a_revoked_key_signs_nothing_any_more(world: World) -> None:
     with pytest.raises(ConfigError, match="lets other keys sign"):
         world.sign("own")
     stolen = world.metadata / "timestamp.json"
-    with world.refused("not signed by those who may"):
-        timestamp = tuf_signing.Metadata[tuf_signing.Timestamp].from_bytes(stolen.read_bytes())
+    with world.refused("not signed with the trusted keys"):
+        timestamp = Metadata[Timestamp].from_bytes(stolen.read_bytes())
         timestamp.signed.version += 1
         timestamp.sign(world.key("own"))
         stolen.write_bytes(timestamp.to_bytes())
@@ -296,7 +299,7 @@ def test_a_version_that_was_driven_up_can_be_left_by_another_key(world: World) -
     """A stolen key signs version 2,000,000,000; a new root with another key ends that."""
     stolen = world.metadata / "timestamp.json"
     honest = stolen.read_bytes()
-    timestamp = tuf_signing.Metadata[tuf_signing.Timestamp].from_bytes(honest)
+    timestamp = Metadata[Timestamp].from_bytes(honest)
     timestamp.signed.version = 2_000_000_000
     timestamp.sign(world.key("own"))
     stolen.write_bytes(timestamp.to_bytes())
@@ -309,14 +312,12 @@ def test_a_version_that_was_driven_up_can_be_left_by_another_key(world: World) -
 
 def test_a_forged_root(world: World) -> None:
     world.read()
-    with world.refused("not signed by those who may"):
+    with world.refused("not signed with the trusted keys"):
         shutil.copytree(world.repo, world.path / "evil" / "repo")
         evil = World(world.path / "evil", world.site)
         shutil.copy(world.path / "own.key", evil.path / "own.key")
         evil.trust("own", "thief", root_keys=evil.publics("thief"))
-        forged = tuf_signing.Metadata[tuf_signing.Root].from_bytes(
-            (evil.metadata / "2.root.json").read_bytes()
-        )
+        forged = Metadata[Root].from_bytes((evil.metadata / "2.root.json").read_bytes())
         del forged.signatures[world.key("own").public_key.keyid]
         (world.metadata / "2.root.json").write_bytes(forged.to_bytes())
 
@@ -336,7 +337,7 @@ def test_other_keys_in_the_configuration_begin_anew(world: World) -> None:
     world.read()
     shutil.rmtree(world.metadata)
     world.sign("fresh")
-    with world.refused("not signed by those who may|older than"):
+    with world.refused("not signed with the trusted keys|older than"):
         pass
     assert world.read("fresh").verified
     assert world.read("fresh").verified
@@ -423,7 +424,7 @@ def test_old_versions_are_cleared_away(world: World) -> None:
     names = sorted(each.name for each in world.metadata.iterdir() if len(each.name) < 40)
     versions = [f"{number}.{role}.json" for number in (5, 6, 7) for role in ("snapshot", "targets")]
     assert names == ["1.root.json", *versions, "timestamp.json"]
-    assert len(list(world.metadata.glob("*.index.json"))) == tuf_signing.KEPT
+    assert len(list(world.metadata.glob("*.index.json"))) == tuf_signing.KEPT_VERSIONS
 
 
 def test_a_root_that_can_be_is_renewed_in_time(world: World) -> None:

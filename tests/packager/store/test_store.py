@@ -172,7 +172,7 @@ def test_the_same_content_again_is_success(tmp_path: Path) -> None:
 def test_other_content_is_a_conflict(tmp_path: Path) -> None:
     add(tmp_path)
     before = snapshot(tmp_path)
-    with pytest.raises(Conflict, match="other content"):
+    with pytest.raises(Conflict, match="different content"):
         add(tmp_path, OTHER)
     assert snapshot(tmp_path) == before
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from packager.base.errors import NotFound
+from packager.base.errors import NotFound, PackagerError
 from packager.verification import verify
 
 from tests.packager.activation.test_routes import TABLE
@@ -297,8 +297,8 @@ def test_side_by_side_is_the_same_as_one_after_the_other(
     (root / "active/bin/b").unlink()
     alone, together = Told(), Told()
     verify.verify(str(root), (), alone, processors=1)
-    monkeypatch.setattr(verify, "WORTH", 0.0)
-    monkeypatch.setattr(verify, "LARGE", 30_000)
+    monkeypatch.setattr(verify, "MIN_PARALLEL_SECONDS", 0.0)
+    monkeypatch.setattr(verify, "MIN_SPLIT_BYTES", 30_000)
     verify.verify(str(root), (), together, processors=3)
     assert together.events == alone.events
     assert len(alone.events) == 5 + 8
@@ -310,7 +310,7 @@ def test_a_package_that_goes_while_all_are_verified(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verify, "installed_ids", lambda _: ["a--1", "gone--1", "idle--1"])
-    monkeypatch.setattr(verify, "WORTH", 0.0)
+    monkeypatch.setattr(verify, "MIN_PARALLEL_SECONDS", 0.0)
     told = Told()
     verify.verify(str(root), (), told, processors=2)
     assert [fields.get("id") for _, fields in told.events] == ["a--1", "idle--1", None]
@@ -321,8 +321,8 @@ def test_what_can_not_be_read_ends_all_of_it(root: Path, monkeypatch: pytest.Mon
         pytest.skip("root may read everything")
     (root / "packages/b--1/bin").chmod(0)
     assert run(root, "verify").returncode == 77
-    monkeypatch.setattr(verify, "WORTH", 0.0)
-    with pytest.raises(verify.PackagerError) as caught:
+    monkeypatch.setattr(verify, "MIN_PARALLEL_SECONDS", 0.0)
+    with pytest.raises(PackagerError) as caught:
         verify.verify(str(root), (), Told(), processors=2)
     assert caught.value.exit_code == 77
     (root / "packages/b--1/bin").chmod(0o755)

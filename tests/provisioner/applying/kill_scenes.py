@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -15,12 +16,12 @@ from typing import Any
 from packager.base.errors import PackagerError
 from packager.generations.document import active_generation
 from packager.store.store import Store
-from provisioner.runs import run_records
+from provisioner.runs import reader
 
 from tests.support.kill_points import Point, counting, doing, points
 from tests.support.package_sets import check, look, tidy
 from tests.support.profile_host import Host, profile
-from tests.support.web_server import serve
+from tests.support.web_server import Request, Web, serve
 
 HOST = ("--no-systemd", "--no-users")
 NOBODY: dict[str, object] = {"http": [{"url": "http://127.0.0.1:1/"}]}  # nothing listens there
@@ -47,10 +48,15 @@ def one(host: Host) -> None:
     host.applied(web(1), *HOST)
 
 
+def never_answer(_connection: socket.socket, _request: Request, web: Web) -> None:
+    """An answer of a server that keeps the connection open and sends nothing."""
+    web.closing.wait(30)
+
+
 def interrupted(host: Host) -> None:
     """The apply of another profile was killed behind the switch, in its gate."""
     one(host)
-    with serve(lambda connection, request, web: web.closing.wait(30) and None) as site:
+    with serve(never_answer) as site:
         words = ["apply", *HOST, "-"]
         document = web(3, health={"http": [{"url": site.url("/")}]})
         with subprocess.Popen(
@@ -154,8 +160,8 @@ class Scene:
             yield "neither the old nor the new set"
         try:
             applied, pending = (
-                run_records.applied(str(self.root)),
-                run_records.pending(str(self.root)),
+                reader.applied_run(str(self.root)),
+                reader.pending_run(str(self.root)),
             )
             active = active_generation(str(self.root))
         except PackagerError as error:

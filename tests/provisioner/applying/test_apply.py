@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.provisioner.applying.kill_scenes import never_answer
 from tests.support.kill_points import Point, doing, why_no_strace
 from tests.support.packager_command import waits_for
 from tests.support.profile_host import UNIT, Host, configuration, profile, template
@@ -244,7 +245,7 @@ def test_told_to_stop_it_dies_of_the_signal_and_is_finished_by_the_next(
 ) -> None:
     """The gate waits for a server that never answers; the set is active by then."""
     host.applied(WEB)
-    with serve(lambda connection, request, web: web.closing.wait(30) and None) as web:
+    with serve(never_answer) as web:
         probes = {**WEB["health"], "http": [{"url": web.url("/")}]}
         document = {**changed(81), "health": probes}
         running = subprocess.Popen(
@@ -294,13 +295,14 @@ def test_without_a_profile_it_is_the_applied_one(host: Host) -> None:
 
 def test_a_template_from_a_package(host: Host) -> None:
     host.add("site--1", {"templates/x.j2": "{{ values.port }} from {{ profile.name }}"})
-    source = {"path": "etc/x", "from": {"package": "site", "path": "templates/x.j2"}}
+    template = {"package": "site", "path": "templates/x.j2"}
+    source = {"path": "etc/x", "from": template}
     document = profile(
         packages=["site", "web"], configuration=configuration(source, values={"port": 7})
     )
     host.applied(document)
     assert host.read("etc/x") == "7 from web"
-    source["from"]["path"] = "templates/none.j2"
+    template["path"] = "templates/none.j2"
     done = host.apply(document)
     assert (
         done.returncode == 66 and b"there is no template site--1/templates/none.j2" in done.stderr
@@ -414,7 +416,8 @@ def test_an_apply_that_waited_brings_no_earlier_profile_back(host: Host) -> None
 
 
 def test_who_it_was_is_remembered_whatever_bytes_the_name_has(host: Host) -> None:
-    environment = {**host.environment, b"ABI_PRINCIPAL": b"\xff"}
+    environment = {os.fsencode(k): os.fsencode(v) for k, v in host.environment.items()}
+    environment[b"ABI_PRINCIPAL"] = b"\xff"
     done = subprocess.run(
         [*PROVISIONER, "apply", "--settle=0.001", "-"],
         input=json.dumps(WEB).encode(),
@@ -426,11 +429,11 @@ def test_who_it_was_is_remembered_whatever_bytes_the_name_has(host: Host) -> Non
     assert host.history()[0]["who"] == "\ufffd"
 
 
-def test_what_systemd_was_not_told_is_a_difference(host: Host) -> None:
+def test_unit_files_that_systemd_has_not_reloaded_are_a_difference(host: Host) -> None:
     host.applied(WEB)
     place = host.root / "host.json"
     place.write_text(json.dumps({**json.loads(place.read_text()), "reloading": True}))
     done = host.run("status")
-    assert (done.returncode, b"not told" in done.stdout) == (65, True)
+    assert (done.returncode, b"not reloaded" in done.stdout) == (65, True)
     assert host.run("apply", "--settle=0.001").returncode == 0
     assert host.run("status").returncode == 0

@@ -53,9 +53,9 @@ ENDLESS = raw(head("200 OK"), *(b"x" * 65536,) * 4096)
         (status("503 Unavailable"), {}, "the server answered 503, not 200"),
         (status("200 OK"), {"status": 500}, "the server answered 200, not 500"),
         (body(b"all is well"), {"contains": "well"}, None),
-        (body(b"all is lost"), {"contains": "well"}, "the answer does not have the text in it"),
+        (body(b"all is lost"), {"contains": "well"}, "the response does not contain the text"),
         (ENDLESS, {}, None),
-        (ENDLESS, {"contains": "y"}, "the answer does not have the text in it"),
+        (ENDLESS, {"contains": "y"}, "the response does not contain the text"),
         (raw(b"nonsense\r\n\r\n"), {}, "the answer is not HTTP"),
         (raw(), {}, "the connection was closed without an answer"),
         (stall(), {"timeout": 0.3}, "no data for 0.3 s"),
@@ -168,5 +168,5 @@ def test_checks_can_be_left_out(host: Host) -> None:
 def test_without_systemd_units_are_not_looked_at(host: Host) -> None:
     done = host.apply(profile(packages=["web"], health={"units": ["x.service"]}), "--no-systemd")
     assert done.returncode == 0
-    assert b"units are not looked at: --no-systemd" in done.stderr
+    assert b"units are not checked: --no-systemd" in done.stderr
     assert host.tools.calls(asking=True) == []

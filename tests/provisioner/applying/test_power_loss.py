@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from provisioner.runs import run_records
+from provisioner.runs import reader
 
 from tests.provisioner.applying.kill_scenes import Scene
 from tests.support.kill_points import tell, why_no_strace
@@ -38,7 +38,7 @@ def test_cut_at_every_call(
         number = next(numbers)
         wrong = list(scene.unreadable())
         if reported and not wrong:
-            applied, pending = run_records.applied(str(image)), run_records.pending(str(image))
+            applied, pending = reader.applied_run(str(image)), reader.pending_run(str(image))
             there = applied is not None and applied.number == 2 and pending is None
             if look(image) != scene.after or not there:
                 wrong.append("what was reported is not there")

@@ -23,7 +23,8 @@ by_name = pytest.mark.parametrize("command", COMMANDS, ids=lambda command: comma
 def test_handlers_take_what_the_definition_gives(command: Command) -> None:
     module, _, function = command.handler.partition(":")
     signature = inspect.signature(getattr(import_module(module), function))
-    given = {"root", *(each.dest for each in (*command.options, *command.arguments))}
+    given = {"root"} | {each.dest for each in command.options}
+    given |= {each.dest for each in command.arguments}
     parameters = set(signature.parameters)
     rest = {p.name for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD}
     if rest:  # **host: what packager's side is told

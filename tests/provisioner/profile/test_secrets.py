@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.provisioner.debugged_host import DebuggedHost
 from tests.support.profile_host import UNIT, Host, configuration, profile, template
 from tests.support.repository_site import put, site
 
@@ -24,7 +25,7 @@ CHECK = "#!/bin/sh\nenv\ncat /proc/$$/cmdline /proc/$PPID/cmdline\nexit 1\n"
 
 @pytest.fixture
 def host(tmp_path: Path) -> Host:
-    host = Host(tmp_path)
+    host = DebuggedHost(tmp_path)
     host.add("web--1", {"units/web.service": UNIT, "check/tells": CHECK})
     (tmp_path / "filed").write_text(FILED + "\n")
     (tmp_path / "filed").chmod(0o600)
@@ -143,7 +144,7 @@ def test_a_plan_tells_that_a_file_changes_and_not_how(host: Host) -> None:
     assert files["etc/password"]["secret"] and files["etc/password"]["diff"] is None
     assert "-open\n+opened" in files["etc/open"]["diff"]
     said = host.run("plan", "-", stdin=content).stdout.decode()
-    assert "holds a secret" in said and "another" not in said
+    assert "contains a secret" in said and "another" not in said
 
 
 def test_a_file_with_a_secret_may_not_be_read_by_others(host: Host) -> None:
@@ -151,7 +152,7 @@ def test_a_file_with_a_secret_may_not_be_read_by_others(host: Host) -> None:
     made = configuration(open_to_all, secrets={"password": CANARY})
     done = host.apply(profile(packages=["web"], configuration=made))
     assert done.returncode == 65
-    assert b"etc/p holds a secret" in done.stderr and CANARY.encode() not in done.stderr
+    assert b"etc/p contains a secret" in done.stderr and CANARY.encode() not in done.stderr
 
 
 def test_a_secret_that_changes_in_its_file_is_rendered_anew(host: Host) -> None:

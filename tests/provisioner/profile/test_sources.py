@@ -114,7 +114,7 @@ def test_what_can_not_be_fetched_changes_nothing(host: Host, tmp_path: Path) -> 
     with site(tmp_path / "site") as served:
         repository = {"name": "main", "url": served.url, "trust": "off"}
         done = host.apply(profile(packages=["a", "b"], repositories=[repository]), "--retries=0")
-    assert done.returncode == 65 and b"not all packages could be had: a--1:" in done.stderr
+    assert done.returncode == 65 and b"not all packages could be fetched: a--1:" in done.stderr
     assert host.active == [] and host.history() == []
     with serve(status("500 Oops")) as web:
         repository = {"name": "main", "url": web.url("/"), "trust": "off"}

@@ -64,7 +64,7 @@ def test_killed_while_it_repairs(
         subprocess.run(["cp", "-a", model, root], check=True)
 
     with site(shelf) as served:
-        repository = {"name": "main", "url": served.url, "trust": "off"}
+        repository: dict[str, object] = {"name": "main", "url": served.url, "trust": "off"}
         configuration(machine.config / "config.toml", repository)
         done = machine.run("apply", "--no-systemd", "-", stdin=profile(**WEB))
         assert done.returncode == 0, done.stderr

@@ -56,7 +56,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     machine.packager("index", shelf)
     machine.tools.answer("systemctl-show", 0, RUNNING)
     with site(shelf) as served:
-        repository = {"name": "main", "url": served.url, "trust": "off"}
+        repository: dict[str, object] = {"name": "main", "url": served.url, "trust": "off"}
         configuration(machine.config / "config.toml", repository)
         done = machine.run("apply", "--settle=0.01", "-", stdin=profile(**WEB))
         assert done.returncode == 0, done.stderr.decode()

@@ -81,7 +81,9 @@ class Page:
             return None
         if refused := self.agent.refuse_other_sites(connection, request):
             return refused
-        if not is_own:
+        # Nobody types what the script asks for, so that `none` is no request of the page either.
+        site = headers.get(b"sec-fetch-site", b"same-origin")
+        if not is_own or site != b"same-origin":
             return None
         if not self.agent.admits(headers):
             words = "401 Unauthorized."

@@ -239,6 +239,8 @@ class DockerSimulator(ContainerKind):
 
     def command(self, launch: Launch, spool: Path) -> list[str]:
         """As of the simulator on this machine, with the image's Python."""
+        if not (launch.guarded or launch.opened):
+            raise Unsupported("a simulator in a container has credentials, or is opened")
         host, port = ANYWHERE
         _, *words = Simulator(self.deadline).command(replace(launch, port=port), spool)
         return [f"{IN_IMAGE}/bin/python", *words, f"--host={host}"]

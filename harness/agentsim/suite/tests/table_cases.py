@@ -248,6 +248,11 @@ MISTAKES: list[tuple[str, Any, list[str]]] = [
         }.items()
     ),
     ("ABI-TABLE-33", [("/routes/0/max_body", 1)], ["/routes/0/max_body"]),
+    ("ABI-TABLE-36", [("/routes/0/principals", [])], ["/routes/0/principals"]),
+    ("ABI-TABLE-36", [("/routes/0/principals", ["a", "a"])], ["/routes/0/principals/1"]),
+    ("ABI-TABLE-36", [("/routes/0/principals", ["a", ""])], ["/routes/0/principals/1"]),
+    ("ABI-TABLE-36", [("/routes/0/principals", ["x" * 256])], ["/routes/0/principals/0"]),
+    ("ABI-TABLE-37", [("/$schema", 1)], ["/$schema"]),
 ]
 
 
@@ -284,6 +289,8 @@ TAKEN: list[tuple[str, Any]] = [
     ("ABI-TABLE-31", [("/routes/0/timeout", 86_400), ("/routes/0/grace", 3_600)]),
     ("ABI-TABLE-8", [("/process", "X" * 64)]),
     ("ABI-TABLE-32", [("/routes/0/statuses", {"0": 203, "255": 417, "1": 200})]),
+    ("ABI-TABLE-36", [("/routes/0/principals", ["a", "x" * 255])]),
+    ("ABI-TABLE-37", [("/$schema", "no host looks at this")]),
 ]
 
 

@@ -169,18 +169,23 @@ def test_who_is_outside_learns_nothing(guarded: Host, method: str, target: str) 
 )
 @pytest.mark.parametrize("path", ["/probe/block", "/guarded/block"])
 def test_pages_of_other_sites_start_nothing(
-    guarded: Host, meeting: Meeting, path: str, headers: list[tuple[str, str]], *, refused: bool
+    guarded: Host,
+    rendezvous: Rendezvous,
+    path: str,
+    headers: list[tuple[str, str]],
+    *,
+    refused: bool,
 ) -> None:
     with guarded.connect() as connection:
-        connection.request("GET", f"{path}?dir={meeting.dir}", [GOOD, *headers])
+        connection.request("GET", f"{path}?dir={rendezvous.dir}", [GOOD, *headers])
         if refused:
             answer = connection.response()
             assert (answer.status, answer.reason) == (403, "cross-site")
             assert guarded.get("/load/say").body == b"said"
-            assert not meeting.has("started")
+            assert not rendezvous.has("started")
         else:
-            meeting.wait()
-            meeting.go()
+            rendezvous.wait()
+            rendezvous.go()
             assert connection.response().status == 200
 
 
@@ -233,19 +238,19 @@ def test_a_host_without_credentials_goes_by_addresses_and_localhost(
 
 
 @clause("ABI-AUTH-6")
-def test_a_route_can_be_for_certain_principals(guarded: Host, meeting: Meeting) -> None:
+def test_a_route_can_be_for_certain_principals(guarded: Host, rendezvous: Rendezvous) -> None:
     with guarded.connect() as connection:
-        connection.request("GET", f"/guarded/alice?dir={meeting.dir}", [GOOD])
-        meeting.wait()
-        meeting.go()
+        connection.request("GET", f"/guarded/alice?dir={rendezvous.dir}", [GOOD])
+        rendezvous.wait()
+        rendezvous.go()
         assert connection.response().status == 200
-    meeting.forget()
+    rendezvous.forget()
     for path, headers in (("/guarded/carol", [GOOD]), ("/guarded/nobody", [])):
-        for query in ({"dir": meeting.dir}, {"unknown": "1"}):
+        for query in ({"dir": rendezvous.dir}, {"unknown": "1"}):
             answer = guarded.get(path, query, headers)
             assert (answer.status, answer.reason) == (403, "not-permitted")
     assert guarded.get("/load/say").body == b"said"
-    assert not meeting.has("started")
+    assert not rendezvous.has("started")
 
 
 @clause("ABI-AUTH-6")

@@ -1,0 +1,152 @@
+"""The documents of the host's side, as types: all are JSON-able. For type checkers alone.
+
+Requirements    what the active packages ask of this host
+AppliedState    what has been done for a set before: ROOT/host.json (see `applied_state`)
+Observed        what is there: users, groups, directories
+HostPlan        what is to be done: the difference of the three (see `host_plan.difference`)
+"""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+
+class UnitSource(TypedDict):
+    """Where a unit file comes from: a package, a path in it, and the content's SHA-256."""
+
+    package: str
+    path: str
+    sha256: str
+
+
+class RequiredUser(TypedDict):
+    group: str | None
+    package: str
+
+
+class StateDirectory(TypedDict):
+    """A directory of a package's own, and the user that all in it belongs to."""
+
+    package: str
+    user: str | None
+
+
+class Requirements(TypedDict):
+    units: dict[str, UnitSource]
+    sysctl: dict[str, str]
+    users: dict[str, RequiredUser]
+    directories: dict[str, StateDirectory]
+
+
+class UnitState(TypedDict, total=False):
+    """sha256: of the file that was put in place, "" while that is being done, None when it was
+    taken away and the unit could not be stopped. started, starting: [package, sha256]."""
+
+    sha256: str | None
+    started: list[str] | None
+    starting: list[str] | None
+
+
+class Prepared(TypedDict, total=False):
+    """What an activation makes before it switches; generation: the one it is made for."""
+
+    generation: int | None
+    users: list[PlannedUser]
+    directories: list[PlannedDirectory]
+
+
+class AdoptedState(TypedDict, total=False):
+    """What another manager has done on the host, and counts as applied once `generation` is
+    active."""
+
+    generation: int
+    units: dict[str, dict[str, UnitState]]
+    sysctl: dict[str, str]
+    boot: str
+    directories: dict[str, StateDirectory]
+
+
+class AppliedState(TypedDict):
+    """ROOT/host.json. units: by the directory they are placed in, then by name."""
+
+    units: dict[str, dict[str, UnitState]]
+    sysctl: dict[str, str]
+    directories: dict[str, StateDirectory]
+    boot: NotRequired[str]
+    pending: NotRequired[Prepared]
+    adopting: NotRequired[AdoptedState]
+    enabling: NotRequired[bool]
+    reloading: NotRequired[bool]
+
+
+class Applied(TypedDict):
+    """Of an `AppliedState` what counts now: units in the one directory, settings of this boot."""
+
+    units: dict[str, UnitState]
+    sysctl: dict[str, str]
+    directories: dict[str, StateDirectory]
+
+
+class ObservedUser(TypedDict):
+    uid: int
+    gid: int
+    groups: list[str]
+
+
+class Accounts(TypedDict):
+    """What is not there is None. groups: names to their numbers."""
+
+    users: dict[str, ObservedUser | None]
+    groups: dict[str, int | None]
+
+
+class Observed(Accounts):
+    """directories: paths to their owners' names, None: not there. target: whether dcos.target is
+    there. enabling, reloading: whether systemd has still to be told of it, or of unit files."""
+
+    directories: dict[str, str | None]
+    target: bool
+    enabling: bool
+    reloading: bool
+
+
+class Placement(UnitSource):
+    unit: str
+
+
+class PlannedUser(RequiredUser):
+    name: str
+
+
+class PlannedDirectory(StateDirectory):
+    path: str
+
+
+class PlannedOwner(TypedDict):
+    """A state directory that is there; `was`: whom it belongs to now, `user`: whom it should."""
+
+    path: str
+    package: str
+    user: str
+    was: str
+
+
+class HostPlan(TypedDict, total=False):
+    """See `host_plan.difference`; a key that would be empty is left out."""
+
+    place: list[Placement]
+    remove: list[str]
+    stop: list[str]
+    restart: list[str]
+    start: list[str]
+    reasons: dict[str, str]
+    users: list[PlannedUser]
+    directories: list[PlannedDirectory]
+    owners: list[PlannedOwner]
+    sysctl: dict[str, str]
+    wanted: dict[str, list[str]]
+    target: bool
+    adopt: bool
+    reload: bool
+    forget: list[str]
+    withdraw: Prepared

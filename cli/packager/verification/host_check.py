@@ -1,0 +1,25 @@
+"""What the active set still lacks on the host, found out without changing anything."""
+
+from __future__ import annotations
+
+from packager.host import applied_state, apply, host_plan
+from packager.host.context import Context
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from packager.generations.document import Generation
+    from packager.host.documents import HostPlan, UnitSource
+    from packager.host.options import HostOptions
+
+
+def remaining_host_work(root: str, active: Generation, options: HostOptions) -> HostPlan:
+    """What an activation of the active generation would do on the host; {} if nothing is to be
+    done. Raises Conflict for what nobody here may do, ConfigError, DataError, OSError."""
+    context = Context(root, active.number, active.number, options)
+    return apply.plan(active.packages, active.roles, context, applied_state.load(root))
+
+
+def required_units(active: Generation, options: HostOptions) -> dict[str, UnitSource]:
+    """The unit files that the packages of the generation want in place, by name."""
+    required = host_plan.requirements(active.packages, active.roles, options.state_root)
+    return required["units"]

@@ -1,0 +1,101 @@
+"""What the record of a run says when it begins: above all, what to go back to."""
+
+from __future__ import annotations
+
+import os
+
+from packager.api import acting_user, environment_variable
+from packager.base.debug_log import debug
+
+from provisioner.planning.configuration_changes import restarts_of_applied, units_to_restart
+from provisioner.runs import reader
+from provisioner.runs.writer import now
+from provisioner.status.template_inputs import run_inputs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from packager.api import Entry, Generation
+
+    from provisioner.applying.context import ApplyContext
+    from provisioner.applying.request import ApplyRequest
+    from provisioner.desired.desired_state import DesiredState
+    from provisioner.runs.documents import RunStart
+    from provisioner.runs.run import Run
+
+
+def run_start(
+    context: ApplyContext,
+    desired: DesiredState,
+    key: bytes,
+    pending: Run | None,
+    files_before: Sequence[Entry],
+    *,
+    restart_all: bool,
+) -> RunStart:
+    """The record. key: of keyed digests. pending: the run that was interrupted. files_before: of
+    the active configuration. restart_all: restart the units of all its files, changed or not."""
+    request, configuration = context.request, desired.configuration
+    applied = reader.applied_run(context.root)
+    restart = set(units_to_restart(files_before, configuration, restarts_of_applied(applied)))
+    for each in configuration.files:
+        if restart_all or _is_link_replaced(f"{context.root}/active/{each.path}"):
+            restart.update(each.restart)
+    if pending is not None:
+        restart.update(pending.record["restart"])
+    active = context.active_generation()
+    before = _generation_to_restore(active, pending)
+    debug(
+        lambda: (
+            f"run: interrupted before: {pending.number if pending else None}; goes back to "
+            f"generation {before}; restarts {sorted(restart)}"
+        )
+    )
+    return {
+        "command": request.command,
+        "profile": {"name": request.profile.name, "digest": request.digest},
+        "time": now(),
+        "who": environment_variable("ABI_PRINCIPAL") or acting_user(),
+        "request_id": environment_variable("ABI_REQUEST_ID"),
+        "previous": _previous(applied, request),
+        "packages": desired.all_packages,
+        "configuration": configuration.package_id,
+        "roles": list(desired.roles),
+        "generation": {
+            "before": before,
+            "found": active.number if active is not None else None,
+            "after": None,
+        },
+        "restart": sorted(restart),
+        "inputs": run_inputs(request.profile, desired.secrets, configuration.facts, key),
+    }
+
+
+def _is_link_replaced(path: str) -> bool:
+    """Whether something else is in the place of a link of the active set: an editor that has put a
+    file there has left the package as it is."""
+    return os.path.lexists(path) and not os.path.islink(path)  # noqa: PTH114
+
+
+def _generation_to_restore(active: Generation | None, pending: Run | None) -> int | None:
+    """The generation to go back to: the active one, unless an interrupted run has made it active,
+    or has left it as it found it: then what that run would go back to."""
+    found = active.number if active is not None else None
+    if pending is None:
+        return found
+    made_by_pending = active is not None and tuple(active.packages) == pending.packages
+    if made_by_pending or found == pending.generation_found:
+        return pending.generation_before
+    return found
+
+
+def _previous(applied: Run | None, request: ApplyRequest) -> int | None:
+    """The run to which `rollback` goes from this one: the last that had another profile."""
+    if request.rollback_to is not None:
+        return request.rollback_to.previous
+    if applied is None:
+        return None
+    if applied.profile_digest != request.digest:
+        return applied.number
+    return applied.previous

@@ -1,0 +1,69 @@
+"""The profile that a command is to work with: read from a source, or known from an earlier run.
+
+The profile that is applied, byte for byte, need not be parsed again: its document is in its run.
+"""
+
+from __future__ import annotations
+
+from packager.base.debug_log import debug
+from packager.base.errors import NotFound, UsageError
+
+from provisioner.base import keyed_digest
+from provisioner.profile import source
+from provisioner.runs import reader
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from packager.base.events import Emit
+
+    from provisioner.base.command_options import CommandOptions
+    from provisioner.profile.model import Profile
+    from provisioner.runs.run import Run
+
+
+class RequestedProfile:
+    """A profile, and its bytes; None: it is that of `run`, which was interrupted or is applied."""
+
+    __slots__ = ("content", "profile", "run")
+
+    def __init__(self, profile: Profile, content: bytes | None, run: Run | None) -> None:
+        self.profile = profile
+        self.content = content
+        self.run = run
+
+    def digest(self, key: bytes) -> str:
+        """The keyed digest of the profile's bytes."""
+        if self.content is not None:
+            return keyed_digest.of_bytes(key, self.content)
+        assert self.run is not None
+        return self.run.profile_digest
+
+
+def load_requested_profile(
+    root: str, sources: Sequence[str], sha256: str | None, options: CommandOptions, emit: Emit
+) -> RequestedProfile:
+    """The profile of the command line: PROFILE, else that of an interrupted run, else the applied
+    one. Raises UsageError, NotFound, DataError for a profile that is wrong, what reading raises."""
+    if len(sources) > 1:
+        raise UsageError("one profile at a time; give one PROFILE")
+    if not sources:
+        run = reader.pending_run(root) or reader.applied_run(root)
+        if run is None:
+            raise NotFound(f"no profile was applied to {root} yet; name one: a path, a URL, or -")
+        debug(lambda: f"profile: that of run {run.number}")
+        return RequestedProfile(run.profile(), None, run)
+    content = source.read_source(sources[0], sha256=sha256, options=options, emit=emit)
+    key, applied = reader.digest_key(root), reader.applied_run(root)
+    digest = keyed_digest.of_bytes(key, content) if key is not None else None
+    if applied is not None and applied.profile_digest == digest:
+        number = applied.number
+        debug(lambda: f"profile: byte for byte that of run {number}, so it is not parsed")
+        return RequestedProfile(applied.profile(), content, applied)
+    from provisioner.profile.parser import parse
+    from provisioner.profile.validation import validate
+
+    place = source.display_name(sources[0])
+    debug(lambda: f"profile: {place} is parsed and validated")
+    return RequestedProfile(validate(parse(content, place), place), content, None)

@@ -1,0 +1,1 @@
+"""What an apply would do: the activation that packager would make, and the document of a plan."""

@@ -1,0 +1,53 @@
+"""What packager would do for a desired state, before the package of the configuration is in the
+store."""
+
+from __future__ import annotations
+
+from packager.api import Packages, Published, Request, make_plan, publish, translated
+
+from provisioner.desired.configuration_package import configuration_manifest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from packager.api import Declarations, HostOptions, Plan
+
+    from provisioner.desired.desired_state import DesiredState
+
+
+def activation_request(desired: DesiredState, options: HostOptions) -> Request:
+    """The request to packager that makes the desired state active."""
+    return Request("activate", desired.all_packages, roles=desired.roles, options=options)
+
+
+def plan_activation(root: str, desired: DesiredState, options: HostOptions) -> Plan:
+    """What the activation would do; no package may be missing. Nothing is changed.
+
+    Raises Conflict for what would be refused, PackagerError.
+    """
+    with translated(root):
+        packages = _WithConfiguration(root, desired)
+        return make_plan(root, activation_request(desired, options), packages)
+
+
+class _WithConfiguration(Packages):
+    """The store's packages, and the one of the configuration, from memory."""
+
+    def __init__(self, root: str, desired: DesiredState) -> None:
+        super().__init__(root)
+        self._own_id = desired.configuration.package_id
+        self._own_entries = b"[]"
+        if self._own_id is not None:
+            manifest = configuration_manifest(desired.configuration, desired.profile)
+            self._own_entries = manifest.text
+
+    def has(self, package_id: str) -> bool:
+        return package_id == self._own_id or super().has(package_id)
+
+    def published(self, package_id: str, roles: tuple[str, ...]) -> Published:
+        if package_id != self._own_id:
+            return super().published(package_id, roles)
+        return publish(package_id, self._own_entries, roles)
+
+    def declarations(self, package_id: str, roles: tuple[str, ...]) -> Declarations:
+        # It declares nothing but a description, and has no empty directory.
+        return {} if package_id == self._own_id else super().declarations(package_id, roles)

@@ -1,0 +1,72 @@
+"""The document of a plan, as types (`provisioner plan --format=json`). For type checkers alone:
+nothing imports this when a command runs.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from packager.api import HostPlan
+
+from provisioner.status.difference import DifferenceDocument
+
+# `from` is a keyword, so these can't be classes.
+RoleChange = TypedDict("RoleChange", {"from": list[str], "to": list[str]})
+PackageSwap = TypedDict("PackageSwap", {"name": str, "from": str, "to": str})
+ConfigurationChange = TypedDict(
+    "ConfigurationChange", {"from": str | None, "to": str | None, "files": list["FileChange"]}
+)
+
+
+class FetchDocument(TypedDict):
+    """A package to be downloaded. size: bytes."""
+
+    id: str
+    repository: str
+    size: int | None
+    verified: bool
+
+
+class PackageChanges(TypedDict):
+    activate: list[str]
+    deactivate: list[str]
+    swap: list[PackageSwap]
+
+
+class FileChange(TypedDict):
+    """change: add, change, remove, unknown. diff: a unified one, None if the file is secret or too
+    large. mode: octal digits, None if it stays."""
+
+    path: str
+    change: str
+    secret: bool
+    diff: str | None
+    reason: str | None
+    mode: str | None
+
+
+class HealthSummary(TypedDict):
+    """http: URLs without their secrets."""
+
+    checks: bool
+    units: list[str]
+    http: list[str]
+
+
+class PlanDocument(TypedDict):
+    """environment and host are None while packages are missing."""
+
+    changed: bool
+    profile: str
+    applied: int | None
+    interrupted: int | None
+    fetch: list[FetchDocument]
+    packages: PackageChanges
+    roles: RoleChange
+    configuration: ConfigurationChange
+    restart: list[str]
+    repair: list[DifferenceDocument]
+    environment: object
+    host: HostPlan | None
+    health: HealthSummary
+    on_failure: str

@@ -1,0 +1,177 @@
+"""Runs as they are written: durably, under ROOT/provisioner/lock. `reader` has the layout.
+
+begin     a directory with profile and record appears by one rename; `pending` leads to it
+update    the record is replaced
+finish    `applied` leads to the run, if its profile counts from now on; the record gets its
+          outcome; `pending` is deleted
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import contextmanager, suppress
+
+from packager.api import DEFAULT_WAIT_SECONDS, exclusive_lock, place_link
+from packager.base import durable_files
+from packager.base.durable_files import opened, replace_file_in, write_new_file
+from packager.base.errors import from_os_error
+
+from provisioner.base.keyed_digest import KEY_BYTES
+from provisioner.runs import reader
+from provisioner.runs.run import PROFILE_FILE, RECORD_FILE, Run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from provisioner.profile.model import Profile
+    from provisioner.runs.documents import RunGenerations, RunRecord, RunStart
+
+RECORD_FORMAT = 1
+MAX_RUNS_KEPT = 50
+PRIVATE_MODE = 0o600
+
+
+class RunWriter:
+    """What the holder of the lock may do. All methods raise OSError, and what reading raises."""
+
+    def __init__(self, root: str, fd: int) -> None:
+        self._root = root
+        self._top = reader.top_directory(root)
+        self._fd = fd  # of that directory
+
+    def digest_key(self) -> bytes:
+        """The key of this store's digests, made now if there is none."""
+        found = reader.digest_key(self._root)
+        if found is None:
+            found = os.urandom(KEY_BYTES)
+            temporary = f".{reader.KEY_FILE}.new"
+            replace_file_in(
+                self._top, reader.KEY_FILE, found, temporary=temporary, mode=PRIVATE_MODE
+            )
+        return found
+
+    def begin(self, profile: Profile, start: RunStart) -> Run:
+        """Write a new run and make it the pending one."""
+        kept = reader.run_numbers(self._root)
+        number = kept[-1] + 1 if kept else 1
+        record: RunRecord = {
+            "format": RECORD_FORMAT,
+            "run": number,
+            **start,
+            "outcome": None,
+            "reason": None,
+            "finished": None,
+        }
+        with opened(reader.RUNS, self._fd) as runs:
+            name = ".new"
+            os.mkdir(name, 0o755, dir_fd=runs)
+            with opened(name, runs) as made:
+                os.fchmod(made, 0o755)  # whatever the umask is
+                document = _encode(profile.document)
+                write_new_file(PROFILE_FILE, made, document, mode=PRIVATE_MODE, sync=True)
+                write_new_file(RECORD_FILE, made, _encode(record), sync=True)
+                os.fsync(made)
+            os.rename(name, str(number), src_dir_fd=runs, dst_dir_fd=runs)
+            os.fsync(runs)
+        self._point(reader.PENDING_LINK, number)
+        self._delete_old(kept)
+        return Run(self._directory(number), number, record)
+
+    def set_generations(self, run: Run, generations: RunGenerations) -> None:
+        """Record which generations the run has found and made."""
+        run.record["generation"] = generations
+        self._save(run)
+
+    def set_reason(self, run: Run, reason: str) -> None:
+        """Record why the run could not be ended."""
+        run.record["reason"] = reason
+        self._save(run)
+
+    def finish(self, run: Run, outcome: str, reason: str | None, *, applied: bool) -> None:
+        """End the run. applied: the host is to be in sync with its profile from now on."""
+        if applied:
+            self._point(reader.APPLIED_LINK, run.number)
+        run.record["outcome"] = outcome
+        run.record["reason"] = reason
+        run.record["finished"] = now()
+        self._save(run)
+        with suppress(FileNotFoundError):
+            os.unlink(reader.PENDING_LINK, dir_fd=self._fd)
+        os.fsync(self._fd)
+
+    def _save(self, run: Run) -> None:
+        content = _encode(run.record)
+        temporary = f".{RECORD_FILE}.new"
+        replace_file_in(self._directory(run.number), RECORD_FILE, content, temporary=temporary)
+
+    def _directory(self, number: int) -> str:
+        return f"{self._top}/{reader.RUNS}/{number}"
+
+    def _point(self, name: str, number: int) -> None:
+        temporary = f".{name}.new"
+        place_link(temporary, f"{reader.RUNS}/{number}", self._fd)
+        os.rename(temporary, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        os.fsync(self._fd)
+
+    def _delete_old(self, kept: list[int]) -> None:
+        """Delete runs beyond the newest ones that nothing leads to."""
+        linked = [reader.applied_run(self._root), reader.pending_run(self._root)]
+        needed = {each.number for each in linked if each}
+        needed |= {each.previous for each in linked if each and each.previous}  # for `rollback`
+        with opened(reader.RUNS, self._fd) as runs:
+            for number in kept[: -MAX_RUNS_KEPT + 1]:
+                if number not in needed:
+                    os.rename(str(number), f".old-{number}", src_dir_fd=runs, dst_dir_fd=runs)
+            _delete_leftovers(runs)
+
+
+@contextmanager
+def locked_runs(root: str, *, lock_wait: float = DEFAULT_WAIT_SECONDS) -> Iterator[RunWriter]:
+    """Hold provisioner's lock in the store at `root`, which is made if it is not there, inside the
+    block. lock_wait: seconds.
+
+    Raises Temporary if another command holds it, PackagerError for the OSError that the block ends
+    with.
+    """
+    os.umask(0o022)  # as packager does: the store is for everybody to read
+    try:
+        os.makedirs(root, 0o755, exist_ok=True)  # noqa: PTH103
+        top_path = reader.top_directory(root)
+        with _opened_top(root) as top, exclusive_lock(top, top_path, lock_wait):
+            with opened(reader.RUNS, top) as runs:
+                _delete_leftovers(runs)
+            _delete_leftovers(top)
+            yield RunWriter(root, top)
+    except OSError as error:
+        raise from_os_error(error, reader.top_directory(root)) from error
+
+
+def now() -> str:
+    """The time, UTC, RFC 3339."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+@contextmanager
+def _opened_top(root: str) -> Iterator[int]:
+    root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        durable_files.make_directory(reader.DIRECTORY, 0o755, root_fd)
+        with opened(reader.DIRECTORY, root_fd) as top:
+            durable_files.make_directory(reader.RUNS, 0o755, top)
+            yield top
+    finally:
+        os.close(root_fd)
+
+
+def _delete_leftovers(directory: int) -> None:
+    """Delete what killed commands have left, and runs that are not kept."""
+    for name in os.listdir(directory):
+        if name.startswith("."):
+            durable_files.remove_tree(name, directory)
+
+
+def _encode(document: Mapping[str, object]) -> bytes:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
