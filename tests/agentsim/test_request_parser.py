@@ -23,6 +23,9 @@ class Heard:
         self.bodies.append(b"")
         self.ends.append("open")
 
+    def takes_body(self) -> bool:
+        return True
+
     def on_body(self, data: bytes) -> None:
         self.bodies[-1] += data
 
@@ -37,7 +40,14 @@ def hear(*pieces: bytes) -> tuple[Heard, bool]:
     """Feed pieces; returns what was heard and whether the connection stays open."""
     heard = Heard()
     parser = Parser(heard)
-    return heard, all(parser.feed(piece) for piece in pieces)
+    return heard, all(_take(parser, piece) for piece in pieces)
+
+
+def _take(parser: Parser, piece: bytes) -> bool:
+    is_open = parser.feed(piece)
+    while is_open and parser.unread:
+        is_open = parser.advance()
+    return is_open
 
 
 def facts(*pieces: bytes) -> tuple[object, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -113,3 +114,28 @@ def test_two_tables_may_change_their_process_ids_one_after_the_other(
     other.write_text(other.read_text().replace('"b"', '"c"', 1))
     wait_until(lambda: requests.get(f"{host.url}/b/v", timeout=10).text == "one\n", 20)
     assert requests.get(f"{host.url}/c/v", timeout=10).text == "other\n"
+
+
+def test_a_table_behind_a_link_that_moves(simulator: Start, tmp_path: Path) -> None:
+    """So configuration is mounted: `t.json -> ..data/t.json`, `..data -> ..2026_1`."""
+    for number in (1, 2):
+        (tmp_path / f"..2026_{number}").mkdir()
+        _version(tmp_path / f"..2026_{number}", number)
+    data, table = tmp_path / "..data", tmp_path / "t.json"
+    data.symlink_to("..2026_1")
+    table.symlink_to("..data/t.json")
+    host = simulator(table)
+    assert requests.get(f"{host.url}/t/v", timeout=10).text == "1\n"
+    (tmp_path / "..data_tmp").symlink_to("..2026_2")
+    (tmp_path / "..data_tmp").replace(data)
+    shutil.rmtree(tmp_path / "..2026_1")
+    wait_until(lambda: requests.get(f"{host.url}/t/v", timeout=10).text == "2\n", 30)
+
+
+def test_a_table_that_becomes_something_else(simulator: Start, tmp_path: Path) -> None:
+    table = _version(tmp_path, 1)
+    host = simulator(table)
+    table.unlink()
+    os.mkfifo(table)
+    wait_until(lambda: "it is not a regular file" in host.log.read_text(), 30)
+    assert requests.get(f"{host.url}/t/v", timeout=10).text == "1\n"

@@ -15,6 +15,7 @@ import click
 from agentsim.client.terminal import tame
 from agentsim.core.route_description import Description, describe, from_help
 from agentsim.core.route_table import TableError, parse
+from agentsim.files.table_file import UnreadableTable, read_table_file
 
 _SECONDS = 10.0
 _TITLES = ("METHOD", "PATH", "PARAMETERS", "ANSWER", "SECONDS", "REALM", "HELP")
@@ -65,9 +66,9 @@ def routes_command(sources: tuple[str, ...], form: str) -> None:
 
 def _of_table(path: str) -> list[Description]:
     try:
-        table = parse(Path(path).read_bytes(), path)
-    except OSError as error:
-        raise _Failed(EX_NOINPUT, f"{path}: can't be read: {error.strerror}") from None
+        table = parse(read_table_file(Path(path)), path)
+    except UnreadableTable as error:
+        raise _Failed(EX_NOINPUT, str(error)) from None
     except TableError as error:
         raise _Failed(EX_DATAERR, "\n".join(map(str, error.mistakes))) from None
     return [describe(route) for route in table.routes]

@@ -149,6 +149,7 @@ def _problem(reason: str, title: str, status: int, detail: str, request_id: str)
 
 def _detail(route: Route, outcome: Outcome, has_stderr: bool) -> str:
     words = " Its own words are in stderr." if has_stderr else " It wrote nothing to stderr."
+    end = f"can't be killed ({outcome.detail})" if outcome.runs_on else "was ended"
     match outcome.reason:
         case "exit":
             code = outcome.exit_code if outcome.exit_code is not None else -1
@@ -158,18 +159,18 @@ def _detail(route: Route, outcome: Outcome, has_stderr: bool) -> str:
             return f"The command was ended by {signal_name(outcome.signal or 0)}.{words}"
         case "timeout":
             limit = short_seconds(outcome.timeout)
-            return f"The command ran for longer than {limit} s and was ended.{words}"
+            return f"The command ran for longer than {limit} s and {end}.{words}"
         case "idle-timeout":
             limit = short_seconds(route.idle_timeout or 0)
-            return f"The command wrote nothing for {limit} s and was ended.{words}"
+            return f"The command wrote nothing for {limit} s and {end}.{words}"
         case "output-limit":
-            return f"The command wrote more than {route.max_bytes} bytes and was ended.{words}"
+            return f"The command wrote more than {route.max_bytes} bytes and {end}.{words}"
         case "client-gone":
-            return f"The client closed the connection, and the command was ended.{words}"
+            return f"The client closed the connection, and the command {end}.{words}"
         case "shutdown":
-            return f"The host is shutting down, and the command was ended.{words}"
+            return f"The host is shutting down, and the command {end}.{words}"
         case "spool-full":
-            return f"The output did not fit on the host's disk, and the command was ended.{words}"
+            return f"The output did not fit on the host's disk, and the command {end}.{words}"
         case "start-failed":
             return f"{outcome.detail}. Check the command and its directory on the host."
         case _:

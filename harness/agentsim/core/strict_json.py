@@ -56,7 +56,7 @@ def _refuse(reader: TableReader, code: str, reason: str) -> NoReturn:
 
 def _decode(text: bytes, reader: TableReader) -> str:
     if len(text) > MAX_BYTES:
-        _refuse(reader, "too-large", f"a table has at most {MAX_BYTES} bytes, not {len(text)}")
+        _refuse(reader, "too-large", f"a table has at most {MAX_BYTES} bytes")
     if text.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         _refuse(reader, "encoding", "the file starts with a byte order mark; save it without one")
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 
 
@@ -19,6 +18,9 @@ class Waiter:
 
 class ConcurrencyLimit:
     """The places of one route for commands that run at once, and the queue before them.
+
+    Places that become free are handed to those that wait by the event loop, one a turn: who takes
+    one may give it back at once, however many wait.
 
     Args:
         loop: the event loop.
@@ -38,7 +40,8 @@ class ConcurrencyLimit:
         self.concurrency = concurrency
         self._queue_length = queue_length
         self._queue_seconds = queue_seconds
-        self._waiting: deque[Waiter] = deque()
+        self._waiting: dict[Waiter, None] = {}  # in the order of their coming
+        self._handing_over = False
         self.running = 0
 
     @property
@@ -54,7 +57,7 @@ class ConcurrencyLimit:
         Returns:
             The waiter if there is no place yet.
         """
-        if self.running < self.concurrency:
+        if self.running < self.concurrency and not self._waiting:
             self.running += 1
             on_place()
             return None
@@ -63,34 +66,42 @@ class ConcurrencyLimit:
             return None
 
         def give_up() -> None:
-            self._waiting.remove(waiter)
+            del self._waiting[waiter]
             on_refused()
 
         waiter = Waiter(on_place, self._loop.call_later(self._queue_seconds, give_up))
-        self._waiting.append(waiter)
+        self._waiting[waiter] = None
         return waiter
 
     def leave(self, waiter: Waiter) -> None:
         """Stop waiting; neither of the waiter's calls will come."""
         waiter.timer.cancel()
-        if waiter in self._waiting:
-            self._waiting.remove(waiter)
+        self._waiting.pop(waiter, None)
 
     def release(self) -> None:
-        """Give a place back; the first that waits gets it."""
+        """Give a place back; the first that waits gets it, soon."""
         self.running -= 1
-        self._fill()
+        self._hand_over_soon()
 
     def adjust(self, concurrency: int, queue_length: int, queue_seconds: float) -> None:
         """Change the numbers; who runs or waits already, goes on to do so."""
         self.concurrency = concurrency
         self._queue_length = queue_length
         self._queue_seconds = queue_seconds
-        self._fill()
+        self._hand_over_soon()
 
-    def _fill(self) -> None:
-        while self._waiting and self.running < self.concurrency:
-            waiter = self._waiting.popleft()
-            waiter.timer.cancel()
-            self.running += 1
-            waiter.on_place()
+    def _hand_over_soon(self) -> None:
+        if self._waiting and self.running < self.concurrency and not self._handing_over:
+            self._handing_over = True
+            self._loop.call_soon(self._hand_over)
+
+    def _hand_over(self) -> None:
+        self._handing_over = False
+        if not self._waiting or self.running >= self.concurrency:
+            return  # whoever waited has left, or there are fewer places now
+        waiter = next(iter(self._waiting))
+        del self._waiting[waiter]
+        waiter.timer.cancel()
+        self.running += 1
+        self._hand_over_soon()
+        waiter.on_place()

@@ -5,7 +5,8 @@ Four rules hold here:
 - both outputs are read as long as the command runs, whatever becomes of what was read;
 - the invocation is over when the command's own process has exited; whatever is left of its process
   group is killed before the process is reaped, while its number can't belong to anybody else;
-- there is exactly one call of `on_finished`, and after it no process, descriptor or timer is left.
+- there is exactly one call of `on_finished`, and after it no process, descriptor or timer is left,
+  but for a command that can't be killed: that is reaped when it exits, and `on_late_exit` told.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from agentsim.run.spawn import (
     reap,
     signal_group,
     spawn,
+    why_alive,
 )
 from agentsim.run.spool import SpoolFull
 
@@ -41,6 +43,9 @@ _READ_BYTES = 256 * 1024
 MAX_STDERR_BYTES = 4097
 #: Seconds to wait for pipes that others hold on to after the command has exited.
 MAX_HELD_PIPE_SECONDS = 1.0
+#: Seconds to wait for the end of a command after SIGKILL: it may have become another user's, or
+#: wait for a disk that does not answer.
+MAX_DYING_SECONDS = 2.0
 _FIRST_LOOK_SECONDS = 0.02
 _NEXT_LOOK_SECONDS = 0.2
 _MAX_DRAIN_READS = 16  # of _READ_BYTES: more than the largest pipe holds
@@ -87,9 +92,12 @@ class Invocation:
         on_finished: told, once, how it ended and how many bytes of output were passed on.
         on_bystanders: told which processes held the command's pipes after its end and were left
             alone, as they are not known to descend from it; maybe after `on_finished`.
+        on_late_exit: told that a command has exited which could not be killed in time, and of which
+            `on_finished` was told that it runs on.
     """
 
     __slots__ = (
+        "_abandoned",
         "_began",
         "_child",
         "_cut",
@@ -99,6 +107,7 @@ class Invocation:
         "_loop",
         "_on_bystanders",
         "_on_finished",
+        "_on_late_exit",
         "_on_output",
         "_open",
         "_output",
@@ -117,17 +126,20 @@ class Invocation:
         on_output: Callable[[bytes], None],
         on_finished: Callable[[Outcome, int], None],
         on_bystanders: Callable[[Sequence[Bystander]], None],
+        on_late_exit: Callable[[], None],
     ) -> None:
         self._loop = loop
         self._spec = spec
         self._on_output = on_output
         self._on_finished = on_finished
         self._on_bystanders = on_bystanders
+        self._on_late_exit = on_late_exit
         self._child: Child | None = None
         self._began: int | None = None  # clock ticks; known only if its pipes stay open
         self._reason = ""
         self._detail = ""
         self._exited = False
+        self._abandoned = False  # it can't be killed, and is waited for by nobody any more
         self._cut = False  # standard output is over its limit; the rest is read and dropped
         self._status: int | None = None
         self._stderr = b""
@@ -257,8 +269,24 @@ class Invocation:
 
     def kill(self) -> None:
         """Kill the command's process group now."""
-        if self._child is not None and not self._exited:
-            signal_group(self._child.pid, signal.SIGKILL)
+        if self._child is None or self._exited:
+            return
+        signal_group(self._child.pid, signal.SIGKILL)
+        if self._reason and "dying" not in self._timers:
+            self._timers["dying"] = self._loop.call_later(MAX_DYING_SECONDS, self._abandon)
+
+    def _abandon(self) -> None:
+        """Wait no longer for the end of a command that SIGKILL has not ended."""
+        child = self._child
+        assert child is not None
+        if has_exited(child):
+            self._exit_seen()
+            return
+        self._abandoned = True
+        self._detail = why_alive(child.pid, MAX_DYING_SECONDS)
+        for descriptor in tuple(self._open):
+            self._close(descriptor)
+        self._finish()
 
     def _exit_seen(self) -> None:
         child = self._child
@@ -266,6 +294,10 @@ class Invocation:
         if child.pidfd < 0 and not has_exited(child):
             return
         signal_group(child.pid, signal.SIGKILL)
+        if self._abandoned:
+            self._reap(child)
+            self._on_late_exit()
+            return
         self._drain(child)
         for timer in self._timers.values():
             timer.cancel()
@@ -273,18 +305,22 @@ class Invocation:
         if self._open:
             process = read_process(child.pid)  # while the number is still the command's
             self._began = process.began if process is not None else None
-        self._status = reap(child)
+        self._status = self._reap(child)
+        if self._open:
+            self._look_for_holders(_FIRST_LOOK_SECONDS)
+            self._timers["held"] = self._loop.call_later(MAX_HELD_PIPE_SECONDS, self._let_go)
+        else:
+            self._finish()
+
+    def _reap(self, child: Child) -> int:
+        status = reap(child)
         self._exited = True
         if child.pidfd >= 0:
             self._loop.remove_reader(child.pidfd)
             os.close(child.pidfd)
         else:
             SIGCHLD_WATCHERS.discard(self._exit_seen)
-        if self._open:
-            self._look_for_holders(_FIRST_LOOK_SECONDS)
-            self._timers["held"] = self._loop.call_later(MAX_HELD_PIPE_SECONDS, self._let_go)
-        else:
-            self._finish()
+        return status
 
     def _drain(self, child: Child) -> None:
         # Bounded: a process that escaped may go on writing for ever.
@@ -330,7 +366,9 @@ class Invocation:
         self._timers.clear()
         child = self._child
         if child is not None and child.failure >= 0:
-            report = os.read(child.failure, 4096)
+            report = b""
+            with contextlib.suppress(BlockingIOError):  # it has not come so far
+                report = os.read(child.failure, 4096)
             os.close(child.failure)
             if report:
                 # It may be cut in the middle of a character.

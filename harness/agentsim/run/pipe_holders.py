@@ -234,8 +234,10 @@ def _judge(
             if reason:
                 found.setdefault(index, []).append(Bystander(process, reason))
             elif _is_still(process):
-                _kill(process.pid, pidfd)
-                return
+                reason = _kill(process.pid, pidfd)
+                if not reason:
+                    return
+                found.setdefault(index, []).append(Bystander(process, reason))
     finally:
         if pidfd >= 0:
             os.close(pidfd)
@@ -247,12 +249,18 @@ def _is_still(process: Process) -> bool:
     return now is not None and now.began == process.began
 
 
-def _kill(pid: int, pidfd: int) -> None:
-    with contextlib.suppress(OSError):  # it has ended, or has become another user's
+def _kill(pid: int, pidfd: int) -> str:
+    """Kill a process; why it can't be, empty if it is or has ended."""
+    try:
         if pidfd < 0:
             os.kill(pid, signal.SIGKILL)
         else:
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    except PermissionError as error:  # it has become another user's
+        return f"it can't be killed: {error.strerror}"
+    except ProcessLookupError:
+        pass
+    return ""
 
 
 def _process_ids() -> Iterator[int]:

@@ -166,6 +166,8 @@ def _spawn(
         os.close(failure_end)
     os.set_blocking(stdout, False)
     os.set_blocking(stderr, False)
+    if failure >= 0:
+        os.set_blocking(failure, False)
     try:
         pidfd = os.pidfd_open(pid) if HAVE_PIDFD else -1
     except OSError as error:
@@ -242,6 +244,15 @@ def has_exited(child: Child) -> bool:
     """Whether a command has exited; its process id stays taken until `reap`."""
     kind, number = (os.P_PIDFD, child.pidfd) if child.pidfd >= 0 else (os.P_PID, child.pid)
     return os.waitid(kind, number, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def why_alive(pid: int, seconds: float) -> str:
+    """Why a command, not reaped yet, still runs so long after SIGKILL was sent to its group."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except PermissionError:
+        return f"EPERM, {os.strerror(errno.EPERM)}: it has become another user's"
+    return f"it still runs {seconds:g} s after SIGKILL"
 
 
 def signal_group(pid: int, number: int) -> None:

@@ -29,12 +29,15 @@ from agentsim.simulator.command_exchange import (
 from agentsim.simulator.command_registry import CommandRegistry
 from agentsim.simulator.connection import Connection
 from agentsim.simulator.exchange import ClientConnection, DocumentExchange, Exchange, TextExchange
+from agentsim.simulator.idle_connections import IdleConnections
 from agentsim.simulator.served_table import ServedTable
 from agentsim.wire.basic_auth import authenticate, challenge
 from agentsim.wire.request_parser import Request
 
 _REQUEST_ID = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 _MAX_REQUEST_ID_BYTES = 64
+#: How long a client may take to send a request's head, unless the operator says otherwise.
+HEAD_SECONDS = 60.0
 
 Tap = Callable[[CommandExchange, Output], Output]
 NewExchange = Callable[[ClientConnection, CommandRequest, CommandHost], CommandExchange]
@@ -49,7 +52,11 @@ class Observer(Protocol):
         """An answer was sent, or its client went away before."""
 
     def invocation(self, exchange: CommandExchange, outcome: Outcome, size: int) -> None:
-        """A command has ended, or could not be started; it has written `size` bytes."""
+        """A command has ended, could not be started, or can't be killed; it has written `size`
+        bytes."""
+
+    def late_exit(self, exchange: CommandExchange) -> None:
+        """A command that could not be killed has ended by itself."""
 
 
 class Agent:
@@ -67,12 +74,15 @@ class Agent:
         environment: the host's own entries for the commands' environments.
         observers: told of every request and invocation.
         say: takes a sentence for the host's log.
+        say_once: takes one that may come very often.
+        head_seconds: how long a client may take to send a request's head.
         tap: if given, is shown each command as it starts and may stand between it and whoever
             takes its output.
         new_exchange: makes the exchange of a request that a route takes.
 
     Attributes:
         connections: those that are open.
+        idle: of them those that wait for their clients.
         commands: which of them wait and run.
         fallbacks: asked in turn who answers a path that no table has; the first that knows does.
         tables: those that are served.
@@ -90,12 +100,16 @@ class Agent:
         observers: Sequence[Observer],
         say: Callable[[str], None],
         *,
+        say_once: Callable[[str], None] | None = None,
+        head_seconds: float = HEAD_SECONDS,
         tap: Tap | None = None,
         new_exchange: NewExchange = CommandExchange,
     ) -> None:
         self.loop = loop
         self.spool = spool
+        self.head_seconds = head_seconds
         self.connections: set[Connection] = set()
+        self.idle = IdleConnections(say_once or say)
         self.commands = CommandRegistry(loop)
         self.fallbacks: list[Fallback] = []
         self._credentials = credentials
@@ -104,7 +118,9 @@ class Agent:
         self._environment = environment
         self._observers = tuple(observers)
         self._say = say
-        self._host = CommandHost(loop, spool, self.commands, self._observers, say, tap)
+        self._host = CommandHost(
+            *(loop, spool, self.commands, self._observers, say, self.idle.make_room), tap
+        )
         self._new_exchange = new_exchange
         self._served = {table.process: ServedTable(loop, table, environment) for table in tables}
         self.tables = list(tables)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from os import EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE, EX_USAGE
@@ -11,8 +12,11 @@ import click
 
 from agentsim.core.route_table import Table, TableError, parse
 from agentsim.files.credentials import CredentialsError, read_credentials
+from agentsim.files.table_file import UnreadableTable, read_table_file
+from agentsim.simulator.agent import HEAD_SECONDS
 from agentsim.simulator.fault_injection import BadRule, parse_rule
-from agentsim.simulator.log import Log
+from agentsim.simulator.log import Log, sentence
+from agentsim.simulator.log_output import LogOutput
 from agentsim.simulator.serve import CannotServe, Settings, serve
 
 _TABLE = click.Path(path_type=Path)
@@ -66,6 +70,15 @@ _TABLE = click.Path(path_type=Path)
     " --host: any other could be a web page's. May be repeated.",
 )
 @click.option(
+    "--head-timeout",
+    "head_seconds",
+    default=HEAD_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    type=click.FloatRange(0.001, 86400),
+    help="How long a client may take to send a request's head, before its connection is closed.",
+)
+@click.option(
     "--environment",
     multiple=True,
     metavar="NAME=VALUE",
@@ -109,6 +122,7 @@ def serve_command(
     credentials: Path | None,
     opened: bool | None,
     allowed_hosts: tuple[str, ...],
+    head_seconds: float,
     environment: tuple[str, ...],
     log_format: str,
     page: bool,
@@ -142,7 +156,8 @@ def serve_command(
         _fail(EX_USAGE, f"--inject {error}")
     settings = Settings(
         loaded,
-        [path.resolve() for path in tables],
+        # Not resolved: a link may lead elsewhere later, as mounted configuration's do.
+        [path.absolute() for path in tables],
         host,
         port,
         spool_dir.resolve(),
@@ -155,14 +170,26 @@ def serve_command(
         page,
         opened,
         allowed_hosts,
+        head_seconds,
     )
-    log = Log(as_json=log_format == "json")
+    as_json = log_format == "json"
+
+    def tell_dropped(count: int) -> bytes:
+        text = f"{count} lines of this log were dropped: they could not be written in time"
+        return sentence(text, as_json=as_json)
+
+    # Without a standard error there is no log.
+    descriptor = sys.stderr.fileno() if sys.stderr else os.open(os.devnull, os.O_WRONLY)
+    output = LogOutput(descriptor, tell_dropped)
+    log = Log(output.write, as_json=as_json)
     for warning in warnings:
         log.say(warning)
     try:
         serve(settings, log)
     except CannotServe as error:
         _fail(EX_UNAVAILABLE, str(error))
+    finally:
+        output.close()
 
 
 @click.command("check")
@@ -180,9 +207,9 @@ def _load(paths: tuple[Path, ...]) -> list[Table]:
     tables, problems, status = [], [], EX_DATAERR
     for path in paths:
         try:
-            tables.append(parse(path.read_bytes(), str(path)))
-        except OSError as error:
-            problems.append(f"{path}: can't be read: {error.strerror}")
+            tables.append(parse(read_table_file(path), str(path)))
+        except UnreadableTable as error:
+            problems.append(str(error))
             status = EX_NOINPUT
         except TableError as error:
             problems += map(str, error.mistakes)

@@ -37,7 +37,11 @@ class CommandObserver(Protocol):
     """Whoever is told of commands: the log, the counters, the page."""
 
     def invocation(self, exchange: CommandExchange, outcome: Outcome, size: int) -> None:
-        """A command has ended, or could not be started; it has written `size` bytes."""
+        """A command has ended, could not be started, or can't be killed; it has written `size`
+        bytes."""
+
+    def late_exit(self, exchange: CommandExchange) -> None:
+        """A command that could not be killed has ended by itself."""
 
 
 @dataclass(slots=True)
@@ -50,6 +54,7 @@ class CommandHost:
         commands: which of them wait and run.
         observers: told of every command.
         say: takes a sentence for the host's log.
+        make_room: to be called when descriptors ran out.
         tap: if set, is shown each command as it starts and may stand between it and whoever takes
             its output.
     """
@@ -59,6 +64,7 @@ class CommandHost:
     commands: CommandRegistry
     observers: Sequence[CommandObserver]
     say: Callable[[str], None]
+    make_room: Callable[[], None]
     tap: Callable[[CommandExchange, Output], Output] | None = None
 
 
@@ -136,6 +142,10 @@ class CommandExchange(Exchange):
             self._command_line = line
 
     # -- the body -----------------------------------------------------------------------------
+
+    @property
+    def takes_body(self) -> bool:
+        return not self.done
 
     def on_body(self, data: bytes) -> None:
         if self.done:
@@ -219,7 +229,12 @@ class CommandExchange(Exchange):
         if self.host.tap is not None:
             output = self.host.tap(self, output)
         self._invocation = Invocation(
-            self.host.loop, spec, output, self._on_finished, self._on_bystanders
+            self.host.loop,
+            spec,
+            output,
+            self._on_finished,
+            self._on_bystanders,
+            self._on_late_exit,
         )
         if lack is not None:
             self._invocation.cannot_start(lack)
@@ -297,10 +312,28 @@ class CommandExchange(Exchange):
 
     def _on_finished(self, outcome: Outcome, output_bytes: int) -> None:
         self._forget_body()  # the command had it open until now
-        self._table.concurrency(self.route).release()
-        self.host.commands.finish(self)
+        try:
+            for observer in self.host.observers:
+                observer.invocation(self, outcome, output_bytes)
+            self._answer(outcome)
+            if outcome.reason == "exhausted":
+                self.host.make_room()
+        finally:
+            if outcome.runs_on:
+                self.host.commands.abandon(self)
+            else:
+                self._leave_place()
+
+    def _on_late_exit(self) -> None:
         for observer in self.host.observers:
-            observer.invocation(self, outcome, output_bytes)
+            observer.late_exit(self)
+        self._leave_place()
+
+    def _leave_place(self) -> None:
+        self.host.commands.finish(self)
+        self._table.concurrency(self.route).release()
+
+    def _answer(self, outcome: Outcome) -> None:
         if self._gone:
             self._forget_output()
         elif self.streaming or (

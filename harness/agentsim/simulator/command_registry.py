@@ -34,7 +34,8 @@ class CommandRegistry:
         self._loop = loop
         self._waiting: set[Command] = set()
         self._running: dict[Command, str] = {}
-        self._request_ids: set[str] = set()  # of those that run
+        self._abandoned: dict[Command, str] = {}
+        self._request_ids: set[str] = set()  # of those that run, or were abandoned
         self.closing = False
         self._closed: asyncio.Future[None] | None = None
 
@@ -68,9 +69,18 @@ class CommandRegistry:
         self._running[command] = request_id
         return request_id
 
+    def abandon(self, command: Command) -> None:
+        """A command can't be killed: its end is not waited for, but its id stays taken."""
+        self._abandoned[command] = self._running.pop(command)
+        self._check_closed()
+
     def finish(self, command: Command) -> None:
         """A command has ended, or could not be started."""
-        self._request_ids.discard(self._running.pop(command))
+        request_id = self._abandoned.pop(command, None) or self._running.pop(command)
+        self._request_ids.discard(request_id)
+        self._check_closed()
+
+    def _check_closed(self) -> None:
         if self._closed is not None and not self._running and not self._closed.done():
             self._closed.set_result(None)
 

@@ -6,6 +6,9 @@ is told.  An answer that follows a stream waits for the stream's end.
 
 What the client does not take waits in the send buffer of its exchange, and that on the disk if it
 is much: nothing is held up by a client, and no client costs much memory.
+
+Connections take turns: of the requests that a client has sent ahead one is read in each turn of the
+event loop, and none as long as many of them are not answered.
 """
 
 from __future__ import annotations
@@ -18,22 +21,33 @@ from typing import BinaryIO, Protocol
 from agentsim.run.send_buffer import SendBuffer
 from agentsim.run.spool import Spool
 from agentsim.simulator.exchange import Exchange
+from agentsim.simulator.idle_connections import IdleConnections
 from agentsim.wire.request_parser import Parser, Request
 
 #: Bytes that may wait in a transport; others wait in send buffers.
 _MAX_TRANSPORT_BYTES = 64 * 1024
+#: Requests of a connection that are read and not answered; those behind them wait unread.
+MAX_UNANSWERED = 100
+#: Bytes of requests that wait unread; beyond it nothing is taken from the client.
+_MAX_UNREAD_BYTES = 64 * 1024
 
 
 class Server(Protocol):
     """What a connection needs of the agent that it belongs to.
 
     Attributes:
+        loop: the event loop.
         connections: those that are open; each adds and removes itself.
+        idle: of them those that wait for their clients, longest first.
         spool: where answers wait.
+        head_seconds: how long a client may take to send a head.
     """
 
+    loop: asyncio.AbstractEventLoop
     connections: set[Connection]
+    idle: IdleConnections
     spool: Spool
+    head_seconds: float
 
     def exchange(self, connection: Connection, request: Request) -> Exchange:
         """Who answers a request; nothing is answered before `Exchange.begin`."""
@@ -57,6 +71,16 @@ class Connection(asyncio.Protocol):
         self._paused = False  # the transport has enough
         self._half_closed = False  # by the client; what is answered already is still sent
         self._finishing = False
+        self._working: set[Exchange] = set()  # requests that are complete and not answered
+        self._turn: asyncio.Handle | None = None
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._reading = True  # from the transport
+        self._ended = False  # by the client, behind what is not read yet
+
+    @property
+    def answers_wait(self) -> bool:
+        """Whether there are answers that the client has not taken."""
+        return bool(self._exchanges)
 
     @property
     def closed(self) -> bool:
@@ -84,16 +108,69 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         transport.set_write_buffer_limits(high=_MAX_TRANSPORT_BYTES)
         self._server.connections.add(self)
+        self._server.idle.add(self, transport.get_extra_info("socket").fileno())
 
     def data_received(self, data: bytes) -> None:
-        if not self._parser.feed(data):
+        if not self._working:
+            self._server.idle.touch(self)
+        if self._parser.unread:
+            self._parser.keep(data)  # its turn comes
+            self._read_if_wanted()
+        else:
+            self._go_on(self._parser.feed(data))
+
+    def _go_on(self, is_open: bool) -> None:
+        """After the parser has read something: see what is next."""
+        if not is_open:
             self.close()
+            return
+        if self._parser.unread:
+            self._read_if_wanted()
+            if self._turn is None and len(self._exchanges) < MAX_UNANSWERED:
+                self._turn = self._server.loop.call_soon(self._take_turn)
+        elif not self._reading:
+            self._read_if_wanted()
+        if self._ended and not self._turn:
+            self._half_close()
+        if self._head_timer is None:
+            if self._parser.within_head:
+                seconds = self._server.head_seconds
+                self._head_timer = self._server.loop.call_later(seconds, self.close)
+        elif not self._parser.within_head:
+            self._forget_head_timer()
+
+    def _take_turn(self) -> None:
+        self._turn = None
+        if not self.closed:
+            self._go_on(self._parser.advance())
+
+    def _read_if_wanted(self) -> None:
+        wanted = self._parser.unread < _MAX_UNREAD_BYTES
+        if wanted != self._reading and self._transport is not None:
+            self._reading = wanted
+            if wanted:
+                self._transport.resume_reading()
+            else:
+                self._transport.pause_reading()
+
+    def _forget_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
     def eof_received(self) -> bool:
+        self._ended = True
+        if self._turn is None:  # else what was sent before is read before
+            self._half_close()
+        return bool(self._exchanges) or self._turn is not None
+
+    def _half_close(self) -> None:
         # libprocess gives up what is not answered yet, and sends to its end what is on its way.
         self._half_closed = True
+        self._forget_head_timer()
         self._give_up(sum(1 for _ in takewhile(lambda each: each.done, self._exchanges)))
-        return bool(self._exchanges)
+        if not self._exchanges and self._transport is not None:
+            self._transport.close()
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -105,6 +182,10 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exception: Exception | None) -> None:  # noqa: ARG002
         self._transport = None
         self._server.connections.discard(self)
+        self._server.idle.remove(self)
+        self._forget_head_timer()
+        if self._turn is not None:
+            self._turn.cancel()
         if self._task is not None:
             self._task.cancel()
         self._give_up()
@@ -112,6 +193,7 @@ class Connection(asyncio.Protocol):
     def _give_up(self, answered: int = 0) -> None:
         """Give up the exchanges but for so many first ones."""
         self._receiving = None
+        self._working.clear()
         exchanges = tuple(self._exchanges)
         self._exchanges = deque(exchanges[:answered])
         for exchange in exchanges[answered:]:
@@ -137,10 +219,15 @@ class Connection(asyncio.Protocol):
 
     def on_request(self, request: Request) -> None:
         """A head is complete: somebody is found to answer it."""
+        self._forget_head_timer()
         exchange = self._server.exchange(self, request)
         self._receiving = exchange
         self._exchanges.append(exchange)
         exchange.begin()
+
+    def takes_body(self) -> bool:
+        """Whether anybody wants the body."""
+        return self._receiving is not None and self._receiving.takes_body
 
     def on_body(self, data: bytes) -> None:
         """Some of a body."""
@@ -152,6 +239,10 @@ class Connection(asyncio.Protocol):
         if self._receiving is not None:
             receiving, self._receiving = self._receiving, None
             receiving.on_end()
+            if not receiving.done and receiving in self._exchanges:
+                if not self._working:
+                    self._server.idle.remove(self)
+                self._working.add(receiving)
 
     def on_body_failure(self, reason: str) -> None:
         """A body can't be decoded."""
@@ -180,6 +271,7 @@ class Connection(asyncio.Protocol):
             exchange.on_sent()
             return
         self._files[exchange] = (file, size)
+        self._answered(exchange)
         self._advance()
 
     def completed(self, exchange: Exchange) -> None:
@@ -187,7 +279,14 @@ class Connection(asyncio.Protocol):
         if self._transport is None:
             exchange.on_sent()
         else:
+            self._answered(exchange)
             self._advance()
+
+    def _answered(self, exchange: Exchange) -> None:
+        if exchange in self._working:
+            self._working.remove(exchange)
+            if not self._working:
+                self._server.idle.touch(self)
 
     def _advance(self) -> None:
         while self._exchanges and not self._sending_file and self._transport is not None:
@@ -221,6 +320,8 @@ class Connection(asyncio.Protocol):
 
     def _sent(self, exchange: Exchange) -> None:
         self._exchanges.popleft()
+        if self._parser.unread and self._turn is None and len(self._exchanges) < MAX_UNANSWERED:
+            self._turn = self._server.loop.call_soon(self._take_turn)
         exchange.on_sent()
         self._server.exchange_ended(exchange, gone=False)
         if not exchange.request.keep_alive and self._transport is not None:

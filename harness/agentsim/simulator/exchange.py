@@ -70,6 +70,11 @@ class Exchange:
     def begin(self) -> None:
         """The request's head is here, and the answer has its place among the others."""
 
+    @property
+    def takes_body(self) -> bool:
+        """Whether what still comes of the request's body is wanted."""
+        return False
+
     def on_body(self, data: bytes) -> None:
         """Some of the request's body."""
 

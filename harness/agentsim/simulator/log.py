@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sys
 import time
-from typing import TextIO
+from collections.abc import Callable
 
 from agentsim.core.outcome import Outcome
 from agentsim.core.status_names import signal_name
@@ -18,18 +16,18 @@ class Log:
     """The log of one host.
 
     Args:
-        stream: where lines go.
+        write: takes whole lines; must not wait (log_output.py).
         as_json: one JSON object a line instead of text for people.
     """
 
-    def __init__(self, stream: TextIO = sys.stderr, *, as_json: bool = False) -> None:
-        self._stream = stream
+    def __init__(self, write: Callable[[bytes], None], *, as_json: bool = False) -> None:
+        self._write_lines = write
         self._as_json = as_json
         self._said: dict[str, float] = {}
 
     def say(self, text: str) -> None:
         """A sentence about the host itself."""
-        self._write({"event": "host", "text": text}, text)
+        self._write_lines(sentence(text, as_json=self._as_json))
 
     def say_once(self, text: str) -> None:
         """A sentence that may come very often: said once a second at the most."""
@@ -59,11 +57,14 @@ class Log:
         )
 
     def invocation(self, exchange: CommandExchange, outcome: Outcome, size: int) -> None:
-        """A command has ended, or could not be started; it has written `size` bytes."""
+        """A command has ended, could not be started, or can't be killed; it has written `size`
+        bytes."""
         stderr = outcome.stderr.decode("utf-8", "replace")
         killed_by = None if outcome.signal is None else signal_name(outcome.signal)
         if not outcome.started:
             end = f"not started: {outcome.detail}"
+        elif outcome.runs_on:
+            end = f"can't be killed and is left alone: {outcome.detail}"
         else:
             end = killed_by or f"exit {outcome.exit_code}"
         if outcome.reason not in ("exit", "signal", "start-failed", "exhausted"):
@@ -89,19 +90,33 @@ class Log:
             "\n".join(lines),
         )
 
+    def late_exit(self, exchange: CommandExchange) -> None:
+        """A command that could not be killed has ended by itself."""
+        place = f"{exchange.route.process}{exchange.route.path} request {exchange.request_id}"
+        self.say(f"{place}: pid {exchange.pid}, which could not be killed, has ended")
+
     def _write(self, event: dict[str, object], text: str) -> None:
-        now = time.time()
-        if self._as_json:
-            line = json.dumps({"time": round(now, 3), **event}, ensure_ascii=False)
-        else:
-            line = f"{time.strftime('%H:%M:%S', time.localtime(now))} {_tame(text)}"
-        # Whoever reads the log may be gone; the requests matter more.
-        with contextlib.suppress(OSError, ValueError):
-            print(line, file=self._stream, flush=True)
+        self._write_lines(_entry(event, text, as_json=self._as_json))
+
+
+def sentence(text: str, *, as_json: bool) -> bytes:
+    """A sentence about the host itself, as the log has it."""
+    return _entry({"event": "host", "text": text}, text, as_json=as_json)
+
+
+def _entry(event: dict[str, object], text: str, *, as_json: bool) -> bytes:
+    now = time.time()
+    if as_json:
+        line = json.dumps({"time": round(now, 3), **event}, ensure_ascii=False)
+    else:
+        line = f"{time.strftime('%H:%M:%S', time.localtime(now))} {_tame(text)}"
+    return f"{line}\n".encode("utf-8", "backslashreplace")
 
 
 def _tame(text: str) -> str:
     """Control characters made visible: what others wrote must not steer a terminal."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 

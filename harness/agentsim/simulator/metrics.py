@@ -36,10 +36,14 @@ class Counters:
             self._refused[_name(exchange.route)] += 1
 
     def invocation(self, exchange: CommandExchange, outcome: Outcome, size: int) -> None:  # noqa: ARG002
-        """A command has ended, or could not be started."""
+        """A command has ended, could not be started, or can't be killed."""
         name = _name(exchange.route)
-        self._ended[name] += 1
+        self._ended[name] += not outcome.runs_on
         self._failed[name] += status_of(exchange.route, outcome) >= 400
+
+    def late_exit(self, exchange: CommandExchange) -> None:
+        """A command that could not be killed has ended by itself."""
+        self._ended[_name(exchange.route)] += 1
 
     def snapshot(self, agent: Agent) -> Iterator[tuple[str, float]]:
         """All of them, in no order."""

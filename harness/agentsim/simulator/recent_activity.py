@@ -75,7 +75,7 @@ class RecentActivity:
         return see
 
     def invocation(self, exchange: CommandExchange, outcome: Outcome, size: int) -> None:  # noqa: ARG002
-        """A command has ended, or could not be started."""
+        """A command has ended, could not be started, or can't be killed."""
         entry = self._open.get(exchange)
         if entry is None:
             return
@@ -92,6 +92,9 @@ class RecentActivity:
         self._changed(entry)
         if "client_gone" in entry.facts:
             self._close(exchange)  # its request was told of before
+
+    def late_exit(self, exchange: CommandExchange) -> None:
+        """A command that could not be killed has ended by itself; it is long shown as it was."""
 
     def request(self, exchange: Exchange, gone: bool) -> None:
         """An answer was sent, or its client went away before."""

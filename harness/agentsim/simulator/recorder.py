@@ -89,7 +89,7 @@ class RecordingConnection(Connection):
         self._transport = cast(asyncio.Transport, _Tap(self._transport, self._went_out))
 
     def data_received(self, data: bytes) -> None:
-        if self._out and not self._exchanges and self._receiving is None:
+        if self._out and not (self._exchanges or self._receiving or self._parser.unread):
             self._keep(server_closed=False)
         self._in_size += len(data)
         if self._in_size <= MAX_EXCHANGE_BYTES:

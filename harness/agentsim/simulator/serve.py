@@ -22,7 +22,7 @@ from agentsim.run.invocation import look_at_children
 from agentsim.run.spawn import HAVE_PIDFD
 from agentsim.run.spool import Spool
 from agentsim.simulator.access_description import describe_access
-from agentsim.simulator.agent import Agent
+from agentsim.simulator.agent import HEAD_SECONDS, Agent
 from agentsim.simulator.command_exchange import CommandExchange
 from agentsim.simulator.connection import Connection
 from agentsim.simulator.fault_injection import Injector, Rule
@@ -38,6 +38,8 @@ _LISTEN_BACKLOG = 4096
 # How many clients asyncio accepts in one go; it also tries, and complains, as often in one go when
 # no descriptor is left.
 _MAX_ACCEPTS_AT_ONCE = 64
+# A client that has gone without a word is noticed after two minutes.
+_KEEP_ALIVE = {socket.TCP_KEEPIDLE: 60, socket.TCP_KEEPINTVL: 15, socket.TCP_KEEPCNT: 4}
 
 
 class CannotServe(Exception):
@@ -63,6 +65,7 @@ class Settings:
         opened: whether the operator has opened the host to everybody who reaches it; None if
             nothing was said, and then it is open on loopback only.
         allowed_hosts: names that it may be called by, beside addresses, `localhost` and `host`.
+        head_seconds: how long a client may take to send a request's head.
     """
 
     tables: Sequence[Table]
@@ -79,6 +82,7 @@ class Settings:
     page: bool = False
     opened: bool | None = None
     allowed_hosts: Sequence[str] = ()
+    head_seconds: float = HEAD_SECONDS
 
 
 def serve(settings: Settings, log: Log) -> None:
@@ -117,6 +121,9 @@ def _listen(host: str, port: int) -> socket.socket:
         # The protocol is named since asyncio turns Nagle off only where it is: streams wait 40 ms.
         listener = socket.socket(address[0], socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        for option, value in _KEEP_ALIVE.items():  # what connections take over from it
+            listener.setsockopt(socket.IPPROTO_TCP, option, value)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         listener.bind(address[4])
         listener.listen(_LISTEN_BACKLOG)
     except OSError as error:
@@ -173,6 +180,8 @@ async def _serve(
         settings.environment,
         [log, counters] if activity is None else [log, counters, activity],
         log.say,
+        say_once=log.say_once,
+        head_seconds=settings.head_seconds,
         tap=None if activity is None else activity.tap,
         new_exchange=injector.exchange if settings.inject else CommandExchange,
     )
@@ -180,7 +189,7 @@ async def _serve(
     if activity is not None:
         agent.fallbacks.append(Page(agent, activity, counters).exchange)
     Reloader(loop, agent, settings.paths, settings.tables, log)
-    loop.set_exception_handler(lambda _, context: _report(log, context))
+    loop.set_exception_handler(lambda _, context: _report(agent, log, context))
     stop = asyncio.Event()
 
     def interrupted() -> None:
@@ -219,11 +228,13 @@ async def _serve(
     await agent.close()
 
 
-def _report(log: Log, context: dict[str, Any]) -> None:
+def _report(agent: Agent, log: Log, context: dict[str, Any]) -> None:
     """A line for what the system refuses (no descriptor for a client), everything for a bug."""
     exception = context.get("exception")
     if isinstance(exception, OSError):
         log.say_once(f"{context['message']}: {exception.strerror}")
+        if exception.errno in (errno.EMFILE, errno.ENFILE):
+            agent.idle.make_room()
     else:
         log.say("".join(traceback.format_exception(exception)) if exception else context["message"])
 

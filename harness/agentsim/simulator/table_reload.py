@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agentsim.core.route_table import Table, TableError, parse
+from agentsim.files.table_file import UnreadableTable, read_table_file
 from agentsim.simulator.agent import Agent
 from agentsim.simulator.log import Log
 
@@ -67,9 +68,9 @@ class Reloader:
     def _reload(self, file: _File) -> bool:
         """Whether that settles it; else it is tried again at the next look."""
         try:
-            table = parse(file.path.read_bytes(), str(file.path))
-        except OSError as error:
-            self._refuse(file, [f"{file.path}: can't be read: {error.strerror}"])
+            table = parse(read_table_file(file.path), str(file.path))
+        except UnreadableTable as error:
+            self._refuse(file, [str(error)])
             return False
         except TableError as error:
             self._refuse(file, list(map(str, error.mistakes)))

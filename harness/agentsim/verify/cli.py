@@ -13,6 +13,7 @@ import click
 
 from agentsim.client.terminal import tame
 from agentsim.core.route_table import Table, TableError, parse
+from agentsim.files.table_file import UnreadableTable, read_table_file
 from agentsim.verify.clause_checks import FAIL, NOT_APPLICABLE, PASS, Finding, verify
 from agentsim.verify.command_runner import Runner
 from agentsim.verify.sample_values import BadSample, sample
@@ -126,9 +127,9 @@ def report(findings: Sequence[Finding]) -> Iterable[str]:
 
 def _load(path: Path) -> Table:
     try:
-        return parse(path.read_bytes(), str(path))
-    except OSError as error:
-        _fail(EX_NOINPUT, f"{path}: can't be read: {error.strerror}")
+        return parse(read_table_file(path), str(path))
+    except UnreadableTable as error:
+        _fail(EX_NOINPUT, str(error))
     except TableError as error:
         _fail(EX_DATAERR, *map(str, error.mistakes))
     raise AssertionError

@@ -1,7 +1,6 @@
 """What http-parser 2.6.2, in its lenient build, takes for the parts of a request's head.
 
-Forms are for parts that may still be growing: a form that matches all of what has arrived says that
-it can still become a request.
+Parts may still be growing: what matches all of what has arrived can still become a request.
 
 Source: http-parser 2.6.2, `parse_url_char`, `TOKEN`, `s_req_http_start` and the states after it.
 """
@@ -24,18 +23,25 @@ METHOD = re.compile(rb"[^ ]*")
 TARGET = re.compile(rb"[^ \r\n]*")
 _LENIENT = rb"\t\x0c!-~\x80-\xff"
 _USERINFO = rb"A-Za-z0-9\-_.!~*'()%;:&=+$,"
-PATH_FORM = re.compile(rb"[/*][" + _LENIENT + rb"]*")
-_SERVER = rb"(?:(?:[" + _USERINFO + rb"\[\]]|@(?!@))*(?:[/?][" + _LENIENT + rb"]*)?)"
-ABSOLUTE_PREFIX = re.compile(rb"[A-Za-z]+(?::(?:/(?:/" + _SERVER + rb")?)?)?")
-SERVER_FORM = re.compile(_SERVER)
-# A target may end only where http-parser is past the "//" of its scheme.
-ABSOLUTE_ENDED = re.compile(rb"[A-Za-z]+://.", re.DOTALL)
+LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+IN_SCHEME = re.compile(rb"[A-Za-z]*")
+IN_SERVER = re.compile(rb"(?:[" + _USERINFO + rb"\[\]]|@(?!@))*")
+IN_PATH = re.compile(rb"[" + _LENIENT + rb"]*")
 VERSION_PREFIX = re.compile(
     rb" *(?:H(?:.(?:.(?:.(?:.(?:[1-9](?:[0-9]{0,2}(?:\.(?:0*[0-9]{0,3})?)?)?)?)?)?)?)?)?", re.DOTALL
 )
 VERSION = re.compile(rb" *H....([0-9]+)\.0*([0-9]+)", re.DOTALL)
+# Any number of them means the same.
+MINOR_ZEROS = re.compile(rb"(\.0)0+")
 _TOKEN_CHARACTERS = rb"!#$%&'*+\-.0-9A-Z^_`a-z|~ "
 NAME = re.compile(rb"[" + _TOKEN_CHARACTERS + rb"]*")
 VALUE = re.compile(rb"[^\r\n]*")
 HEX = re.compile(rb"[0-9A-Fa-f]*")
 NOT_CR = re.compile(rb"[^\r]*")
+
+
+def end(pattern: re.Pattern[bytes], data: bytes, position: int) -> int:
+    """Where the match of a pattern ends that takes any number of bytes, none too."""
+    match = pattern.match(data, position)
+    assert match is not None
+    return match.end()

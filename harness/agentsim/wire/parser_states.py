@@ -28,6 +28,15 @@ from typing import Final
 from agentsim.wire import grammar
 from agentsim.wire.framing import Framing, Malformed
 
+# Read so far in small pieces, a part of a head is kept as bytes; beyond that it grows in place.
+_SMALL_BYTES: Final = 256
+# Of a name, as much as framing looks at before the name is complete.
+_NAMED_BYTES: Final = len(b"content-length")
+
+
+# The part of a target that its next byte belongs to, in their order.
+NO_PART, SCHEME, FIRST_SLASH, SECOND_SLASH, SERVER, PATH = range(6)
+
 
 class Progress:
     """How far the reading of a connection has come.
@@ -48,10 +57,11 @@ class Progress:
     def begin(self) -> None:
         """A message begins."""
         self.method = b""
-        self.target = b""
+        self.target: bytes | bytearray = b""
+        self.target_part = NO_PART
         self.version = b""
-        self.name = b""
-        self.value = b""
+        self.name: bytes | bytearray = b""
+        self.value: bytes | bytearray = b""
         self.headers: dict[bytes, bytes] = {}
         self.framing = Framing()
         self.trailing = self.upgrade = False
@@ -59,6 +69,11 @@ class Progress:
 
     def head_complete(self) -> None:
         """The head is complete; what the body will be is in `framing`."""
+        raise NotImplementedError
+
+    @property
+    def max_delivery_bytes(self) -> int:
+        """How much of a body may be delivered at once."""
         raise NotImplementedError
 
     def deliver(self, data: bytes, *, unseen: bool) -> None:
@@ -118,21 +133,15 @@ def before_target(at: Progress, data: bytes, position: int) -> int:
 def in_target(at: Progress, data: bytes, position: int) -> int:
     match = grammar.TARGET.match(data, position)
     assert match is not None
-    target = at.target + match.group() if at.target else match.group()
-    first = target[:1]
-    if at.method == b"CONNECT":
-        form = grammar.SERVER_FORM
-    elif first in (b"/", b"*"):
-        form = grammar.PATH_FORM
-    else:
-        form = grammar.ABSOLUTE_PREFIX
-    if form.fullmatch(target) is None:
-        raise Malformed
-    at.target = target
+    span = match.group()
+    _look_at_target(at, span)
+    at.target = _grown(at.target, span)
     stop = match.end()
     if stop == len(data):
         return stop
-    if not target or (form is grammar.ABSOLUTE_PREFIX and not grammar.ABSOLUTE_ENDED.match(target)):
+    # A target may end only where http-parser is past the "//" of its scheme.
+    part = at.target_part
+    if part < SERVER or (part == SERVER and at.target[-3:] == b"://"):
         raise Malformed
     delimiter = data[stop]
     if delimiter == 0x20:
@@ -143,16 +152,66 @@ def in_target(at: Progress, data: bytes, position: int) -> int:
     return stop + 1
 
 
+def _look_at_target(at: Progress, span: bytes) -> None:
+    """Look at more of a target: at nothing twice, however small the pieces that it comes in."""
+    position, end = 0, len(span)
+    while position < end:
+        byte = span[position]
+        part = at.target_part
+        if part == PATH:
+            if grammar.IN_PATH.fullmatch(span, position) is None:
+                raise Malformed
+            return
+        if part == NO_PART:
+            if at.method == b"CONNECT":
+                at.target_part = SERVER
+            else:
+                at.target_part = PATH if byte in b"/*" else SCHEME
+                if at.target_part == SCHEME and byte not in grammar.LETTERS:
+                    raise Malformed
+        elif part == SERVER:
+            if byte == 0x40 and (span[position - 1] if position else at.target[-1:]) in (64, b"@"):
+                raise Malformed
+            position = grammar.end(grammar.IN_SERVER, span, position)
+            if position < end:
+                if span[position] not in b"/?":
+                    raise Malformed
+                at.target_part = PATH
+                position += 1
+        else:
+            if part == SCHEME:
+                position = grammar.end(grammar.IN_SCHEME, span, position)
+                if position == end:
+                    return
+            if span[position] != (0x3A if part == SCHEME else 0x2F):
+                raise Malformed
+            at.target_part = part + 1
+            position += 1
+
+
+def _grown(before: bytes | bytearray, more: bytes) -> bytes | bytearray:
+    """What was read and more of it; linear in the bytes, however small the pieces."""
+    if len(before) < _SMALL_BYTES:
+        return before + more
+    if isinstance(before, bytes):
+        before = bytearray(before)
+    before += more
+    return before
+
+
 def in_version(at: Progress, data: bytes, position: int) -> int:
+    if not at.version:
+        position = grammar.end(grammar.SPACES, data, position)
     # The four characters after the H may be anything, line ends too: the lenient build does
     # not look at them.  So only what follows them can end the line.
-    version = at.version + data[position:]
+    piece = data[position : position + _SMALL_BYTES]
+    version = at.version + piece
     match = grammar.VERSION_PREFIX.match(version)
     assert match is not None
     stop = match.end()
     if stop == len(version):
-        at.version = version
-        return len(data)
+        at.version = grammar.MINOR_ZEROS.sub(rb"\1", version)
+        return position + len(piece)
     complete = grammar.VERSION.fullmatch(version, 0, stop)
     if complete is None or version[stop] not in b"\r\n":
         raise Malformed
@@ -188,15 +247,15 @@ def field_start(at: Progress, data: bytes, position: int) -> int:
 def in_name(at: Progress, data: bytes, position: int) -> int:
     match = grammar.NAME.match(data, position)
     assert match is not None
-    name = at.name + match.group()
-    at.framing.see_name(at.name, name)
-    at.name = name
+    before = bytes(at.name[:_NAMED_BYTES])
+    name = at.name = _grown(at.name, match.group())
+    at.framing.see_name(before, bytes(name[:_NAMED_BYTES]))
     stop = match.end()
     if stop == len(data):
         return stop
     if data[stop] != 0x3A or not name or at.trailing:
         raise Malformed
-    at.framing.begin_value(name)
+    at.framing.begin_value(bytes(name))
     at.value = b""
     at.state = before_value
     return stop + 1
@@ -228,14 +287,14 @@ def after_blank_line(at: Progress, data: bytes, position: int) -> int:
     if data[position] in b" \t":
         at.state = before_value
         return position + 1
-    at.headers[at.name.lower()] = b""
+    at.headers[bytes(at.name).lower()] = b""
     at.state = field_start
     return position
 
 
 def value_start(at: Progress, data: bytes, position: int) -> int:
     at.framing.begin_line(data[position])
-    at.value += data[position : position + 1]
+    at.value = _grown(at.value, data[position : position + 1])
     at.state = in_value
     return position + 1
 
@@ -246,7 +305,7 @@ def in_value(at: Progress, data: bytes, position: int) -> int:
     span = match.group()
     if span:
         at.framing.take(span)
-        at.value += span
+        at.value = _grown(at.value, span)
     stop = match.end()
     if stop < len(data):
         if data[stop] == 0x0D:
@@ -268,7 +327,7 @@ def after_value_line(at: Progress, data: bytes, position: int) -> int:
         at.state = value_start  # a folded line goes on with its blanks
         return position
     at.framing.end_value()
-    at.headers[at.name.lower()] = at.value
+    at.headers[bytes(at.name).lower()] = bytes(at.value)
     at.state = field_start
     return position
 
@@ -301,9 +360,10 @@ def head_end(at: Progress, data: bytes, position: int) -> int:  # noqa: ARG001
 
 def in_body(at: Progress, data: bytes, position: int) -> int:
     assert at.framing.length is not None
-    taken = min(at.framing.length, len(data) - position)
+    taken = min(at.framing.length, len(data) - position, at.max_delivery_bytes)
     at.framing.length -= taken
-    at.deliver(data[position : position + taken], unseen=at.framing.length > 0)
+    unseen = at.framing.length > 0 and position + taken == len(data)
+    at.deliver(data[position : position + taken], unseen=unseen)
     if at.framing.length == 0:
         at.message_end()
     return position + taken
@@ -356,7 +416,7 @@ def chunk_size_end(at: Progress, data: bytes, position: int) -> int:  # noqa: AR
 
 def in_chunk(at: Progress, data: bytes, position: int) -> int:
     assert at.framing.length is not None
-    taken = min(at.framing.length, len(data) - position)
+    taken = min(at.framing.length, len(data) - position, at.max_delivery_bytes)
     at.framing.length -= taken
     at.deliver(data[position : position + taken], unseen=position + taken >= len(data) - 1)
     if at.framing.length == 0:

@@ -16,6 +16,7 @@ Source: http-parser 2.6.2 `http_parser_execute`, and libprocess `StreamingReques
 from __future__ import annotations
 
 import zlib
+from collections import deque
 from typing import Protocol
 
 from agentsim.core.query_string import BadQuery, decode
@@ -28,6 +29,8 @@ from agentsim.wire.request_target import BadTarget, split
 MAX_HEAD_BYTES = 80 * 1024
 #: libprocess reads at most this much at a time; header bytes are counted per read.
 READ_BYTES = 80 * 1024
+#: Bytes of a compressed body that are taken in one go: they may hold a thousand times as many.
+_INFLATE_BYTES = 4 * 1024
 
 
 class Request:
@@ -64,6 +67,9 @@ class Handler(Protocol):
     def on_request(self, request: Request) -> None:
         """A head is complete."""
 
+    def takes_body(self) -> bool:
+        """Whether the body of the last request is wanted; what nobody wants is not decompressed."""
+
     def on_body(self, data: bytes) -> None:
         """Some of the body of the last request, decompressed if it came as gzip."""
 
@@ -77,8 +83,14 @@ class Handler(Protocol):
 class Parser(Progress):
     """The parser of one connection.
 
+    It stops after each message, and within a compressed body, so that whoever uses it can turn to
+    other connections in between.
+
     Args:
         handler: told what arrives.
+
+    Attributes:
+        unread: how many of the bytes that arrived wait for `advance`.
     """
 
     def __init__(self, handler: Handler) -> None:
@@ -88,31 +100,63 @@ class Parser(Progress):
         self._body_open = False
         self._requests = 0  # heads completed in the current read
         self._stop = False  # an upgrade ended the reading of this piece
+        self._pieces: deque[bytes] = deque()  # as libprocess would read them
+        self._position = 0  # in the first of them
+        self._pause = False
+        self.unread = 0
+
+    @property
+    def within_head(self) -> bool:
+        """Whether a head has begun and is not complete."""
+        return self.counted > 0 and not (self._body_open or self.state is between_messages)
 
     def feed(self, data: bytes) -> bool:
-        """Take what arrived.
+        """Take what arrived, and advance.
 
         Args:
             data: bytes as read from the connection.
+
+        Returns:
+            As `advance`.
+        """
+        self.keep(data)
+        return self.advance()
+
+    def keep(self, data: bytes) -> None:
+        """Take what arrived, to be read by `advance`."""
+        for start in range(0, len(data), READ_BYTES):
+            self._pieces.append(data[start : start + READ_BYTES])
+        self.unread += len(data)
+
+    def advance(self) -> bool:
+        """Read on, to the end of a message or of what has arrived; `unread` tells which.
 
         Returns:
             False when the connection has to be closed without an answer.  As in libprocess, a read
             that completed a request keeps the connection open even if what followed was malformed;
             the next read then closes it.
         """
-        for start in range(0, len(data), READ_BYTES):
-            self._requests = 0
-            piece = data[start : start + READ_BYTES] if len(data) > READ_BYTES else data
-            try:
-                if self._failed:
-                    raise Malformed
+        while self._pieces:
+            piece = self._pieces[0]
+            before = self._position
+            if not before:
+                self._requests = 0
                 self._stop = False
+            try:
+                if self._failed and not before:
+                    raise Malformed
                 self._execute(piece)
             except Malformed as malformed:
                 self._failed = True
+                self._position = len(piece)
                 if self._body_open:
                     self._body_open = False
                     self._handler.on_body_failure(malformed.reason)
+            self.unread -= self._position - before
+            if self._position < len(piece):
+                return True
+            self._pieces.popleft()
+            self._position = 0
             if self._failed and not self._requests:
                 return False
         return True
@@ -123,8 +167,12 @@ class Parser(Progress):
             raise Malformed
 
     def _execute(self, data: bytes) -> None:
-        position, end = 0, len(data)
+        position, end = self._position, len(data)
+        self._pause = False
         while position < end:
+            if self._pause:
+                self._position = position
+                return
             before = position
             state = self.state
             counts = state not in UNCOUNTED
@@ -136,7 +184,10 @@ class Parser(Progress):
             if self._stop:
                 if position < end:
                     raise Malformed  # bytes behind an upgrade belong to another protocol
-                return
+                break
+        self._position = position
+        if self._stop:
+            return
         if self.state in (in_name, in_value):
             self._count(1)  # http-parser counts a span cut by the end of a read once more
         if self.state is in_name and self.trailing:
@@ -146,7 +197,7 @@ class Parser(Progress):
 
     def head_complete(self) -> None:
         try:
-            target = split(self.target)
+            target = split(bytes(self.target))
             query = decode(target.query)
         except BadTarget:
             raise Malformed from None
@@ -169,15 +220,24 @@ class Parser(Progress):
         if self.inflate is not None and not self.inflate.eof:
             raise CutGzip
         self._body_open = False
+        self._pause = True
         self.state = between_messages
         if self.upgrade:
             self._stop = True
         self._handler.on_end()
 
+    @property
+    def max_delivery_bytes(self) -> int:
+        return READ_BYTES if self.inflate is None else _INFLATE_BYTES
+
     def deliver(self, data: bytes, *, unseen: bool) -> None:
         if self.inflate is None:
             self._handler.on_body(data)
             return
+        if not self._handler.takes_body():
+            self.inflate = None
+            return
+        self._pause = True
         try:
             self._decompress(self.inflate, data)
         except Malformed:
@@ -189,7 +249,7 @@ class Parser(Progress):
 
     def _decompress(self, inflate: zlib._Decompress, data: bytes) -> None:
         # A few bytes can hold very many: they are handed on in bounded pieces.
-        while data:
+        while data and self._handler.takes_body():
             try:
                 piece = inflate.decompress(data, READ_BYTES)
             except zlib.error:

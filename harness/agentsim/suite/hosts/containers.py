@@ -206,6 +206,8 @@ class ContainerKind(Kind):
 def _limits(launch: Launch) -> Limits:
     from agentsim.containers.containers import MIB, Limits
 
+    if launch.unprivileged:
+        raise Unsupported("what the image's user may do is not for the suite to choose")
     places = {launch.probes.directory}
     places |= {table.parent for table in launch.tables}
     if launch.clock is not None:

@@ -58,6 +58,8 @@ class Launch:
         processes: processes that the host's user may have, the host and its threads included.
         ballast: MiB of memory that the host holds beside its own.
         clock: a file; as long as it exists, the system's clock seems to be a day ahead.
+        unprivileged: whether the host is a user who may not signal others' processes, while its
+            commands may become other users.
         forks: whether the host forks all the time, without executing a program, as an agent does
             that launches containers; it writes `forks: NUMBER` into its log now and then, and
             `fork PID …` of one that has a pipe of a command or was killed.
@@ -74,6 +76,7 @@ class Launch:
     processes: int | None = None
     ballast: int = 0
     clock: Path | None = None
+    unprivileged: bool = False
     forks: bool = False
 
 
@@ -291,13 +294,14 @@ def _limited(launch: Launch) -> list[str]:
     if launch.open_files is not None:
         words += ["prlimit", f"--nofile={launch.open_files}:{launch.open_files}"]
     if launch.processes is not None:
-        if os.getuid() != 0:
-            raise Unsupported("only root can give a host a user of its own, with few processes")
         words += ["prlimit", f"--nproc={launch.processes}:{launch.processes}"]
+    if launch.processes is not None or launch.unprivileged:
+        if os.getuid() != 0:
+            raise Unsupported("only root can give a host a user of its own")
         user = f"{NOBODYS_USER}"
         words += ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"]
         # It may still read what only root may, such as this installation.
-        kept = "-all,+dac_override,+dac_read_search"
+        kept = "-all,+dac_override,+dac_read_search" + ",+setuid" * launch.unprivileged
         words += [f"--inh-caps={kept}", f"--ambient-caps={kept}", f"--bounding-set={kept}"]
     if shutil.which("setpriv"):
         words += ["setpriv", "--pdeathsig", "KILL"]

@@ -93,6 +93,8 @@ class Agent(_ModuleKind):
         """The command line of an agent."""
         if launch.processes is not None:
             raise Unsupported("an agent is root's, whom no limit of processes binds")
+        if launch.unprivileged:
+            raise Unsupported("an agent is root's, who may kill any process")
         address = ("127.0.0.1", launch.port or free_port())
         library = _built("libcommand_module.so")
         return [_agent(), *agent_options(launch, library, spool, address)]

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
+import shutil
+import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from agentsim.suite.hosts.http_client import Connection
+from agentsim.suite.hosts.http_client import Connection, basic
 from agentsim.suite.hosts.kinds import Host
 from agentsim.suite.hosts.memory_use import MIB
+from agentsim.suite.hosts.probe_files import PRINCIPAL, SECRET, Probes
 from agentsim.suite.hosts.processes import descriptors, resident, threads, wait_until
 from agentsim.suite.tests.rendezvous import Rendezvous
 
@@ -119,6 +125,55 @@ def test_a_full_route_leaves_the_others_alone(
         assert second.response().status == 200
         one.go()
         assert first.response().status == 200
+
+
+@clause("ABI-LOAD-2", "ABI-PROC-12", "ABI-LIFE-1")
+def test_a_queue_of_starts_that_fail(
+    own_host: Callable[..., Host],
+    probes: Probes,
+    new_rendezvous: Callable[[], Rendezvous],
+    tmp_path: Path,
+) -> None:
+    """The program goes away while many wait for the one place to run it."""
+    program = probes.directory / "commands" / f"vanishing-{os.urandom(4).hex()}"
+    shutil.copy(probes.directory / "commands" / "probe", program)
+    route = {
+        "path": "/run",
+        "method": "GET",
+        "argv": ["block", "--dir={dir}"],
+        "parameters": {"dir": {"type": "string"}},
+        "concurrency": 1,
+        "queue": {"length": 1000, "seconds": 600},
+    }
+    table = {"abi": 1, "process": "vanishing", "command": [str(program)], "routes": [route]}
+    tmp_path.chmod(0o755)
+    file = tmp_path / "vanishing.json"
+    file.write_text(json.dumps(table))
+    host, rendezvous = own_host(tables=[file]), new_rendezvous()
+    with contextlib.ExitStack() as stack:
+        first, *others = (stack.enter_context(host.connect()) for _ in range(401))
+        first.request("GET", f"/vanishing/run?dir={rendezvous.dir}")
+        rendezvous.wait()
+        for other in others:
+            other.request("GET", f"/vanishing/run?dir={rendezvous.dir}")
+
+        def waiting() -> int:
+            answer = host.get("/metrics/snapshot", headers=[basic(PRINCIPAL, SECRET)])
+            return int(json.loads(answer.body)["commands/vanishing/run/GET/waiting"])
+
+        wait_until(
+            lambda: waiting() == len(others),
+            host.deadline,
+            "400 requests that wait",
+        )
+        program.unlink()
+        rendezvous.go()
+        assert first.response().status == 200
+        for other in others:
+            answer = other.response()
+            assert (answer.status, answer.reason) == (500, "start-failed")
+    host.signal(signal.SIGTERM)
+    assert host.wait() in (0, -signal.SIGTERM)
 
 
 @pytest.mark.alone

@@ -1,0 +1,74 @@
+"""Connections that wait for their clients: who makes room when descriptors run short.
+
+However many clients connect and say nothing, or read nothing, new ones get in: the connection that
+has been idle longest is closed first. It is closed while some descriptors are left, which is what
+the commands and their files need.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable
+from typing import Protocol
+
+#: Descriptors that are kept free of idle connections, or a quarter of all where there are few.
+RESERVED_DESCRIPTORS = 64
+
+
+class Closable(Protocol):
+    """A connection.
+
+    Attributes:
+        answers_wait: whether there are answers that the client has not taken.
+    """
+
+    @property
+    def answers_wait(self) -> bool: ...
+
+    def close(self) -> None:
+        """Close now."""
+
+
+class IdleConnections:
+    """The connections of which nothing is being worked on, the one that is so longest first.
+
+    Args:
+        say: takes a sentence for the log that may come very often.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._connections: dict[Closable, None] = {}
+
+    def add(self, connection: Closable, descriptor: int) -> None:
+        """A client has connected; others make room for it if need be."""
+        self.watch(descriptor)
+        self._connections[connection] = None
+
+    def touch(self, connection: Closable) -> None:
+        """A connection has become idle, or its client has sent something."""
+        self._connections.pop(connection, None)
+        self._connections[connection] = None
+
+    def remove(self, connection: Closable) -> None:
+        """A connection is at work, or closed."""
+        self._connections.pop(connection, None)
+
+    def watch(self, descriptor: int) -> None:
+        """Make room if a descriptor that was just opened is one of the last ones.
+
+        The system gives out the lowest number that is free, so a high one says that few are left.
+        """
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if descriptor >= limit - min(RESERVED_DESCRIPTORS, limit // 4):
+            self.make_room()
+
+    def make_room(self) -> None:
+        """Close the connection that has been idle longest; those that have a request unanswered or
+        an answer on its way only if there are no others."""
+        quiet = (each for each in self._connections if not each.answers_wait)
+        longest = next(quiet, None) or next(iter(self._connections), None)
+        if longest is not None:
+            self._say("few descriptors are left: connections that were idle longest are closed")
+            del self._connections[longest]
+            longest.close()
