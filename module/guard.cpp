@@ -22,7 +22,7 @@
 
 namespace command {
 
-constexpr size_t PLACES = 16384;
+constexpr size_t MAX_COMMANDS = 16384;
 constexpr pid_t TAKEN = -1; // A place whose command has not begun.
 
 // The kernel's name, which the headers of older systems do not have.
@@ -33,14 +33,14 @@ constexpr char NAME[] = "command-guard";
 // How long a command may take to begin, by the kernel's clock ticks.
 constexpr uint64_t LATE_TICKS = 100;
 
-constexpr double PATIENCE = 10; // Seconds, after SIGKILL.
+constexpr double MAX_DYING_SECONDS = 10; // Seconds, after SIGKILL.
 constexpr timespec PAUSE = {0, 50 * 1000 * 1000};
 
 // What is shared with the guard.
 struct Shared
 {
   std::atomic<pid_t> guard; // Its own process id.
-  Guarded places[PLACES];
+  Guarded places[MAX_COMMANDS];
 };
 
 static Shared* shared = nullptr;
@@ -68,7 +68,7 @@ static bool isStrangers(pid_t group, const Guarded& place)
 static bool endCommands(double died)
 {
   bool left = false;
-  for (Guarded* place = places; place < places + PLACES; ++place) {
+  for (Guarded* place = places; place < places + MAX_COMMANDS; ++place) {
     const pid_t group = place->group;
     if (group <= 0) {
       continue;
@@ -78,8 +78,8 @@ static bool endCommands(double died)
       continue;
     }
     const double late = now() - std::max(place->end, died);
-    if (late >= 0 && !place->told) {
-      place->told = true;
+    if (late >= 0 && !place->terminated) {
+      place->terminated = true;
       ::killpg(group, SIGTERM);
       ::killpg(group, SIGCONT);
     }
@@ -87,7 +87,7 @@ static bool endCommands(double died)
       ::killpg(group, SIGKILL);
     }
     // A zombie that nobody reaps stays in its group for ever.
-    if (::killpg(group, 0) == 0 && late < place->grace + PATIENCE) {
+    if (::killpg(group, 0) == 0 && late < place->grace + MAX_DYING_SECONDS) {
       left = true;
     } else {
       place->group = 0;
@@ -164,13 +164,13 @@ Try<Nothing> startGuard()
 
 Guarded* guard(double seconds, double grace)
 {
-  for (Guarded* place = places; place < places + PLACES; ++place) {
+  for (Guarded* place = places; place < places + MAX_COMMANDS; ++place) {
     pid_t free = 0;
     if (place->group.compare_exchange_strong(free, TAKEN)) {
       place->began = ticksNow();
       place->end = now() + seconds;
       place->grace = grace;
-      place->told = false;
+      place->terminated = false;
       return place;
     }
   }
@@ -180,7 +180,7 @@ Guarded* guard(double seconds, double grace)
 
 bool isGuarded(pid_t pid)
 {
-  for (const Guarded* place = places; place < places + PLACES; ++place) {
+  for (const Guarded* place = places; place < places + MAX_COMMANDS; ++place) {
     if (place->group == pid) {
       return true;
     }

@@ -32,7 +32,7 @@ struct Guarded
   uint64_t began; // At about that time, in ticks from the system's start.
   double end; // When it is to get SIGTERM; long ago: when the agent dies.
   double grace; // How much later it is to be killed.
-  bool told; // It got SIGTERM from the guard.
+  bool terminated; // It got SIGTERM from the guard.
 };
 
 

@@ -26,14 +26,14 @@
 #include <stout/foreach.hpp>
 #include <stout/stringify.hpp>
 
-#include "core/table.hpp"
-#include "core/text.hpp"
+#include "core/formatting.hpp"
+#include "core/route_table.hpp"
 
 #include "guard.hpp"
-#include "process.hpp"
 #include "realms.hpp"
 #include "spool.hpp"
-#include "tablefiles.hpp"
+#include "table_files.hpp"
+#include "table_process.hpp"
 
 using std::map;
 using std::set;

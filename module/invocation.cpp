@@ -6,9 +6,9 @@
 
 #include <algorithm>
 
-#include "core/text.hpp"
+#include "core/formatting.hpp"
 
-#include "escaped.hpp"
+#include "pipe_holders.hpp"
 #include "procfs.hpp"
 
 using std::string;
@@ -18,13 +18,18 @@ namespace command {
 constexpr size_t READ_BYTES = 256 * 1024;
 
 // Of `READ_BYTES`: more than the largest pipe holds.
-constexpr int DRAIN_READS = 16;
+constexpr int MAX_DRAIN_READS = 16;
 
 // How long pipes are waited for that others hold on to after the command has
 // exited, and when to look for who does.
-constexpr double HELD_SECONDS = 1;
-constexpr double LOOK_SECONDS = 0.02;
-constexpr double LOOK_AGAIN_SECONDS = 0.2;
+constexpr double MAX_HELD_PIPE_SECONDS = 1;
+constexpr double FIRST_LOOK_SECONDS = 0.02;
+constexpr double NEXT_LOOK_SECONDS = 0.2;
+
+// How long the end of a command is waited for after SIGKILL. It may have become
+// another user's, or wait for a disk that does not answer; the client's answer
+// does not wait for that.
+constexpr double MAX_DYING_SECONDS = 2;
 
 // How often to look for an exit where the kernel has no pidfds, and which part
 // of a command's time that may cost: a thousand commands need not be looked at
@@ -45,21 +50,23 @@ Invocation::Invocation(
   double timeout,
   const string& requestId,
   OnOutput _onOutput,
-  OnFinished _onFinished)
+  OnFinished _onFinished,
+  Loop::Task _onLateExit)
   : loop(_loop),
     route(_route),
     onOutput(std::move(_onOutput)),
-    onFinished(std::move(_onFinished))
+    onFinished(std::move(_onFinished)),
+    onLateExit(std::move(_onLateExit))
 {
   outcome.requestId = requestId;
   outcome.timeout = timeout;
 }
 
 
-void Invocation::start(const Launch& launch)
+void Invocation::start(const CommandSpec& spec)
 {
   started = lastOutput = Loop::Clock::now();
-  const Try<Child, StartError> spawned = spawn(launch);
+  const Try<Child, StartError> spawned = spawn(spec);
   if (spawned.isError()) {
     outcome.reason = spawned.error().reason;
     outcome.detail = spawned.error().message;
@@ -111,7 +118,7 @@ bool Invocation::read(Stream* stream)
   } else {
     string& kept = outcome.stderr_;
     kept.append(data, size);
-    kept.erase(0, kept.size() - std::min(kept.size(), STDERR_BYTES + 1));
+    kept.erase(0, kept.size() - std::min(kept.size(), MAX_STDERR_BYTES + 1));
   }
   return true;
 }
@@ -192,7 +199,32 @@ void Invocation::end(const string& reason)
   ::killpg(child.pid, SIGTERM);
   // A stopped process acts on SIGTERM only once it runs.
   ::killpg(child.pid, SIGCONT);
-  after("grace", route.grace, [this]() { ::killpg(child.pid, SIGKILL); });
+  after("grace", route.grace, [this]() { kill(); });
+}
+
+
+void Invocation::kill()
+{
+  ::killpg(child.pid, SIGKILL);
+  after("dying", MAX_DYING_SECONDS, [this]() { abandon(); });
+}
+
+
+// Waits no longer for the end of a command that SIGKILL has not ended.
+void Invocation::abandon()
+{
+  if (hasExited(child)) {
+    exited();
+    return;
+  }
+  abandoned = true;
+  outcome.detail = whyAlive(child, MAX_DYING_SECONDS);
+  close(&output);
+  close(&error);
+  finish();
+  if (child.pidfd < 0) {
+    after("poll", POLL_SECONDS, [this]() { exited(); });
+  }
 }
 
 
@@ -204,9 +236,14 @@ void Invocation::exited()
     return;
   }
   ::killpg(child.pid, SIGKILL);
+  if (abandoned) {
+    reap();
+    onLateExit();
+    return;
+  }
   // Bounded: a process that escaped may go on writing for ever.
   for (Stream* stream : {&error, &output}) {
-    for (int i = 0; i < DRAIN_READS && read(stream); ++i) {
+    for (int i = 0; i < MAX_DRAIN_READS && read(stream); ++i) {
     }
   }
   cancelTimers();
@@ -214,22 +251,18 @@ void Invocation::exited()
   if ((output.fd >= 0 || error.fd >= 0) && readStat(child.pid, &stat)) {
     began = stat.began; // While the number is still the command's.
   }
-  const int status = reap(child);
+  const int status = reap();
   if (status < 0) {
     outcome.signal = -status;
   } else {
     outcome.exitCode = status;
   }
-  if (child.pidfd >= 0) {
-    loop->unwatch(exitWatch);
-    ::close(child.pidfd);
-  }
   if (output.fd < 0 && error.fd < 0) {
     finish();
     return;
   }
-  after("look", LOOK_SECONDS, [this]() { look(); });
-  after("held", HELD_SECONDS, [this]() {
+  after("look", FIRST_LOOK_SECONDS, [this]() { look(); });
+  after("held", MAX_HELD_PIPE_SECONDS, [this]() {
     findHolders(true);
     close(&output);
     close(&error);
@@ -238,11 +271,22 @@ void Invocation::exited()
 }
 
 
+int Invocation::reap()
+{
+  const int status = command::reap(child);
+  if (child.pidfd >= 0) {
+    loop->unwatch(exitWatch);
+    ::close(child.pidfd);
+  }
+  return status;
+}
+
+
 // Looks more than once: what escaped may have started others meanwhile.
 void Invocation::look()
 {
   findHolders(false);
-  after("look", LOOK_AGAIN_SECONDS, [this]() { look(); });
+  after("look", NEXT_LOOK_SECONDS, [this]() { look(); });
 }
 
 
@@ -251,7 +295,7 @@ void Invocation::findHolders(bool last)
   if (!began) {
     return; // Nobody can be told to be the command's.
   }
-  HolderSearch search;
+  Search search;
   for (const Stream* stream : {&output, &error}) {
     if (stream->fd >= 0) {
       search.pipes.insert(pipeName(stream->fd));

@@ -8,7 +8,8 @@
 //   left of its process group is killed before the process is reaped, while
 //   its number can't belong to anybody else.
 // - There is exactly one call of `onFinished`, and after it no process,
-//   descriptor or timer is left.
+//   descriptor or timer is left, but for a command that can't be killed: that
+//   is reaped when it exits, and `onLateExit` called.
 
 #ifndef __COMMAND_INVOCATION_HPP__
 #define __COMMAND_INVOCATION_HPP__
@@ -21,8 +22,8 @@
 #include <stout/nothing.hpp>
 #include <stout/try.hpp>
 
-#include "core/answer.hpp"
-#include "core/table.hpp"
+#include "core/outcome.hpp"
+#include "core/route.hpp"
 
 #include "loop.hpp"
 #include "spawn.hpp"
@@ -42,10 +43,11 @@ public:
     double timeout,
     const std::string& requestId,
     OnOutput onOutput, // Fails if the output does not fit on the disk.
-    OnFinished onFinished);
+    OnFinished onFinished,
+    Loop::Task onLateExit);
 
   // A failure to start is reported through `onFinished`, too.
-  void start(const Launch& launch);
+  void start(const CommandSpec& spec);
 
   // Ends the command: SIGTERM to its group now, SIGKILL after the grace
   // period. The first reason counts.
@@ -67,7 +69,10 @@ private:
   void after(const std::string& what, double seconds, Loop::Task task);
   void cancelTimers();
   void watchIdle();
+  void kill();
+  void abandon();
   void exited();
+  int reap();
   void look();
   void findHolders(bool last);
   void finish();
@@ -78,6 +83,7 @@ private:
   const Route& route;
   const OnOutput onOutput;
   const OnFinished onFinished;
+  const Loop::Task onLateExit;
 
   Child child;
   std::optional<uint64_t> began; // Clock ticks; once it has left pipes open.
@@ -87,6 +93,7 @@ private:
   std::map<std::string, Loop::Timer> timers; // By what they are for.
   Loop::Clock::time_point started;
   Loop::Clock::time_point lastOutput;
+  bool abandoned = false; // It can't be killed; nobody waits for it.
   bool cut = false; // Output is over its limit; what comes is dropped.
   int64_t passed = 0;
   Outcome outcome;

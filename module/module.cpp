@@ -43,8 +43,8 @@ static Anonymous* create(const mesos::Parameters& parameters)
 __attribute__((visibility("default"))) Module<Anonymous> org_command_abi_Module(
   MESOS_MODULE_API_VERSION,
   MESOS_VERSION,
-  "Command ABI",
-  "",
+  "mesos-packager",
+  "the project's issue tracker",
   "HTTP routes that run commands.",
   nullptr,
   create);

@@ -12,7 +12,7 @@
 
 #include <stout/foreach.hpp>
 
-#include "core/statuses.hpp"
+#include "core/status_names.hpp"
 
 using std::map;
 using std::set;

@@ -9,7 +9,7 @@
 
 #include <process/future.hpp>
 
-#include "core/table.hpp"
+#include "core/route_table.hpp"
 
 namespace command {
 

@@ -2,7 +2,7 @@
 
 #include <stout/try.hpp>
 
-#include "core/text.hpp"
+#include "core/formatting.hpp"
 
 using std::string;
 using std::vector;

@@ -19,7 +19,7 @@
 #include <algorithm>
 #include <array>
 
-#include "core/text.hpp"
+#include "core/formatting.hpp"
 
 using std::map;
 using std::string;
@@ -50,9 +50,9 @@ static const map<string, Limit> LIMITS = {
 
 
 // All that the child needs, made before it exists: it must not allocate.
-struct Plan
+struct PreparedChild
 {
-  const Launch& launch;
+  const CommandSpec& spec;
   const char* program;
   char* const* argv;
   char* const* environment;
@@ -158,12 +158,12 @@ static bool takePipes(int handover, Child* child)
 // would miss.
 static int runChild(void* argument)
 {
-  Plan* plan = static_cast<Plan*>(argument);
-  const Route& route = plan->launch.route;
-  auto require = [plan](bool succeeded, const char* step) {
+  PreparedChild* prepared = static_cast<PreparedChild*>(argument);
+  const Route& route = prepared->spec.route;
+  auto require = [prepared](bool succeeded, const char* step) {
     if (!succeeded) {
-      plan->failure = errno;
-      plan->step = step;
+      prepared->failure = errno;
+      prepared->step = step;
       ::_exit(127);
     }
   };
@@ -176,12 +176,12 @@ static int runChild(void* argument)
     ::sigaction(number, &action, nullptr);
   }
   const pid_t group = ::setsid();
-  if (plan->guarded != nullptr) {
-    plan->guarded->group = group;
+  if (prepared->guarded != nullptr) {
+    prepared->guarded->group = group;
   }
   // The agent has descriptors 0 to 2 open, so none of these is one of them.
-  ::dup2(plan->launch.input, 0);
-  ::dup2(plan->handover, 3);
+  ::dup2(prepared->spec.input, 0);
+  ::dup2(prepared->handover, 3);
   closeFrom(4); // The agent's table may be full.
   int output;
   int error;
@@ -213,8 +213,8 @@ static int runChild(void* argument)
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::execve(plan->program, plan->argv, plan->environment);
-  require(false, plan->program);
+  ::execve(prepared->program, prepared->argv, prepared->environment);
+  require(false, prepared->program);
   return 0;
 }
 
@@ -284,18 +284,18 @@ static vector<char*> pointers(const vector<string>& texts)
 }
 
 
-Try<Child, StartError> spawn(const Launch& launch)
+Try<Child, StartError> spawn(const CommandSpec& spec)
 {
   const Try<string, StartError> program =
-    find(launch.argv[0], launch.environment.at("PATH"));
+    find(spec.argv[0], spec.environment.at("PATH"));
   if (program.isError()) {
     return program.error();
   }
   vector<string> entries;
-  for (const auto& [name, value] : launch.environment) {
+  for (const auto& [name, value] : spec.environment) {
     entries.push_back(name + "=" + value);
   }
-  const vector<char*> argv = pointers(launch.argv);
+  const vector<char*> argv = pointers(spec.argv);
   const vector<char*> environment = pointers(entries);
 
   int handover[2];
@@ -312,11 +312,12 @@ Try<Child, StartError> spawn(const Launch& launch)
     return explain(failure, "", program.get());
   }
 
-  const bool endsWithAgent = launch.route.disconnect == "kill";
+  const bool endsWithAgent = spec.route.disconnect == "kill";
   Child child;
-  child.guarded = guard(endsWithAgent ? 0 : launch.timeout, launch.route.grace);
-  Plan plan = {launch,      program->c_str(), argv.data(), environment.data(),
-               handover[1], child.guarded};
+  child.guarded = guard(endsWithAgent ? 0 : spec.timeout, spec.route.grace);
+  PreparedChild prepared = {spec,        program->c_str(),
+                            argv.data(), environment.data(),
+                            handover[1], child.guarded};
 
   // The child runs on a part of this stack, while this thread waits. No
   // signal reaches it before it has its own dispositions.
@@ -327,11 +328,12 @@ Try<Child, StartError> spawn(const Launch& launch)
   pthread_sigmask(SIG_SETMASK, &all, &before);
   const int flags = CLONE_VM | CLONE_VFORK | SIGCHLD;
   char* top = stack + sizeof(stack);
-  child.pid = ::clone(runChild, top, flags | WITH_PIDFD, &plan, &child.pidfd);
+  child.pid =
+    ::clone(runChild, top, flags | WITH_PIDFD, &prepared, &child.pidfd);
   if (child.pid < 0 && errno == EINVAL) {
-    child.pid = ::clone(runChild, top, flags, &plan); // Without pidfds.
+    child.pid = ::clone(runChild, top, flags, &prepared); // Without pidfds.
   }
-  int failure = child.pid < 0 ? errno : plan.failure;
+  int failure = child.pid < 0 ? errno : prepared.failure;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 
   ::close(handover[1]);
@@ -349,7 +351,7 @@ Try<Child, StartError> spawn(const Launch& launch)
       ::close(child.pidfd);
     }
     return explain(
-      failure, plan.step == nullptr ? "" : plan.step, program.get());
+      failure, prepared.step == nullptr ? "" : prepared.step, program.get());
   }
   ::fcntl(child.output, F_SETFL, O_NONBLOCK);
   ::fcntl(child.error, F_SETFL, O_NONBLOCK);
@@ -371,6 +373,16 @@ static siginfo_t wait(const Child& child, int options)
 bool hasExited(const Child& child)
 {
   return wait(child, WNOHANG | WNOWAIT).si_pid != 0;
+}
+
+
+string whyAlive(const Child& child, double seconds)
+{
+  if (::kill(child.pid, SIGKILL) != 0 && errno == EPERM) {
+    return string("EPERM, ") + ::strerror(EPERM) +
+           ": it has become another user's";
+  }
+  return "it still runs " + shortSeconds(seconds) + " s after SIGKILL";
 }
 
 

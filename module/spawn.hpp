@@ -20,15 +20,16 @@
 #include <stout/try.hpp>
 
 #include "core/environment.hpp"
-#include "core/table.hpp"
+#include "core/route.hpp"
 
 #include "guard.hpp"
 
 namespace command {
 
-struct Launch
+// What is to be run.
+struct CommandSpec
 {
-  explicit Launch(const Route& _route) : route(_route) {}
+  explicit CommandSpec(const Route& _route) : route(_route) {}
 
   const Route& route;
   std::vector<std::string> argv;
@@ -61,10 +62,14 @@ public:
 };
 
 
-Try<Child, StartError> spawn(const Launch& launch);
+Try<Child, StartError> spawn(const CommandSpec& spec);
 
 // Whether a command has exited; its process id stays taken until `reap`.
 bool hasExited(const Child& child);
+
+// Why a command that has not been reaped still runs so long after SIGKILL was
+// sent to its group.
+std::string whyAlive(const Child& child, double seconds);
 
 // The exit code (0 or more), or the negative number of the signal that ended
 // it, of a command that has exited.

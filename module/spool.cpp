@@ -8,8 +8,6 @@
 #include <stout/error.hpp>
 #include <stout/stringify.hpp>
 
-#include "core/answer.hpp"
-
 using std::string;
 
 namespace command {
@@ -56,7 +54,7 @@ Buffer::~Buffer()
 
 Try<Nothing> Buffer::write(const char* data, size_t size)
 {
-  if (fd < 0 && kept.size() + size <= MEMORY_BYTES) {
+  if (fd < 0 && kept.size() + size <= MAX_BUFFER_BYTES) {
     kept.append(data, size);
     return Nothing();
   }

@@ -17,6 +17,10 @@
 
 namespace command {
 
+// What is more than this goes into a file.
+constexpr size_t MAX_BUFFER_BYTES = 65536;
+
+
 class Spool
 {
 public:

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/text.hpp"
+#include "core/formatting.hpp"
 
 using std::optional;
 using std::string;

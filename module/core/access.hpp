@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "core/argv.hpp"
-#include "core/table.hpp"
+#include "core/route.hpp"
 
 namespace command {
 

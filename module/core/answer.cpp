@@ -1,7 +1,7 @@
 #include "core/answer.hpp"
 
-#include "core/statuses.hpp"
-#include "core/text.hpp"
+#include "core/formatting.hpp"
+#include "core/status_names.hpp"
 
 using std::map;
 using std::optional;
@@ -25,7 +25,7 @@ static Answer problemAnswer(int status, const string& body, bool retry)
 }
 
 
-// Problem details (RFC 9457), but for what is particular to an invocation and
+// Mistake details (RFC 9457), but for what is particular to an invocation and
 // the closing brace.
 static string problem(
   const string& reason,
@@ -34,10 +34,10 @@ static string problem(
   const string& requestId)
 {
   return "{\"type\":\"urn:command-abi:1:" + reason +
-         "\",\"title\":" + quoteJson(REASONS.at(reason).title) +
+         "\",\"title\":" + jsonString(REASONS.at(reason).title) +
          ",\"status\":" + to_string(status) +
-         ",\"detail\":" + quoteJson(detail) +
-         ",\"request_id\":" + quoteJson(requestId);
+         ",\"detail\":" + jsonString(detail) +
+         ",\"request_id\":" + jsonString(requestId);
 }
 
 
@@ -48,8 +48,11 @@ static string detail(const Route& route, const Outcome& outcome)
   const string words = outcome.stderr_.empty() ?
                          " It wrote nothing to stderr." :
                          " Its own words are in stderr.";
-  const string ended = " and was ended." + words;
-  const string andEnded = ", and the command was ended." + words;
+  const string end = outcome.runsOn() ?
+                       "can't be killed (" + outcome.detail + ")." + words :
+                       "was ended." + words;
+  const string ended = " and " + end;
+  const string andEnded = ", and the command " + end;
 
   const map<string, string> details = {
     {"exit", "The command exited with status " + to_string(code) +
@@ -109,11 +112,11 @@ Answer answer(
   } else if (outcome.signal) {
     body += ",\"signal\":\"" + signalName(*outcome.signal) + "\"";
   }
-  if (outcome.exitCode || outcome.signal) {
+  if (outcome.started()) {
     body += ",\"seconds\":" + secondsText(outcome.seconds);
   }
   if (!tail.empty()) {
-    body += ",\"stderr\":" + quoteJson(tail);
+    body += ",\"stderr\":" + jsonString(tail);
   }
   const bool temporary = status == 503 && outcome.reason == "exit" &&
                          outcome.exitCode == EX_TEMPORARY;
@@ -125,20 +128,6 @@ Answer answer(
 Answer streamAnswer(const Route& route)
 {
   return {200, {{"Content-Type", route.type}}, std::nullopt};
-}
-
-
-string exitRecord(const Outcome& outcome)
-{
-  return "{\"abi\":" + to_string(ABI_VERSION) +
-         ",\"record\":\"exit\",\"request_id\":" + quoteJson(outcome.requestId) +
-         ",\"exit_code\":" +
-         (outcome.exitCode ? to_string(*outcome.exitCode) : "null") +
-         ",\"signal\":" +
-         (outcome.signal ? quoteJson(signalName(*outcome.signal)) : "null") +
-         ",\"reason\":\"" + outcome.reason +
-         "\",\"seconds\":" + secondsText(outcome.seconds) +
-         ",\"stderr\":" + quoteJson(stderrTail(outcome.stderr_)) + "}\n";
 }
 
 

@@ -1,5 +1,4 @@
-// What became of an invocation -> the answer: status, headers and body; and
-// the exit record that ends every stream.
+// What became of an invocation -> the answer: status, headers and body.
 //
 // Headers are in the order in which libprocess's own responses put them into
 // their hash map, which decides the order on the wire: `OK(JSON)` sets the
@@ -14,31 +13,10 @@
 #include <vector>
 
 #include "core/argv.hpp"
-#include "core/table.hpp"
+#include "core/outcome.hpp"
+#include "core/route.hpp"
 
 namespace command {
-
-// Output of more bytes than this is answered from a file, not from memory.
-constexpr size_t MEMORY_BYTES = 65536;
-
-struct Outcome
-{
-  std::string requestId;
-
-  // A key of `REASONS`: "exit", "signal", or why the host ended the command
-  // or could not start it.
-  std::string reason;
-
-  std::optional<int> exitCode; // Neither of the two if it never started.
-  std::optional<int> signal;
-  double seconds = 0; // That the command took.
-  double timeout = 0; // That applied, in seconds.
-  std::string stderr_; // The last `STDERR_BYTES` + 1 bytes at least.
-
-  // Why it could not be started, without a full stop.
-  std::string detail;
-};
-
 
 struct Answer
 {
@@ -60,9 +38,6 @@ Answer answer(
 
 // The head of a stream, to be sent with the first byte of output.
 Answer streamAnswer(const Route& route);
-
-// The last line of a stream, its newline included.
-std::string exitRecord(const Outcome& outcome);
 
 // The answer to a request that started no command.
 Answer refusalAnswer(const Refusal& refusal, const std::string& requestId);

@@ -4,8 +4,8 @@
 #include <map>
 #include <set>
 
-#include "core/match.hpp"
-#include "core/text.hpp"
+#include "core/formatting.hpp"
+#include "core/percent_encoding.hpp"
 
 using std::map;
 using std::optional;
@@ -15,88 +15,6 @@ using std::variant;
 using std::vector;
 
 namespace command {
-
-static bool isInteger(const Type& type, const string& value)
-{
-  const string digits = startsWith(value, "-") ? value.substr(1) : value;
-  if (
-    digits.empty() || digits.size() > 16 || !consistsOf(digits, DIGITS) ||
-    (digits[0] == '0' && value != "0")) {
-    return false;
-  }
-  const int64_t number = std::stoll(value);
-  return number >= type.minimum && number <= type.maximum;
-}
-
-
-// What is wrong with a value of a string, empty if nothing is.
-static string judgeString(const Type& type, const string& value)
-{
-  const auto size = static_cast<int64_t>(value.size());
-  if (size < type.minimum || size > type.maximum) {
-    return "must have " + std::to_string(type.minimum) + " to " +
-           std::to_string(type.maximum) + " bytes";
-  }
-  if (!std::all_of(value.begin(), value.end(), [&type](unsigned char c) {
-        return type.characters.test(c);
-      })) {
-    return type.unicode ? "has a control character" :
-                          "has a character that is not allowed";
-  }
-  if (findInvalid(value) != string::npos) {
-    return "must be UTF-8";
-  }
-  if (
-    !type.prefixes.empty() &&
-    std::none_of(
-      type.prefixes.begin(), type.prefixes.end(),
-      [&](const string& prefix) { return startsWith(value, prefix); })) {
-    return "must start with one of: " + join(type.prefixes, ", ");
-  }
-  return "";
-}
-
-
-// Adds the argv elements that `value` stands for, none for a boolean that is
-// false. Returns what is wrong with it, empty if nothing is.
-static string judge(
-  const Type& type, const string& value, vector<string>* elements)
-{
-  const string bounds =
-    std::to_string(type.minimum) + " to " + std::to_string(type.maximum);
-  if (type.kind == "boolean") {
-    if (value == "true" || value == "1" || value.empty()) {
-      elements->push_back(type.flag);
-    } else if (value != "false" && value != "0") {
-      return "must be true, false, 1, 0 or empty";
-    }
-    return "";
-  }
-  if (type.kind == "list") {
-    const vector<string> items = split(value, ',', type.maximum);
-    const auto size = static_cast<int64_t>(items.size());
-    if (size < type.minimum || size > type.maximum) {
-      return "must have " + bounds + " items between commas";
-    }
-    string unfit;
-    for (size_t i = 0; i < items.size() && unfit.empty(); ++i) {
-      unfit = judge(type.items[0], items[i], elements);
-    }
-    return unfit;
-  }
-  elements->push_back(value);
-  if (type.kind == "integer") {
-    return isInteger(type, value) ? "" :
-                                    "must be a whole number from " + bounds;
-  }
-  if (type.kind == "enum") {
-    return std::count(type.values.begin(), type.values.end(), value) > 0 ?
-             "" :
-             "must be one of: " + join(type.values, ", ");
-  }
-  return judgeString(type, value);
-}
-
 
 // The number of seconds that a query asks for, nothing if it is malformed.
 static optional<double> readTimeout(const string& value)
@@ -132,15 +50,14 @@ static optional<Refusal> findUnknown(
     return std::nullopt;
   }
   vector<string> names;
-  std::transform(
-    known.begin(), known.end(), std::back_inserter(names), quoteName);
+  std::transform(known.begin(), known.end(), std::back_inserter(names), quote);
   return Refusal{
-    "unknown-parameter", "There is no parameter " + quoteName(*unknown) +
+    "unknown-parameter", "There is no parameter " + quote(*unknown) +
                            " here; there are: " + join(names, ", ") + "."};
 }
 
 
-variant<Arguments, Refusal> build(
+variant<CommandLine, Refusal> build(
   const Route& route,
   const unordered_map<string, string>& query,
   const string& rest)
@@ -161,12 +78,12 @@ variant<Arguments, Refusal> build(
     const optional<string> value = unescape(rest);
     if (!value || value->find('\0') != string::npos) {
       return Refusal{
-        "bad-parameter", "The parameter " + quoteName(inPath->first) +
+        "bad-parameter", "The parameter " + quote(inPath->first) +
                            " has a malformed escape or a NUL byte."};
     }
     given[inPath->first] = *value;
   }
-  Arguments result = {{}, route.timeout};
+  CommandLine result = {{}, route.timeout};
   const auto asked = given.find(TIMEOUT);
   if (asked != given.end()) {
     const optional<double> seconds = readTimeout(asked->second);
@@ -185,21 +102,19 @@ variant<Arguments, Refusal> build(
       const string unfit = judge(parameter.type, value->second, &values[name]);
       if (!unfit.empty()) {
         return Refusal{
-          "bad-parameter",
-          "The parameter " + quoteName(name) + " " + unfit + "."};
+          "bad-parameter", "The parameter " + quote(name) + " " + unfit + "."};
       }
     } else if (parameter.required) {
       return Refusal{
-        "missing-parameter",
-        "The parameter " + quoteName(name) + " is required."};
+        "missing-parameter", "The parameter " + quote(name) + " is required."};
     }
   }
   for (const Element& element : route.argv) {
     if (element.parameter.empty()) {
-      result.words.push_back(element.prefix);
+      result.arguments.push_back(element.prefix);
     } else {
       for (const string& value : values[element.parameter]) {
-        result.words.push_back(element.prefix + value);
+        result.arguments.push_back(element.prefix + value);
       }
     }
   }

@@ -13,14 +13,14 @@
 #include <variant>
 #include <vector>
 
-#include "core/table.hpp"
+#include "core/route.hpp"
 
 namespace command {
 
 // What to run: arguments to follow the table's command, and the time-out.
-struct Arguments
+struct CommandLine
 {
-  std::vector<std::string> words;
+  std::vector<std::string> arguments;
   double timeout; // Seconds.
 };
 
@@ -34,7 +34,7 @@ struct Refusal
 
 
 // `query` is decoded, `rest` is what `match` left over of the path.
-std::variant<Arguments, Refusal> build(
+std::variant<CommandLine, Refusal> build(
   const Route& route,
   const std::unordered_map<std::string, std::string>& query,
   const std::string& rest);

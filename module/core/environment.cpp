@@ -1,6 +1,6 @@
 #include "core/environment.hpp"
 
-#include "core/text.hpp"
+#include "core/formatting.hpp"
 
 using std::optional;
 using std::string;

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "core/table.hpp"
+#include "core/route_table.hpp"
 
 namespace command {
 

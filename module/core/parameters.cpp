@@ -1,9 +1,8 @@
-// The `parameters` of a route: their declarations, as read from a table.
+#include "core/parameters.hpp"
 
 #include <algorithm>
 
-#include "core/table.hpp"
-#include "core/text.hpp"
+#include "core/formatting.hpp"
 
 using std::map;
 using std::optional;
@@ -13,8 +12,8 @@ namespace command {
 
 // Sets `type`'s bounds from two fields, least <= first <= second <= most.
 static void readBounds(
-  const Node& first,
-  const Node& second,
+  const TableReader& first,
+  const TableReader& second,
   int64_t least,
   int64_t most,
   Type* type)
@@ -37,16 +36,17 @@ static void allow(Type* type, int first, int last)
 }
 
 
-static void readCharacters(const Node& node, Type* type)
+static void readCharacters(const TableReader& reader, Type* type)
 {
-  if (!node.isList()) {
-    const string name = node.choice({"text", "ascii", "any"}).value_or("text");
+  if (!reader.isList()) {
+    const string name =
+      reader.choice({"text", "ascii", "any"}).value_or("text");
     type->unicode = name != "ascii";
     allow(type, name == "any" ? 1 : 0x20, type->unicode ? 0xFF : 0x7F);
     type->characters.set(0x7F, name == "any");
     return;
   }
-  for (const auto& [item, text] : node.strings(1, 128)) {
+  for (const auto& [item, text] : reader.strings(1, 128)) {
     const bool printable = std::all_of(
       text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
     if (!item.check(
@@ -80,9 +80,9 @@ static bool isFlag(const string& text)
 }
 
 
-static void readValues(const Node& node, bool inList, Type* type)
+static void readValues(const TableReader& reader, bool inList, Type* type)
 {
-  for (const auto& [item, text] : node.strings(1, 1024)) {
+  for (const auto& [item, text] : reader.strings(1, 1024)) {
     item.check(
       std::count(type->values.begin(), type->values.end(), text) == 0,
       "duplicate-value", "this value is there twice");
@@ -95,63 +95,67 @@ static void readValues(const Node& node, bool inList, Type* type)
 
 
 // Returns whether it is known which other fields there may be.
-static bool readType(const Node& node, bool inList, Type* type)
+static bool readType(const TableReader& reader, bool inList, Type* type)
 {
-  Names kinds = {"string", "integer", "enum"};
-  if (!inList) {
-    kinds.insert(kinds.end(), {"boolean", "list"});
-  }
-  const optional<string> kind = node.need("type").choice(kinds);
-  if (!kind) {
+  const optional<string> name = reader.need("type").choice(
+    inList ? Names{"string", "integer", "enum"} : KIND_NAMES);
+  if (!name) {
     return false;
   }
-  type->kind = *kind;
-  if (kind == "string") {
-    type->minimum = 1;
-    type->maximum = 4096;
-    readBounds(node["min_length"], node["max_length"], 0, 65535, type);
-    readCharacters(node["characters"], type);
-    for (const auto& [item, prefix] : node["prefixes"].strings(1, 64)) {
-      item.check(
-        !prefix.empty(), "value",
-        "every value starts with nothing; leave it out");
-      type->prefixes.push_back(prefix);
-    }
-  } else if (kind == "integer") {
-    type->minimum = -MAX_INTEGER;
-    type->maximum = MAX_INTEGER;
-    readBounds(
-      node["minimum"], node["maximum"], -MAX_INTEGER, MAX_INTEGER, type);
-  } else if (kind == "boolean") {
-    assign(
-      &type->flag,
-      node.need("flag").string(
-        isFlag, "a flag is -x, or -- and lower-case letters, digits, -"));
-  } else if (kind == "enum") {
-    readValues(node.need("values"), inList, type);
-  } else {
-    type->minimum = 1;
-    type->maximum = 64;
-    readBounds(node["min_items"], node["max_items"], 1, 1024, type);
-    type->items.emplace_back();
-    const Node items = node.need("items");
-    if (items.object() && readType(items, true, &type->items[0])) {
-      items.close();
-    }
+  const auto found = std::find(KIND_NAMES.begin(), KIND_NAMES.end(), *name);
+  type->kind = static_cast<Type::Kind>(found - KIND_NAMES.begin());
+  switch (type->kind) {
+    case Type::Kind::STRING:
+      type->minimum = 1;
+      type->maximum = 4096;
+      readBounds(reader["min_length"], reader["max_length"], 0, 65535, type);
+      readCharacters(reader["characters"], type);
+      for (const auto& [item, prefix] : reader["prefixes"].strings(1, 64)) {
+        item.check(
+          !prefix.empty(), "value",
+          "every value starts with nothing; leave it out");
+        type->prefixes.push_back(prefix);
+      }
+      break;
+    case Type::Kind::INTEGER:
+      type->minimum = -MAX_INTEGER;
+      type->maximum = MAX_INTEGER;
+      readBounds(
+        reader["minimum"], reader["maximum"], -MAX_INTEGER, MAX_INTEGER, type);
+      break;
+    case Type::Kind::BOOLEAN:
+      assign(
+        &type->flag,
+        reader.need("flag").string(
+          isFlag, "a flag is -x, or -- and lower-case letters, digits, -"));
+      break;
+    case Type::Kind::ENUM:
+      readValues(reader.need("values"), inList, type);
+      break;
+    case Type::Kind::LIST:
+      type->minimum = 1;
+      type->maximum = 64;
+      readBounds(reader["min_items"], reader["max_items"], 1, 1024, type);
+      type->items.emplace_back();
+      const TableReader items = reader.need("items");
+      if (items.object() && readType(items, true, &type->items[0])) {
+        items.close();
+      }
+      break;
   }
   return true;
 }
 
 
-static Parameter readParameter(const string& name, const Node& node)
+static Parameter readParameter(const string& name, const TableReader& reader)
 {
   Parameter parameter;
   parameter.name = name;
-  if (node.object() && readType(node, false, &parameter.type)) {
-    parameter.inPath = node["in"].choice({"query", "path"}) == "path";
-    assign(&parameter.required, node["required"].boolean());
-    parameter.help = readHelp(node["help"]);
-    node.close();
+  if (reader.object() && readType(reader, false, &parameter.type)) {
+    parameter.inPath = reader["in"].choice({"query", "path"}) == "path";
+    assign(&parameter.required, reader["required"].boolean());
+    parameter.help = readHelp(reader["help"]);
+    reader.close();
   }
   return parameter;
 }
@@ -166,27 +170,27 @@ static bool isName(const string& text)
 
 
 map<string, Parameter> readParameters(
-  const map<string, Node>& declared, const Findings& findings)
+  const map<string, TableReader>& declared, const Mistakes& mistakes)
 {
   map<string, Parameter> result;
   bool taken = false;
-  for (const auto& [name, node] : declared) {
-    const size_t before = findings.count();
-    node.check(
+  for (const auto& [name, reader] : declared) {
+    const size_t before = mistakes.count();
+    reader.check(
       name != TIMEOUT, "reserved",
       "every route has a parameter \"timeout\" itself");
-    node.check(
+    reader.check(
       isName(name), "value",
       "a parameter's name is a letter, then up to 63 letters, digits, _, -");
-    if (findings.count() > before) {
+    if (mistakes.count() > before) {
       continue;
     }
-    const Parameter parameter = readParameter(name, node);
-    if (findings.count() > before) {
+    const Parameter parameter = readParameter(name, reader);
+    if (mistakes.count() > before) {
       continue;
     }
     result.emplace(name, parameter);
-    node["in"].check(
+    reader["in"].check(
       !parameter.inPath || !taken, "conflict",
       "only one parameter can be the path");
     taken = taken || parameter.inPath;
@@ -204,9 +208,9 @@ static bool isHelp(const string& text)
 }
 
 
-string readHelp(const Node& node)
+string readHelp(const TableReader& reader)
 {
-  return node.string(isHelp, "help is one line, 1000 bytes at most")
+  return reader.string(isHelp, "help is one line, 1000 bytes at most")
     .value_or("");
 }
 

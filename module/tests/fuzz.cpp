@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "core/argv.hpp"
-#include "core/match.hpp"
-#include "core/table.hpp"
-#include "core/text.hpp"
+#include "core/formatting.hpp"
+#include "core/route_match.hpp"
+#include "core/route_table.hpp"
 
 using std::string;
 using std::vector;
@@ -55,14 +55,14 @@ static void ask(
     return;
   }
   size_t next = 0;
-  const vector<string>& words = std::get<Arguments>(built).words;
+  const vector<string>& words = std::get<CommandLine>(built).arguments;
   for (const Element& element : route.argv) {
     if (element.parameter.empty() && element.prefix == "--") {
       break;
     }
     while (next < words.size() && !element.parameter.empty()) {
       const Type& type = route.parameters.at(element.parameter).type;
-      const bool mine = type.kind == "boolean" ?
+      const bool mine = type.kind == Type::Kind::BOOLEAN ?
                           words[next] == type.flag :
                           startsWith(words[next], element.prefix);
       if (!mine) {
@@ -86,8 +86,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size)
   const string text(reinterpret_cast<const char*>(data) + 1, size - 1);
   if (data[0] & 1) {
     const auto parsed = parse(text, "fuzz");
-    if (const auto* problems = std::get_if<vector<Problem>>(&parsed)) {
-      require(!problems->empty());
+    if (const auto* mistakes = std::get_if<vector<Mistake>>(&parsed)) {
+      require(!mistakes->empty());
       return 0;
     }
     for (const Route& route : std::get<Table>(parsed).routes) {

@@ -24,9 +24,10 @@
 #include "core/answer.hpp"
 #include "core/argv.hpp"
 #include "core/environment.hpp"
-#include "core/match.hpp"
-#include "core/statuses.hpp"
-#include "core/table.hpp"
+#include "core/exit_record.hpp"
+#include "core/route_match.hpp"
+#include "core/route_table.hpp"
+#include "core/status_names.hpp"
 
 using std::map;
 using std::optional;
@@ -115,12 +116,12 @@ static json show(const Answer& answer)
 }
 
 
-static json showTable(const std::variant<Table, vector<Problem>>& parsed)
+static json showTable(const std::variant<Table, vector<Mistake>>& parsed)
 {
   json result = json::object();
-  if (std::holds_alternative<vector<Problem>>(parsed)) {
-    for (const Problem& problem : std::get<1>(parsed)) {
-      result["problems"].push_back({problem.place, problem.code});
+  if (std::holds_alternative<vector<Mistake>>(parsed)) {
+    for (const Mistake& mistake : std::get<1>(parsed)) {
+      result["problems"].push_back({mistake.place, mistake.code});
     }
     return result;
   }
@@ -227,12 +228,12 @@ static json runArgv(const Tables& tables, const json& item)
       {"reason", refusal.reason},
       {"detail", refusal.detail}};
   }
-  json words = json::array();
-  for (const string& word : std::get<Arguments>(built).words) {
-    words.push_back(hex(word));
+  const CommandLine& line = std::get<CommandLine>(built);
+  json arguments = json::array();
+  for (const string& argument : line.arguments) {
+    arguments.push_back(hex(argument));
   }
-  return {
-    {"arguments", words}, {"timeout", std::get<Arguments>(built).timeout}};
+  return {{"arguments", arguments}, {"timeout", line.timeout}};
 }
 
 

@@ -1,0 +1,51 @@
+// Clients that left without libprocess telling anybody.
+//
+// NOTE: libprocess tells nobody of a client that leaves before the proxy of
+// its connection has seen the request: ending the proxy drops what it was to
+// do (process.cpp, `HttpProxy`). So for a while each exchange is looked at for
+// whether its connection, one of this program's descriptors, is still there.
+
+#ifndef __COMMAND_CLIENT_WATCH_HPP__
+#define __COMMAND_CLIENT_WATCH_HPP__
+
+#include <list>
+#include <memory>
+
+#include <process/address.hpp>
+
+#include "loop.hpp"
+
+namespace command {
+
+class CommandExchange;
+
+
+// To be used on the loop's thread only.
+class ClientWatch
+{
+public:
+  explicit ClientWatch(Loop* _loop) : loop(_loop) {}
+
+  // Looks after a request; tells it when its client has gone.
+  void add(
+    const std::shared_ptr<CommandExchange>& exchange,
+    const process::network::Address& client);
+
+private:
+  struct Watched
+  {
+    std::weak_ptr<CommandExchange> exchange;
+    process::network::Address client;
+    Loop::Clock::time_point end;
+  };
+
+  void sweep();
+
+  Loop* const loop;
+  std::list<Watched> watched;
+  bool sweeping = false;
+};
+
+} // namespace command {
+
+#endif // __COMMAND_CLIENT_WATCH_HPP__

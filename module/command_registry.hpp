@@ -1,0 +1,65 @@
+// Which commands of a table wait and which run, the request ids that are
+// taken, and their end.
+
+#ifndef __COMMAND_COMMAND_REGISTRY_HPP__
+#define __COMMAND_COMMAND_REGISTRY_HPP__
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include <process/future.hpp>
+
+#include <stout/nothing.hpp>
+
+namespace command {
+
+class CommandExchange;
+
+
+// Keeps the commands that it knows of alive. To be used on the loop's thread
+// only.
+class CommandRegistry
+{
+public:
+  using Command = std::shared_ptr<CommandExchange>;
+
+  // A command waits for a place.
+  void wait(const Command& command);
+
+  // A command does not wait any more; harmless for one that did not.
+  void leave(const Command& command);
+
+  // A command starts now. Returns its id: the request's, unless a command of
+  // this host that runs has the same. Processes are found, and killed, by it,
+  // and a client must not point that at another's.
+  std::string start(const Command& command, const std::string& requestId);
+
+  // A command can't be killed: its end is not waited for, but its id stays
+  // taken.
+  void abandon(const Command& command);
+
+  // A command has ended, or could not be started.
+  void finish(const Command& command);
+
+  // Starts no command any more, and ends those that run as their routes say;
+  // ready at their end.
+  process::Future<Nothing> close();
+
+  // Whether no command is started any more.
+  bool closing() const { return isClosing; }
+
+private:
+  void checkClosed();
+
+  std::set<Command> waiting;
+  std::map<Command, std::string> running; // With their request ids.
+  std::map<Command, std::string> abandoned;
+  bool isClosing = false;
+  process::Promise<Nothing> closed;
+};
+
+} // namespace command {
+
+#endif // __COMMAND_COMMAND_REGISTRY_HPP__

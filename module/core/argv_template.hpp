@@ -1,0 +1,38 @@
+// The `argv` of a route: literals, `{name}` and `--option={name}`, as read
+// from a table.
+//
+// No table that lets a value become an option is valid: a value stands alone
+// only after a literal `--`, or is tied to an option's name by `=`.
+
+#ifndef __COMMAND_CORE_ARGV_TEMPLATE_HPP__
+#define __COMMAND_CORE_ARGV_TEMPLATE_HPP__
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/parameters.hpp"
+#include "core/table_reader.hpp"
+
+namespace command {
+
+// A literal, or `prefix` and the value of a parameter, once for each of its
+// items.
+struct Element
+{
+  std::string prefix;
+  std::string parameter; // Empty for a literal.
+};
+
+
+// `declared` has all parameters, or nothing if nobody can tell which there
+// are; `parameters` has those without mistakes of their own.
+std::vector<Element> readArgv(
+  const TableReader& reader,
+  const std::map<std::string, Parameter>& parameters,
+  const std::optional<std::map<std::string, TableReader>>& declared);
+
+} // namespace command {
+
+#endif // __COMMAND_CORE_ARGV_TEMPLATE_HPP__

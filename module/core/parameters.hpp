@@ -1,0 +1,39 @@
+// The `parameters` of a route: their declarations, as read from a table.
+
+#ifndef __COMMAND_CORE_PARAMETERS_HPP__
+#define __COMMAND_CORE_PARAMETERS_HPP__
+
+#include <map>
+#include <string>
+
+#include "core/table_reader.hpp"
+#include "core/value_types.hpp"
+
+namespace command {
+
+// Every query may ask for a shorter time-out; no parameter has that name.
+constexpr char TIMEOUT[] = "timeout";
+
+struct Parameter
+{
+  std::string name;
+  bool inPath = false; // The rest of the path, not a key of the query.
+  bool required = false;
+  Type type;
+  std::string help;
+};
+
+
+// The declarations of some parameters; a broken one is left out.
+std::map<std::string, Parameter> readParameters(
+  const std::map<std::string, TableReader>& declared, const Mistakes& mistakes);
+
+// A field `help`, empty if there is none.
+std::string readHelp(const TableReader& reader);
+
+// Whether `text` is what may stand between `--` and `=`.
+bool isOptionName(const std::string& text);
+
+} // namespace command {
+
+#endif // __COMMAND_CORE_PARAMETERS_HPP__

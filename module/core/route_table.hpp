@@ -1,0 +1,43 @@
+// Route tables: the JSON file that says which command line each route runs,
+// and how.
+//
+// `parse` is all or nothing: a table with any mistake is refused as a whole,
+// with all its mistakes, so that no host ever serves half of one.
+
+#ifndef __COMMAND_CORE_ROUTE_TABLE_HPP__
+#define __COMMAND_CORE_ROUTE_TABLE_HPP__
+
+#include <map>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "core/route.hpp"
+#include "core/table_errors.hpp"
+
+namespace command {
+
+constexpr int ABI_VERSION = 1;
+
+struct Table
+{
+  std::string process;
+  std::vector<std::string> command;
+  std::map<std::string, std::string> environment;
+  std::vector<Route> routes;
+
+  // Of each path without its first slash, the methods in the table's order,
+  // and indexes of `routes`.
+  std::map<std::string, std::vector<std::pair<std::string, size_t>>> paths;
+};
+
+
+// The table in `text`, the bytes of `file` (which only names it in mistakes),
+// or all its mistakes.
+std::variant<Table, std::vector<Mistake>> parse(
+  const std::string& text, const std::string& file);
+
+} // namespace command {
+
+#endif // __COMMAND_CORE_ROUTE_TABLE_HPP__

@@ -1,0 +1,65 @@
+#include "log_line.hpp"
+
+#include <sstream>
+
+#include <stout/foreach.hpp>
+
+#include "core/formatting.hpp"
+#include "core/status_names.hpp"
+
+using std::string;
+
+namespace command {
+
+// Text of others in one line, with nothing that steers a terminal.
+static string tame(const string& text)
+{
+  string result;
+  foreach (char c, text) {
+    const auto byte = static_cast<unsigned char>(c);
+    result += c == '\n'                   ? string(" | ") :
+              byte < 0x20 || byte == 0x7F ? string("?") :
+                                            string(1, c);
+  }
+  return result;
+}
+
+
+string logLine(
+  const string& method,
+  const Route& route,
+  const Option<string>& principal,
+  pid_t pid,
+  const Outcome& outcome)
+{
+  std::ostringstream out;
+  out << method << " /" << route.process << route.path << " request "
+      << outcome.requestId;
+  if (principal.isSome()) {
+    out << " of '" << tame(principal.get()) << "'";
+  }
+  if (!outcome.started()) {
+    out << " was not started: " << tame(outcome.detail);
+  } else {
+    out << " pid " << pid << " ";
+    string detail;
+    if (outcome.runsOn()) {
+      out << "can't be killed and is left alone: " << tame(outcome.detail);
+    } else {
+      out
+        << (outcome.signal ? signalName(*outcome.signal) :
+                             "exit " + std::to_string(*outcome.exitCode));
+      detail = outcome.detail.empty() ? "" : ": " + tame(outcome.detail);
+    }
+    if (outcome.reason != "exit" && outcome.reason != "signal") {
+      out << " (" << outcome.reason << detail << ")";
+    }
+    out << " in " << secondsText(outcome.seconds) << " s";
+  }
+  if (!outcome.stderr_.empty()) {
+    out << ": " << tame(stderrTail(outcome.stderr_));
+  }
+  return out.str();
+}
+
+} // namespace command {
