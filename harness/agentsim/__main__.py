@@ -9,6 +9,7 @@ import click
 from agentsim.client.call import call_command
 from agentsim.client.replay import replay_command
 from agentsim.client.routes import routes_command
+from agentsim.client.schema import schema_command
 from agentsim.demo.cli import demo_command
 from agentsim.simulator.cli import check_command, serve_command
 from agentsim.suite.cli import probe_tables_command, suite_command
@@ -36,6 +37,7 @@ for command in (
     probe_tables_command,
     replay_command,
     routes_command,
+    schema_command,
     serve_command,
     suite_command,
     verify_command,

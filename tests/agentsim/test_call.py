@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pexpect
 import pytest
 from agentsim.client.command_outcome import CommandOutcome, exit_status
+from agentsim.client.connection import CallFailed, connect
 
 from tests.conftest import Simulator
 from tests.support.shell_table import shell_table
@@ -165,6 +168,8 @@ def test_no_host() -> None:
         (("GET", "http://127.0.0.1:5051/a b"), 64),
         (("GET", "http://127.0.0.1:5051/", "--header=x"), 64),
         (("GET", "http://127.0.0.1:5051/", "--user=x"), 64),
+        (("GET", "http://user:secret@127.0.0.1:5051/"), 64),
+        (("GET", "http://[::1/"), 64),
         (("GET",), 64),
         (("GET", "http://no-such-host.invalid/"), 68),
     ],
@@ -192,24 +197,184 @@ CUT = [
 ]
 
 
-@pytest.mark.parametrize(("answer", "status"), CUT)
-def test_a_cut_answer(answer: bytes, status: int) -> None:
+@contextmanager
+def peer(answer: bytes, tls: ssl.SSLContext | None = None) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that answers each connection with these bytes, and what it was asked.
+
+    Without an answer it says nothing until its client leaves.
+    """
+    asked: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(60)  # for a program that ends without a connection
 
         def serve() -> None:
-            client, _ = server.accept()
-            with client:
-                client.recv(65536)
-                client.sendall(answer)
+            while True:
+                try:
+                    client, _ = server.accept()
+                except OSError:
+                    return
+                with client, suppress(OSError):
+                    stream = client if tls is None else tls.wrap_socket(client, server_side=True)
+                    asked.append(stream.recv(65536))
+                    if answer == SILENCE:
+                        stream.recv(1)
+                    else:
+                        stream.sendall(answer)
+                    stream.close()
 
         thread = threading.Thread(target=serve)
         thread.start()
-        found, _, err = _call("GET", "http://{}:{}/".format(*server.getsockname()))
-        thread.join()
+        try:
+            yield "{}:{}".format(*server.getsockname()), asked
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+SILENCE = b"silence"
+
+
+@pytest.mark.parametrize(("answer", "status"), CUT)
+def test_a_cut_answer(answer: bytes, status: int) -> None:
+    with peer(answer) as (place, _):
+        found, _, err = _call("GET", f"http://{place}/")
     assert found == status
     assert err
     assert "Traceback" not in err
+
+
+EMPTY_OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+REDIRECT = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: //else:5050\r\nContent-Length: 0\r\n\r\n"
+RECORD = b'{"abi":1,"record":"exit","request_id":"x","exit_code":4,"signal":null,"reason":"exit"}\n'
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "words"),
+    [
+        (REDIRECT, 76, "It leads to //else:5050, where this command does not go."),
+        (b"HTTP/1.1 304 Not Modified\r\n\r\n", 76, "304 Not Modified"),
+        (b"HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n", 77, "407 Who"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", 0, ""),
+    ],
+)
+def test_only_a_success_is_one(answer: bytes, status: int, words: str) -> None:
+    with peer(answer) as (place, _):
+        found, out, err = _call("GET", f"http://{place}/")
+    assert (found, out) == (status, "")
+    assert words in err
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "status"),
+    [
+        # As a proxy passes a stream on that it has received as a whole, or to HTTP/1.0.
+        (b"Content-Length: %d\r\n", b'{"event":"one"}\n' + RECORD, 4),
+        (b"", b'{"event":"one"}\n' + RECORD, 4),
+        (b"", b'{"event":"one"}\n', 76),
+        # And lines that are no stream have no record.
+        (b"Content-Length: %d\r\n", b'{"event":"one"}\n', 0),
+        (b"Content-Length: %d\r\n", b'{"event":"one"}', 0),
+    ],
+)
+def test_a_stream_that_came_in_one_piece(head: bytes, body: bytes, status: int) -> None:
+    length = head % len(body) if head else b""
+    type_ = b"Content-Type: application/x-ndjson\r\n"
+    with peer(b"HTTP/1.1 200 OK\r\n" + type_ + length + b"\r\n" + body) as (place, _):
+        found, out, _ = _call("GET", f"http://{place}/")
+    assert (found, out.encode()) == (status, body)
+
+
+def test_an_answer_that_can_not_be_written(host: Simulator, tmp_path: Path) -> None:
+    arguments = ["GET", f"{host.url}/t/json", f"--credentials={tmp_path / 'credentials'}"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*CALL, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 74
+    assert done.stderr == "standard output: No space left on device\n"
+
+
+CERTIFICATE = Path(__file__).parents[1] / "support" / "localhost.pem"
+
+
+@pytest.mark.parametrize("command", ["call", "routes"])
+def test_certificates(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    monkeypatch.setenv("no_proxy", "*")
+    with peer(EMPTY_OK, context) as (place, _):
+        url = f"https://{place.replace('127.0.0.1', 'localhost')}"
+        status, _, err = _agentsim(command, url)
+        assert status == 69
+        assert "the certificate is not trusted: self-signed certificate" in err
+        monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+        assert _agentsim(command, url)[0] == (0 if command == "call" else 76)
+        status, _, err = _agentsim(command, f"https://{place}")  # it is for the name alone
+        assert status == 69
+        assert "IP address mismatch" in err
+
+
+def test_what_is_not_tls() -> None:
+    with peer(EMPTY_OK) as (place, _):
+        status, _, err = _call("GET", f"https://{place}/")
+    assert status == 69
+    assert f"{place}: TLS: " in err
+
+
+def test_an_address_whose_handshake_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agentsim.client.connection._CONNECT_SECONDS", 0.2)
+    with peer(SILENCE) as (place, _), pytest.raises(CallFailed) as failed:
+        connect(f"https://{place}/", None)
+    assert (failed.value.status, str(failed.value)) == (69, f"{place} does not answer")
+
+
+def test_a_host_that_says_nothing() -> None:
+    with peer(SILENCE) as (place, _):
+        status, _, err = _call("GET", f"http://{place}/", "--timeout=0.2")
+    assert (status, err) == (75, f"{place} sent nothing for 0.2 s\n")
+
+
+def _agentsim(command: str, url: str) -> tuple[int, str, str]:
+    if command == "call":
+        return _call("GET", url)
+    done = subprocess.run(
+        [sys.executable, "-m", "agentsim", "routes", url],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("command", ["call", "routes"])
+def test_proxies_of_the_environment(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    help_ = b'{"processes":[]}'
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(help_), help_)
+    path = "/x" if command == "call" else "/help?format=json"
+    url = "http://agent.invalid:5051" + (path if command == "call" else "")
+    with peer(answer) as (proxy, asked):
+        for name in ("http_proxy", "all_proxy"):
+            with monkeypatch.context() as context:
+                context.setenv(name, f"http://ops:s%3acret@{proxy}")
+                assert _agentsim(command, url)[0] == 0
+            head = asked.pop().decode().split("\r\n")
+            assert head[0] == f"GET http://agent.invalid:5051{path} HTTP/1.1"
+            assert "Host: agent.invalid:5051" in head
+            assert "Proxy-Authorization: Basic b3BzOnM6Y3JldA==" in head
+        monkeypatch.setenv("https_proxy", proxy)
+        status, _, err = _agentsim(command, url.replace("http:", "https:"))
+        assert asked.pop().startswith(b"CONNECT agent.invalid:5051 ")
+        assert (status, "Traceback" in err) == (69, False)
+        monkeypatch.setenv("http_proxy", proxy)
+        monkeypatch.setenv("no_proxy", ".invalid")
+        assert _agentsim(command, url)[0] == 68
+        monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:1")
+        monkeypatch.delenv("no_proxy")
+        assert _agentsim(command, url)[0] == 64
+        assert asked == []
 
 
 def test_never_0_for_a_command_that_was_ended() -> None:
@@ -220,3 +385,5 @@ def test_never_0_for_a_command_that_was_ended() -> None:
     assert exit_status(CommandOutcome(200, reason="signal", signal="SIG34")) == 162
     assert exit_status(CommandOutcome(504)) == 75
     assert exit_status(CommandOutcome(599)) == 70
+    assert exit_status(CommandOutcome(302)) == 76
+    assert exit_status(CommandOutcome(302, exit_code=0)) == 76

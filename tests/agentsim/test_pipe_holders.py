@@ -8,14 +8,28 @@ import pytest
 from agentsim.run.pipe_holders import Surroundings, why_left_alone
 from agentsim.run.procfs import Process, read_process
 
-HOST = Process(pid=50, name="agent", parent=1, forked_only=False, began=1000, stack=0x7FFE)
-REAPER = Process(pid=1, name="init", parent=0, forked_only=False, began=1, stack=0x7FFA)
 COMMAND_BEGAN = 5000
 
 
-def process(pid: int, parent: int, began: int = 5001, **others: int) -> Process:
+def process(
+    pid: int, parent: int, began: int = 5001, name: str = "holder", **others: int
+) -> Process:
     forked_only, stack = bool(others.get("forked_only")), others.get("stack", 0x7FF0 + pid)
-    return Process(pid, "holder", parent, forked_only, began, stack)
+    return Process(
+        pid=pid,
+        name=name,
+        parent=parent,
+        group=pid,
+        session=pid,
+        ended=False,
+        forked_only=forked_only,
+        began=began,
+        stack=stack,
+    )
+
+
+HOST = process(50, 1, began=1000, name="agent")
+REAPER = process(1, 0, began=1, name="init")
 
 
 def judge(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -15,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from agentsim.suite.hosts.processes import wait_until
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ROOT / "fixtures" / "commands"
@@ -206,6 +210,182 @@ def test_a_command_that_does_not_let_go(tmp_path: Path) -> None:
         "1 of its processes lived on after its end"
     )
     assert {clause for clause, _ in broken} == {f"ABI-CMD-{n}" for n in (1, 2, 5, 6, 7, 8, 9)}
+
+
+#: What a script of these tests does first, as every honest command does.
+OPTIONS = """#!/bin/sh
+case " $* " in
+*" --no-such-option-exists "*) echo "no such option" >&2; exit 64 ;;
+esac
+"""
+
+
+def _script(directory: Path, text: str) -> Path:
+    path = directory / "command"
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def _alive(marker: str) -> list[int]:
+    """The processes that have a text in their command line."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if marker.encode() in (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "env -i sleep {n} &",
+        "env -i setsid sleep {n} &",
+        "(setsid sh -c 'env -i setsid sleep {n} & exit 0' &)",
+        "env -i setsid sh -c 'yes; exec sleep {n}' &",
+    ],
+    ids=["in the group", "in a session of its own", "twice forked", "floods the pipe"],
+)
+def test_who_cleared_its_environment_is_found_and_ended(tmp_path: Path, how: str) -> None:
+    number = f"{86400 + os.getpid()}.{len(how)}"
+    pipes = "" if "yes" in how else ">/dev/null 2>&1 "
+    start = how.format(n=number).replace(" &", f" {pipes}</dev/null &")
+    _script(tmp_path, OPTIONS + start + "\necho '{}'\n")
+    status, findings = _verify(_table(tmp_path, str(tmp_path / "command")))
+    assert _alive(number) == []
+    broken = _broken(findings)
+    assert re.fullmatch(
+        "[12] of its processes lived on after its end",
+        broken[("ABI-CMD-9", "it leaves no process behind")],
+    )
+    assert status == 65
+
+
+def test_what_others_started_is_left_alone(tmp_path: Path) -> None:
+    """A shell's own child stays its child's when the shell becomes the verifying program."""
+    _script(tmp_path, OPTIONS + "echo '{}'\n")
+    number = f"{172800 + os.getpid()}"
+    verify = [*AGENTSIM, "verify-command", str(_table(tmp_path, str(tmp_path / "command")))]
+    line = f'sleep {number} >/dev/null 2>&1 & exec "$@"'
+    done = subprocess.run(
+        ["/bin/sh", "-c", line, "sh", *verify], capture_output=True, text=True, check=False
+    )
+    assert re.search("^pass +ABI-CMD-9", done.stdout, re.MULTILINE), done.stdout
+    (pid,) = _alive(f"sleep\0{number}")
+    os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_verification_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    seconds = f"{259200 + os.getpid()}.{int(number)}"
+    _script(tmp_path, f"#!/bin/sh\nenv -i setsid sleep {seconds} &\nexec sleep {seconds}\n")
+    verify = [*AGENTSIM, "verify-command", str(_table(tmp_path, str(tmp_path / "command")))]
+    with subprocess.Popen(verify, stderr=subprocess.PIPE, text=True) as running:
+        wait_until(lambda: len(_alive(seconds)) == 2, 30)
+        running.send_signal(number)
+        _, told = running.communicate(timeout=30)
+    assert running.returncode == 128 + number
+    assert "Traceback" not in told
+    assert _alive(seconds) == []
+
+
+HONEST = rf"""#!{sys.executable}
+import os, sys
+try:
+    os.fstat(1)
+except OSError:
+    if RUNTIME:
+        assert os.open("/dev/null", os.O_RDWR) == 1
+if "--no-such-option-exists" in sys.argv:
+    sys.stderr.write("no such option\n")
+    sys.exit(64)
+try:
+    os.write(1, b"{{}}\n")
+except OSError:
+    sys.exit(0 if CARELESS else 74)
+"""
+CLOSED = ("ABI-CMD-2", "a closed stdout is an error")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "careless", "verdict"),
+    [(True, False, "n/a"), (False, False, "pass"), (False, True, "fail")],
+)
+def test_a_runtime_that_opens_dev_null(
+    tmp_path: Path, runtime: bool, careless: bool, verdict: str
+) -> None:
+    text = HONEST.replace("RUNTIME", str(runtime)).replace("CARELESS", str(careless))
+    _script(tmp_path, text)
+    _, findings = _verify(_table(tmp_path, str(tmp_path / "command")))
+    (found,) = [f for f in findings if (f["clause"], f["check"]) == CLOSED]
+    assert found["verdict"] == verdict
+    if verdict == "n/a":
+        assert found["reason"] == "its runtime opened /dev/null in place of it"
+
+
+NODE = r"""#!/usr/bin/env node
+const fs = require("fs");
+if (process.argv.includes("--no-such-option-exists")) {
+  console.error("no such option");
+  process.exit(64);
+}
+try {
+  fs.writeSync(1, "{}\n");
+} catch (error) {
+  console.error(error.message);
+  process.exit(74);
+}
+"""
+RUST = r"""use std::io::Write;
+fn main() {
+    if std::env::args().any(|word| word == "--no-such-option-exists") {
+        eprintln!("no such option");
+        std::process::exit(64);
+    }
+    if let Err(error) = std::io::stdout().write_all(b"{}\n") {
+        eprintln!("{error}");
+        std::process::exit(74);
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("language", ["node", "rustc"])
+def test_an_honest_program_of_such_a_runtime(tmp_path: Path, language: str) -> None:
+    if shutil.which(language) is None:
+        pytest.skip(f"there is no {language} here")
+    if language == "node":
+        _script(tmp_path, NODE)
+    else:
+        (tmp_path / "main.rs").write_text(RUST)
+        build = ["rustc", "-o", str(tmp_path / "command"), str(tmp_path / "main.rs")]
+        subprocess.run(build, check=True, capture_output=True)
+    status, findings = _verify(_table(tmp_path, str(tmp_path / "command")))
+    assert (status, _broken(findings)) == (0, {})
+    (found,) = [f for f in findings if (f["clause"], f["check"]) == CLOSED]
+    assert found["verdict"] == "n/a"
+
+
+def test_exit_codes_that_the_route_names(tmp_path: Path) -> None:
+    """Nothing to list is 3, and the answer to it is its output; 4 is a mistake of the client's."""
+    command = _script(
+        tmp_path,
+        OPTIONS.replace("exit 64", "exit 4") + "echo '{}' 2>/dev/null || exit 74\nexit 3\n",
+    )
+    table = _table(tmp_path, str(command))
+    status, findings = _verify(table)
+    assert status == 65
+    assert {check for _, check in _broken(findings)} >= {
+        "exit code of sysexits.h, or of the route's statuses",
+        "bad input is told by the exit code",
+    }
+    document = json.loads(table.read_text())
+    document["routes"][0]["statuses"] = {"3": 200, "4": 400}
+    table.write_text(json.dumps(document))
+    status, findings = _verify(table)
+    assert (status, _broken(findings)) == (0, {})
 
 
 def test_samples_that_a_host_would_refuse(tmp_path: Path) -> None:

@@ -9,16 +9,13 @@ from __future__ import annotations
 import base64
 import http.client
 import os
-import socket
-import ssl
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from os import EX_NOHOST, EX_NOINPUT, EX_PROTOCOL, EX_TEMPFAIL, EX_UNAVAILABLE, EX_USAGE
+from contextlib import closing, contextmanager
+from os import EX_IOERR, EX_NOINPUT, EX_PROTOCOL, EX_TEMPFAIL, EX_USAGE
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urlsplit
 
 import click
 
@@ -30,26 +27,14 @@ from agentsim.client.command_outcome import (
     is_record,
     problem,
 )
+from agentsim.client.connection import CallFailed, Connection, connect, told_as_call_failed
 from agentsim.client.terminal import Screen
 from agentsim.files.credentials import CredentialsError, read_credentials
 
-_CONNECT_SECONDS = 10.0
 _READ = 1 << 16
 _NDJSON = "application/x-ndjson"
 _PROBLEM = "application/problem+json"
 _CUT = "the answer was cut: the connection closed before its end"
-
-
-class CallFailed(Exception):
-    """The call has no answer; the text says why.
-
-    Attributes:
-        status: what to exit with, of sysexits.h.
-    """
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
 
 
 @click.command("call")
@@ -103,8 +88,13 @@ def call_command(
 
     \b
     Exit status: the command's own; 128 and the number of the signal that ended it; without
-    either, what fits of sysexits.h: 64 a bad request, 66 not found, 69 no host, 75 try again,
-    76 the answer was cut, 77 not allowed.
+    either, what fits of sysexits.h: 64 a bad request, 66 not found, 68 no host of that name,
+    69 nothing listens or its certificate is not trusted, 74 the answer can't be written here,
+    75 try again, 76 no answer, a cut one or a redirect, 77 not allowed.
+
+    \b
+    Proxies are those of the environment (http_proxy, https_proxy, all_proxy, no_proxy);
+    SSL_CERT_FILE names certificates to trust in place of the system's.
     """
     screen = Screen(raw=raw)
     try:
@@ -119,6 +109,10 @@ def call_command(
     except BrokenPipeError:  # whoever reads our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         status = 141
+    except OSError as error:
+        screen.say(f"standard output: {error.strerror or error}")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what Python still holds is lost, too
+        status = EX_IOERR
     sys.exit(status)
 
 
@@ -151,8 +145,13 @@ def _headers(lines: tuple[str, ...], user: str | None, credentials: Path | None)
 @contextmanager
 def _body(data: str | None) -> Iterator[BinaryIO | None]:
     """The body to send, None for none."""
-    if data is None or data == "-":
-        yield None if data is None else sys.stdin.buffer
+    if data is None:
+        yield None
+        return
+    if data == "-":
+        if sys.stdin is None:
+            raise CallFailed(EX_NOINPUT, "--data -: standard input is closed")
+        yield sys.stdin.buffer
         return
     try:
         file = Path(data).open("rb")  # noqa: SIM115 - closed below
@@ -170,65 +169,25 @@ def _call(
     timeout: float | None,
     screen: Screen,
 ) -> int:
-    connection, target, place = _connection(url)
-    try:
-        connection.connect()
-        assert connection.sock is not None
-        connection.sock.settimeout(timeout)
-        _send(connection, method, target, fields, body)
-        response = connection.getresponse()
-        return _show(response, screen)
-    except TimeoutError:
-        if connection.sock is None:
-            raise CallFailed(EX_UNAVAILABLE, f"{place} does not answer") from None
-        raise CallFailed(EX_TEMPFAIL, f"{place} sent nothing for {timeout:g} s") from None
-    except socket.gaierror as error:
-        raise CallFailed(
-            EX_NOHOST, f"there is no host {connection.host!r}: {error.strerror}"
-        ) from None
-    except ConnectionRefusedError:
-        text = f"nothing listens on {place}: is the agent running?"
-        raise CallFailed(EX_UNAVAILABLE, text) from None
-    except (http.client.RemoteDisconnected, ConnectionResetError):
-        text = (
-            f"{place} closed the connection without an answer: it does so for a malformed request"
-        )
-        raise CallFailed(EX_PROTOCOL, text) from None
-    except ValueError as error:  # http.client's word on a bad method or header
-        raise CallFailed(EX_USAGE, str(error)) from None
-    except http.client.HTTPException as error:
-        raise CallFailed(EX_PROTOCOL, f"{place} did not answer in HTTP: {error!r}") from None
-    except ssl.SSLError as error:
-        raise CallFailed(EX_UNAVAILABLE, f"{place}: {error.reason or error}") from None
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise CallFailed(EX_UNAVAILABLE, f"{place}: {error.strerror or error}") from None
-    finally:
-        connection.close()
-
-
-def _connection(url: str) -> tuple[http.client.HTTPConnection, str, str]:
     if url.startswith("/"):
         url = "http://127.0.0.1:5051" + url
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise CallFailed(EX_USAGE, f"{url}: expected http://HOST:PORT/PATH")
-    try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError as error:
-        raise CallFailed(EX_USAGE, f"{url}: {error}") from None
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    if not all("!" <= character <= "~" for character in url):
-        raise CallFailed(EX_USAGE, f"{url!r}: escape blanks, control and non-ASCII characters")
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return kind(parts.hostname, port, timeout=_CONNECT_SECONDS), target, f"{parts.hostname}:{port}"
+    connection = connect(url, timeout)
+    with closing(connection.http):
+        with told_as_call_failed(connection.place, timeout):
+            _send(connection, method, {**fields, **connection.fields}, body)
+            response = connection.http.getresponse()
+        try:
+            return _show(response, method, screen)
+        except TimeoutError:
+            if timeout is None:  # the kernel's own
+                raise CallFailed(EX_PROTOCOL, _CUT) from None
+            text = f"{connection.place} sent nothing for {timeout:g} s"
+            raise CallFailed(EX_TEMPFAIL, text) from None
 
 
 def _send(
-    connection: http.client.HTTPConnection,
+    connection: Connection,
     method: str,
-    target: str,
     fields: dict[str, str],
     body: BinaryIO | None,
 ) -> None:
@@ -237,8 +196,8 @@ def _send(
         if size is not None:  # otherwise it goes out in chunks
             fields = {**fields, "Content-Length": str(size)}
     try:
-        connection.request(method, target, body, fields)
-    except BrokenPipeError:
+        connection.http.request(method, connection.target, body, fields)
+    except (BrokenPipeError, ConnectionResetError):
         # The host has refused the body before its end; its answer may be there.
         if body is None:
             raise
@@ -252,12 +211,15 @@ def _size(body: BinaryIO) -> int | None:
         return None
 
 
-def _show(response: http.client.HTTPResponse, screen: Screen) -> int:
+def _show(response: http.client.HTTPResponse, method: str, screen: Screen) -> int:
     kind = (response.getheader("Content-Type") or "").partition(";")[0].strip()
-    if response.status >= 400:
+    if not 200 <= response.status < 300:
         return _show_error(response, kind, screen)
-    if response.chunked and kind == _NDJSON:
-        return _show_stream(response, screen)
+    if method == "HEAD":  # its body, if there is one, is not read
+        return 0
+    if kind == _NDJSON:
+        # A proxy may have made one piece of a stream, which then has its exit record all the same.
+        return _show_lines(response, screen, record_expected=response.length is None)
     if screen.raw or kind != "application/json":
         for piece in _pieces(response):
             screen.write(piece)
@@ -277,12 +239,16 @@ def _show_error(response: http.client.HTTPResponse, kind: str, screen: Screen) -
         text = body.decode("utf-8", "replace").strip()
         named = text.startswith(str(response.status))  # libprocess's own words name it
         screen.say(text if named else f"{response.status} {response.reason}: {text}")
+        if (location := response.getheader("Location")) is not None:
+            screen.say(f"It leads to {location}, where this command does not go.", "")
     else:
         screen.problem(outcome)
     return exit_status(outcome or CommandOutcome(status=response.status))
 
 
-def _show_stream(response: http.client.HTTPResponse, screen: Screen) -> int:
+def _show_lines(
+    response: http.client.HTTPResponse, screen: Screen, *, record_expected: bool
+) -> int:
     """Every line as it comes; the last one is the exit record, if the stream is whole."""
     last = b""
     rest = b""
@@ -308,9 +274,12 @@ def _show_stream(response: http.client.HTTPResponse, screen: Screen) -> int:
         raise
     if rest and last:
         screen.event(last)
+        last = b""
     if rest:
         screen.event(rest)
     screen.finish()
+    if not (cut or last or record_expected):
+        return 0
     if cut or rest or not last:
         screen.say(NO_RECORD)
         return EX_PROTOCOL
@@ -324,7 +293,9 @@ def _pieces(response: http.client.HTTPResponse) -> Iterator[bytes]:
     try:
         while piece := response.read1(_READ):
             yield piece
-    except (http.client.HTTPException, ConnectionResetError, ValueError):
+    except TimeoutError:
+        raise
+    except (http.client.HTTPException, OSError, ValueError):
         raise CallFailed(EX_PROTOCOL, _CUT) from None
     if response.length:  # what is missing of the length that was promised
         raise CallFailed(EX_PROTOCOL, _CUT)

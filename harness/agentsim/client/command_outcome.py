@@ -21,9 +21,14 @@ _BY_STATUS: Final[Mapping[int, int]] = {
     403: os.EX_NOPERM,
     404: os.EX_NOINPUT,
     405: os.EX_USAGE,
+    407: os.EX_NOPERM,
+    408: os.EX_TEMPFAIL,
     409: os.EX_CANTCREAT,
+    410: os.EX_NOINPUT,
     413: os.EX_DATAERR,
+    414: os.EX_USAGE,
     415: os.EX_DATAERR,
+    429: os.EX_TEMPFAIL,
     502: os.EX_PROTOCOL,
     503: os.EX_TEMPFAIL,
     504: os.EX_TEMPFAIL,
@@ -90,7 +95,7 @@ def ending(record: bytes) -> CommandOutcome:
 def exit_status(end: CommandOutcome) -> int:
     """What a caller exits with: the command's own status, 128 + n for signal n, or of sysexits.h.
 
-    Never 0 for a command that the host ended or for an error answer.
+    Never 0 for a command that the host ended, for an error answer or for a redirect.
     """
     if end.signal is not None:
         try:
@@ -100,8 +105,10 @@ def exit_status(end: CommandOutcome) -> int:
             return 128 + int(digits) if digits.isdigit() and int(digits) < 65 else os.EX_SOFTWARE
     if end.exit_code:
         return end.exit_code & 0xFF or os.EX_SOFTWARE
-    if end.status < 400 and end.exit_code == 0 and end.reason in ("", "exit"):
+    if end.status < 300 and end.exit_code == 0 and end.reason in ("", "exit"):
         return 0
+    if end.status < 200 or 300 <= end.status < 400:
+        return os.EX_PROTOCOL  # no host of routes answers so
     return _BY_REASON.get(end.reason) or _BY_STATUS.get(end.status, os.EX_SOFTWARE)
 
 

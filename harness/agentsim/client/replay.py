@@ -7,12 +7,13 @@ import socket
 import struct
 import sys
 import time
-from os import EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE, EX_USAGE
+from os import EX_DATAERR, EX_NOHOST, EX_NOINPUT, EX_UNAVAILABLE, EX_USAGE
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import NoReturn
 
 import click
 
+from agentsim.client.connection import CallFailed, parse_url
 from agentsim.client.terminal import tame
 from agentsim.files.recording import (
     CLIENT,
@@ -41,8 +42,9 @@ _SHOWN_LINES = 40
 def replay_command(file: Path, url: str, only: str) -> None:
     """Play a recording (`agentsim serve --record FILE`) against the host at URL.
 
-    One exchange after the other, each on a connection of its own; what differs is shown. The value
-    of Date, seconds that commands took, request ids and the cuts between chunks may differ.
+    One exchange after the other, each on a connection of its own and by no proxy; what differs is
+    shown. The value of Date, seconds that commands took, request ids and the cuts between chunks
+    may differ.
 
     Exits with 0 if all is the same, 1 if anything differs.
     """
@@ -52,10 +54,12 @@ def replay_command(file: Path, url: str, only: str) -> None:
         _fail(EX_NOINPUT, f"{file}: can't be read: {error.strerror}")
     except BadRecording as error:
         _fail(EX_DATAERR, str(error))
-    parts = urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname:
-        _fail(EX_USAGE, f"{url}: expected http://HOST:PORT")
-    address = (parts.hostname or "", parts.port or 80)
+    try:
+        host = parse_url(url)
+    except CallFailed as error:
+        _fail(error.status, str(error))
+    if host.scheme != "http":
+        _fail(EX_USAGE, f"{url}: expected http://HOST:PORT, since bytes are compared")
     different = left_out = 0
     for item in recorded:
         if item.cut:
@@ -63,7 +67,9 @@ def replay_command(file: Path, url: str, only: str) -> None:
             click.echo(f"{tame(item.name)}: left out, the recording does not hold all of it")
             continue
         try:
-            got = play(item, address)
+            got = play(item, (host.host, host.port))
+        except socket.gaierror as error:
+            _fail(EX_NOHOST, f"{url}: {error.strerror}")
         except OSError as error:
             _fail(EX_UNAVAILABLE, f"{url}: {error.strerror or error}")
         if not any(same(want, got) for want in item.answers):
@@ -78,7 +84,7 @@ def replay_command(file: Path, url: str, only: str) -> None:
     sys.exit(1 if different else 0)
 
 
-def _fail(status: int, text: str) -> None:
+def _fail(status: int, text: str) -> NoReturn:
     click.echo(text, err=True)
     sys.exit(status)
 

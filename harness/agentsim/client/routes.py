@@ -7,11 +7,14 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
-from os import EX_DATAERR, EX_NOINPUT, EX_PROTOCOL, EX_UNAVAILABLE
+from contextlib import closing
+from http import HTTPStatus
+from os import EX_DATAERR, EX_NOINPUT, EX_PROTOCOL
 from pathlib import Path
 
 import click
 
+from agentsim.client.connection import CallFailed, connect, told_as_call_failed
 from agentsim.client.terminal import tame
 from agentsim.core.route_description import Description, describe, from_help
 from agentsim.core.route_table import TableError, parse
@@ -20,12 +23,6 @@ from agentsim.files.table_file import UnreadableTable, read_table_file
 _SECONDS = 10.0
 _TITLES = ("METHOD", "PATH", "PARAMETERS", "ANSWER", "SECONDS", "REALM", "HELP")
 _GAP = "  "
-
-
-class _Failed(Exception):
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
 
 
 @click.command("routes")
@@ -42,6 +39,8 @@ def routes_command(sources: tuple[str, ...], form: str) -> None:
     """Print the routes of route tables, or of running agents.
 
     A required parameter has an asterisk. Of an agent's own endpoints only the summary is known.
+    An agent is asked as by `agentsim call`: by the proxies of the environment, and with its exit
+    status where it does not answer.
 
     \b
     Examples:
@@ -52,7 +51,7 @@ def routes_command(sources: tuple[str, ...], form: str) -> None:
     try:
         for source in sources:
             found += _of_agent(source) if "://" in source else _of_table(source)
-    except _Failed as failed:
+    except CallFailed as failed:
         click.echo(str(failed), err=True)
         sys.exit(failed.status)
     if form == "json":
@@ -68,32 +67,32 @@ def _of_table(path: str) -> list[Description]:
     try:
         table = parse(read_table_file(Path(path)), path)
     except UnreadableTable as error:
-        raise _Failed(EX_NOINPUT, str(error)) from None
+        raise CallFailed(EX_NOINPUT, str(error)) from None
     except TableError as error:
-        raise _Failed(EX_DATAERR, "\n".join(map(str, error.mistakes))) from None
+        raise CallFailed(EX_DATAERR, "\n".join(map(str, error.mistakes))) from None
     return [describe(route) for route in table.routes]
 
 
 def _of_agent(url: str) -> list[Description]:
-    import requests  # slow to load, and of no use to `agentsim serve`
-
     place = f"{url.rstrip('/')}/help?format=json"
+    connection = connect(place, _SECONDS)
+    with closing(connection.http), told_as_call_failed(connection.place, _SECONDS):
+        connection.http.request("GET", connection.target, headers=connection.fields)
+        answer = connection.http.getresponse()
+        body = answer.read()
     try:
-        answer = requests.get(place, timeout=_SECONDS)
-        answer.raise_for_status()
-        processes = answer.json()["processes"]
+        if answer.status != HTTPStatus.OK:
+            raise ValueError(answer.status)
+        processes = json.loads(body)["processes"]
         return [
             route
             for process in processes
             for endpoint in process["endpoints"]
             for route in from_help(process["id"], endpoint["name"], endpoint["text"])
         ]
-    except (ValueError, KeyError, TypeError, requests.HTTPError):
-        raise _Failed(EX_PROTOCOL, f"{place}: this is no agent's help") from None
-    except requests.Timeout:
-        raise _Failed(EX_UNAVAILABLE, f"{url} does not answer") from None
-    except requests.RequestException:
-        raise _Failed(EX_UNAVAILABLE, f"nothing answers at {url}: is the agent running?") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        text = f"{place}: this is no agent's help (status {answer.status})"
+        raise CallFailed(EX_PROTOCOL, text) from None
 
 
 def layout(routes: Iterable[Description], width: int | None) -> list[str]:
@@ -123,6 +122,8 @@ def layout(routes: Iterable[Description], width: int | None) -> list[str]:
             )
         )
         rows += [("", "", more, "", "", "", "") for more in parameters[1:]]
+    if len(rows) == 1:
+        return []
     rows = [tuple(tame(cell) for cell in row) for row in rows]
     used = [i for i in range(len(_TITLES)) if any(row[i] for row in rows[1:])]
     return _aligned([[row[i] for i in used] for row in rows], width)

@@ -18,6 +18,9 @@ class Process:
         pid: its number.
         name: of its program, at most 15 characters.
         parent: its parent's number.
+        group, session: the numbers of its process group and of its session.
+        ended: whether it is a zombie: it waits for its parent to take note of its end. One whose
+            first thread has ended while others run has not.
         forked_only: whether it still runs the program of who forked it.
         began: clock ticks from the system's start to its own.
         stack: where its stack begins. A fork shares this address with who forked it; a program
@@ -27,6 +30,9 @@ class Process:
     pid: int
     name: str
     parent: int
+    group: int
+    session: int
+    ended: bool
     forked_only: bool
     began: int
     stack: int
@@ -55,6 +61,9 @@ def read_process(pid: int | str) -> Process | None:
         pid=int(number),
         name=name,
         parent=int(fields[4 - 3]),
+        group=int(fields[5 - 3]),
+        session=int(fields[6 - 3]),
+        ended=fields[3 - 3] in ("Z", "X") and int(fields[20 - 3]) < 2,
         forked_only=bool(int(fields[9 - 3]) & _FORKED_ONLY),
         began=int(fields[22 - 3]),
         stack=int(fields[28 - 3]),

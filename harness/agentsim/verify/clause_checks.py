@@ -6,12 +6,15 @@ this route. It runs the command by `Subject`, which remembers the run as a host 
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from os import EX_CONFIG, EX_DATAERR, EX_IOERR, EX_SOFTWARE, EX_TEMPFAIL
 from typing import Final
 
+from agentsim.core.status_names import EXIT_STATUSES, SYSEXITS
 from agentsim.verify.command_runner import Run, Runner, Surroundings
 from agentsim.verify.output_checks import (
     bad_lines,
@@ -25,7 +28,8 @@ from agentsim.verify.sample_values import Sample
 
 PASS, FAIL, NOT_APPLICABLE = "pass", "fail", "n/a"
 
-_SYSEXITS: Final = range(64, 79)
+#: What a run exits with that finds a state that is not sound.
+_UNSOUND: Final = frozenset({EX_DATAERR, EX_SOFTWARE, EX_IOERR, EX_TEMPFAIL, EX_CONFIG})
 _STDERR: Final = 4096
 _UNKNOWN_OPTION: Final = b"--no-such-option-exists"
 #: A run that is over sooner can't show whether it holds its output back.
@@ -60,6 +64,21 @@ class Subject:
         """A run with an option that there is not."""
         words, at = self.sample.arguments, _options_begin(self.sample)
         return self.runner.run(self.sample, None, (*words[:at], _UNKNOWN_OPTION, *words[at:]))
+
+    def http_status(self, run: Run) -> int | None:
+        """What a host answers for the exit code of a run; None if it did not exit."""
+        if run.status is None or run.status < 0:
+            return None
+        return self.route.statuses.get(run.status) or EXIT_STATUSES.get(run.status, 500)
+
+    def succeeded(self, run: Run) -> bool:
+        """Whether a host answers with the output of a run."""
+        return (self.http_status(run) or 500) < 400
+
+    def failed_as_agreed(self, run: Run) -> bool:
+        """Whether a run failed with an exit code of sysexits.h, or one that the route names."""
+        agreed = run.status in SYSEXITS or run.status in self.route.statuses
+        return agreed and not self.succeeded(run)
 
     @property
     def takes_body(self) -> bool:
@@ -98,7 +117,7 @@ def _only_data(subject: Subject) -> Iterator[_Judgement]:
     output, kind = subject.usual.stdout, subject.route.type
     words = None
     if kind == "application/json" and not _is_json(output):
-        words = words_around(output) if output or subject.usual.status == 0 else None
+        words = words_around(output) if output or subject.succeeded(subject.usual) else None
     elif kind == "application/x-ndjson":
         lines = [
             line for line in output.split(b"\n") if line and not line.lstrip().startswith(b"{")
@@ -123,12 +142,13 @@ def _is_json(output: bytes) -> bool:
 
 def _exit_codes(subject: Subject) -> Iterator[_Judgement]:
     usual = subject.usual
-    name = "exit code of sysexits.h"
-    yield name, *_verdict(usual.status == 0 or usual.status in _SYSEXITS, usual.ending)
+    name = "exit code of sysexits.h, or of the route's statuses"
+    agreed = subject.succeeded(usual) or subject.failed_as_agreed(usual)
+    yield name, *_verdict(agreed, usual.ending)
     name = "bad input is told by the exit code"
     run = subject.refused
     text = f"with {_UNKNOWN_OPTION.decode()}, an option that there is not, {run.ending}"
-    yield name, *_verdict(run.status in _SYSEXITS, text)
+    yield name, *_verdict(subject.failed_as_agreed(run), text)
 
 
 def _options_begin(sample: Sample) -> int:
@@ -153,15 +173,19 @@ def _lost_output(subject: Subject) -> Iterator[_Judgement]:
         return
     for name, kind in _LOSSES:
         run = subject.run(stdout=kind)
-        if run.status == 0:
-            yield name, FAIL, "it exited with 0 though its output was lost"
+        if subject.succeeded(run) and kind == "closed" and run.stdout_at_exit == os.devnull:
+            yield name, NOT_APPLICABLE, f"its runtime opened {os.devnull} in place of it"
+        elif subject.succeeded(run) and kind == "closed" and run.stdout_at_exit is None:
+            yield name, NOT_APPLICABLE, "what its runtime put in place of it can't be seen here"
+        elif subject.succeeded(run):
+            yield name, FAIL, f"{run.ending} though its output was lost"
         elif run.status is None:
             yield name, FAIL, run.ending
         elif (word := crash(run.stderr)) is not None:
             yield name, FAIL, f"it crashed: {word}"
         else:
-            expected = run.status in _SYSEXITS or (kind == "gone" and run.status == -signal.SIGPIPE)
-            yield name, *_verdict(expected, run.ending)
+            killed = kind == "gone" and run.status == -signal.SIGPIPE
+            yield name, *_verdict(killed or subject.failed_as_agreed(run), run.ending)
 
 
 # -- ABI-CMD-3: everything after -- is an operand ----------------------------------------------
@@ -216,7 +240,7 @@ def _well_formed(subject: Subject) -> Iterator[_Judgement]:
         problems = bad_lines(output)
         yield name, *_verdict(not problems, "; ".join(problems[:3]))
     elif kind == "application/json":
-        if not output and subject.usual.status != 0:
+        if not output and not subject.succeeded(subject.usual):
             yield name, NOT_APPLICABLE, f"{subject.usual.ending} and wrote no document"
             return
         try:
@@ -236,16 +260,16 @@ def _flushed(subject: Subject) -> Iterator[_Judgement]:
     usual = subject.usual
     if subject.route.delivery != "stream":
         yield name, NOT_APPLICABLE, "the route delivers its output as a whole"
-    elif not usual.arrivals:
+    elif usual.first_output is None:
         yield name, NOT_APPLICABLE, "it wrote nothing to stdout"
     elif usual.seconds < _SLOW:
-        text = f"first event after {usual.arrivals[0]:.3f} s, the end after {usual.seconds:.3f} s"
+        text = f"first event after {usual.first_output:.3f} s, the end after {usual.seconds:.3f} s"
         yield name, NOT_APPLICABLE, f"too fast to tell: {text}"
     else:
-        delayed = usual.seconds - usual.arrivals[0] < _AT_ONCE and usual.stdout.count(b"\n") > 1
+        delayed = usual.seconds - usual.first_output < _AT_ONCE and usual.stdout.count(b"\n") > 1
         text = f"all came at the end, after {usual.seconds:.3f} s: is its output buffered?"
         verdict, reason = _verdict(not delayed, text)
-        yield name, verdict, reason or f"first event after {usual.arrivals[0]:.3f} s"
+        yield name, verdict, reason or f"first event after {usual.first_output:.3f} s"
 
 
 # -- ABI-CMD-7: SIGTERM and SIGKILL ------------------------------------------------------------
@@ -270,9 +294,10 @@ def _after_signal(subject: Subject, number: signal.Signals) -> tuple[str, str]:
             if run.status is None or run.seconds - run.signalled > grace + _SLACK:
                 return FAIL, f"it went on after {number.name} for longer than its grace, {grace} s"
         again = subject.run()
-        if again.status is None or again.status < 0 or (again.status and again.status < 64):
-            return FAIL, f"in the run after that, {again.ending}: {printable(again.stderr)}"
-        if subject.usual.status == 0 and again.status in (65, 70, 74, 75, 78):
+        sound = subject.succeeded(again) or subject.failed_as_agreed(again)
+        if subject.succeeded(subject.usual) and again.status not in subject.route.statuses:
+            sound = sound and again.status not in _UNSOUND
+        if not sound:
             return FAIL, f"in the run after that, {again.ending}: {printable(again.stderr)}"
     return PASS, "" if reached else "each run was over before the signal"
 
@@ -283,9 +308,9 @@ def _after_signal(subject: Subject, number: signal.Signals) -> tuple[str, str]:
 def _reasons(subject: Subject) -> Iterator[_Judgement]:
     name = "a failure is explained on stderr"
     usual = subject.usual
-    if usual.status == 0:
+    if subject.succeeded(usual):
         usual = subject.refused
-    if usual.status in (0, None):
+    if subject.succeeded(usual) or usual.status is None:
         yield name, NOT_APPLICABLE, "no run failed"
     elif (word := crash(usual.stderr)) is not None:
         yield name, FAIL, f"it crashed: {word}"
@@ -333,7 +358,8 @@ def _alike(subject: Subject, run: Run) -> tuple[str, str]:
     usual = subject.usual
     if (word := crash(run.stderr)) is not None and crash(usual.stderr) is None:
         return FAIL, f"it crashed: {word}"
-    changed = run.status != usual.status and not (usual.status == 0 and run.status in (66, 73))
+    done_already = subject.succeeded(usual) and subject.http_status(run) in (404, 409)
+    changed = run.status != usual.status and not done_already
     return _verdict(not changed, f"{run.ending}, otherwise {usual.ending}: {printable(run.stderr)}")
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from os import EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE, EX_USAGE
 from pathlib import Path
+from types import FrameType
 
 import click
 
@@ -85,6 +87,9 @@ def verify_command(
     variables = dict(entry.partition("=")[::2] for entry in environment)
     if any("=" not in entry for entry in environment):
         _fail(EX_USAGE, "--environment: expected NAME=VALUE")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupted)
     runner = Runner(loaded, variables, body.resolve() if body else None, timeout)
     findings: list[Finding] = []
     try:
@@ -101,6 +106,11 @@ def verify_command(
         for line in report(findings):
             click.echo(line)
     sys.exit(EX_DATAERR if any(finding.verdict == FAIL for finding in findings) else 0)
+
+
+def _interrupted(number: int, _: FrameType | None) -> None:
+    """Unwind: the run of the moment, and what it has started, are ended on the way."""
+    sys.exit(128 + number)
 
 
 def report(findings: Sequence[Finding]) -> Iterable[str]:

@@ -15,12 +15,19 @@ from pathlib import Path
 from agentsim.core.environment import base_environment, environment
 from agentsim.core.route import Route
 from agentsim.core.route_table import Table
+from agentsim.verify.exit_trace import ExitTrace, ask_to_be_traced
+from agentsim.verify.left_processes import LeftProcesses
 from agentsim.verify.sample_values import Sample
 
 #: Bytes of each output that are kept.
 _KEPT = 16 << 20
 _READ = 1 << 16
-_MOMENT = 0.2
+#: Seconds between two looks at a program that is traced.
+_TRACE_SECONDS = 0.01
+#: For how long what the pipes still hold is read, once the command has ended.
+_DRAIN_SECONDS = 1.0
+#: For how long the end of a command that was sent SIGKILL is waited for.
+_KILL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +55,22 @@ class Run:
     Attributes:
         status: exit code, or the negative number of a signal; None if it did not end in time.
         stdout, stderr: what it wrote.
-        arrivals: seconds from the start at which pieces of stdout arrived.
+        first_output: seconds from the start at which stdout began; None if nothing came.
         seconds: from the start to the end.
         signalled: seconds from the start to the first signal that reached it, None if it was over.
         left_behind: processes of it that were alive after its end.
+        stdout_at_exit: the file that was its standard output when it began to exit, as /proc names
+            it, empty if there was none; looked at if stdout was closed, None if not seen.
     """
 
     status: int | None
     stdout: bytes
     stderr: bytes
-    arrivals: tuple[float, ...]
+    first_output: float | None
     seconds: float
     signalled: float | None = None
     left_behind: int = 0
+    stdout_at_exit: str | None = None
 
     @property
     def ending(self) -> str:
@@ -75,7 +85,9 @@ class Run:
 
 
 class Runner:
-    """Runs the command of a table.
+    """Runs the command of a table, and ends what it leaves behind.
+
+    Makes this process the subreaper of its descendants.
 
     Args:
         table: whose command.
@@ -92,6 +104,7 @@ class Runner:
         self._body = body
         self._timeout = timeout
         self._count = 0
+        self._left_processes = LeftProcesses()
 
     def timeout(self, route: Route) -> float:
         """Seconds that a run of a route may take."""
@@ -143,10 +156,18 @@ class Runner:
                 env={**variables, **how.variables},
                 cwd=sample.route.working_directory,
                 start_new_session=True,
+                preexec_fn=ask_to_be_traced if how.stdout == "closed" else None,  # noqa: PLW1509 - one thread
             )
-            run = _Watch(process, started, started + timeout, list(how.signals)).end()
-            left = _kill_left_behind(process.pid, request_id)
-            process.wait()
+            trace = ExitTrace(process.pid) if how.stdout == "closed" else None
+            try:
+                run = _Watch(process, trace, started, started + timeout, how.signals).end()
+            except BaseException:  # the verification itself is interrupted
+                _kill_group(process.pid)
+                self._left_processes.end(process.pid)
+                raise
+            left = self._left_processes.end(process.pid)
+            if run.status is not None:
+                process.wait()
         return replace(run, left_behind=left)
 
     def _stdin(self, route: Route, kind: str, stack: contextlib.ExitStack) -> int:
@@ -177,16 +198,18 @@ class _Watch:
     def __init__(
         self,
         process: subprocess.Popen[bytes],
+        trace: ExitTrace | None,
         started: float,
         deadline: float,
-        signals: list[tuple[float, int]],
+        signals: Sequence[tuple[float, int]],
     ) -> None:
         self._process = process
+        self._trace = trace
         self._started = started
         self._deadline = deadline
-        self._signals = signals
-        self._parts: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
-        self._arrivals: list[float] = []
+        self._signals = list(signals)
+        self._output = {"stdout": bytearray(), "stderr": bytearray()}
+        self._first_output: float | None = None
         self._signalled: float | None = None
 
     def end(self) -> Run:
@@ -198,41 +221,50 @@ class _Watch:
                 if pipe is not None:
                     os.set_blocking(pipe.fileno(), False)
                     selector.register(pipe, selectors.EVENT_READ, self._reader(name, pipe.fileno()))
-            ended = self._until_exit(selector, pidfd)
+            ended = self._until_exit(selector, pidfd, self._deadline)
             seconds = time.monotonic() - self._started
             if not ended:
-                os.killpg(self._process.pid, signal.SIGKILL)
+                _kill_group(self._process.pid)
+                self._until_exit(selector, pidfd, time.monotonic() + _KILL_SECONDS)
+            # A process that was left behind may write for ever.
+            drained = time.monotonic() + _DRAIN_SECONDS
             for key in list(selector.get_map().values()):
-                while key.data():  # what the pipes still hold
+                while key.data() and time.monotonic() < drained:
                     pass
         os.close(pidfd)
         for pipe in (self._process.stdout, self._process.stderr):
             if pipe is not None:
                 pipe.close()
+        return Run(
+            self._status() if ended else None,
+            bytes(self._output["stdout"]),
+            bytes(self._output["stderr"]),
+            self._first_output,
+            seconds,
+            self._signalled,
+            stdout_at_exit=self._trace.stdout if self._trace is not None else None,
+        )
+
+    def _status(self) -> int:
         # Not reaped before what it left behind is found: until then its number is its own.
         info = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
         assert info is not None
-        exited = info.si_code == os.CLD_EXITED
-        status = info.si_status if exited else -info.si_status
-        return Run(
-            status if ended else None,
-            b"".join(self._parts["stdout"]),
-            b"".join(self._parts["stderr"]),
-            tuple(self._arrivals),
-            seconds,
-            self._signalled,
-        )
+        return info.si_status if info.si_code == os.CLD_EXITED else -info.si_status
 
-    def _until_exit(self, selector: selectors.BaseSelector, pidfd: int) -> bool:
+    def _until_exit(self, selector: selectors.BaseSelector, pidfd: int, deadline: float) -> bool:
+        """Whether it has exited before the deadline."""
         while True:
             now = time.monotonic()
             if self._signals and now >= self._started + self._signals[0][0]:
                 self._signalled = self._signalled or now - self._started
-                os.killpg(self._process.pid, self._signals.pop(0)[1])
-            if now >= self._deadline:
+                _kill_group(self._process.pid, self._signals.pop(0)[1])
+            if now >= deadline:
                 return False
-            next_signal = self._started + self._signals[0][0] if self._signals else self._deadline
-            for key, _ in selector.select(max(min(next_signal, self._deadline) - now, 0)):
+            wake = self._started + self._signals[0][0] if self._signals else deadline
+            if self._trace is not None:
+                self._trace.follow()
+                wake = min(wake, now + _TRACE_SECONDS)
+            for key, _ in selector.select(max(min(wake, deadline) - now, 0)):
                 if key.fd == pidfd:
                     return True
                 if key.data() is None:
@@ -250,38 +282,19 @@ class _Watch:
                 return b""
             if not data:
                 return None
-            parts = self._parts[name]
-            if sum(map(len, parts)) < _KEPT:
-                parts.append(data)
-            if name == "stdout":
-                self._arrivals.append(time.monotonic() - self._started)
+            output = self._output[name]
+            output += data[: _KEPT - len(output)]
+            if name == "stdout" and self._first_output is None:
+                self._first_output = time.monotonic() - self._started
             return data
 
         return read
 
 
-def _kill_left_behind(group: int, request_id: str) -> int:
-    """Kill what is left of a run; how many there were (zombies and the command itself apart).
+def _kill_group(leader: int, number: int = signal.SIGKILL) -> None:
+    """A signal to the group of a command that is not reaped yet.
 
-    What ends by itself in the next moment, a child that saw the end of its pipe, is not counted.
+    Nothing if it may not be sent: a command that became another user (sudo) has to end by itself.
     """
-    moment = time.monotonic() + _MOMENT
-    while left := _of_run(group, request_id):
-        if time.monotonic() >= moment:
-            for pid in left:
-                with contextlib.suppress(OSError):
-                    os.kill(pid, signal.SIGKILL)
-            break
-        time.sleep(_MOMENT / 10)
-    return len(left)
-
-
-def _of_run(group: int, request_id: str) -> list[int]:
-    marker = f"ABI_REQUEST_ID={request_id}".encode()
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != group:
-            with contextlib.suppress(OSError):
-                if marker in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
-    return found
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, number)
