@@ -4,5 +4,6 @@
 host, as a host would and as badly as a host's surroundings can be, and holds it to the clauses
 ABI-CMD of `docs/abi.md`.
 
-`samples.py` makes up the requests, `runner.py` runs them, `checks.py` judges, `command.py` tells.
+`sample_values.py` makes up the requests, `command_runner.py` runs them, `clause_checks.py` and
+`output_checks.py` judge, `cli.py` tells.
 """
