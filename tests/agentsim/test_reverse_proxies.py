@@ -112,7 +112,9 @@ def proxy(
         pytest.skip(f"{program.name} is not installed")
     tmp_path = tmp_path_factory.mktemp("proxy")
     os.mkfifo(tmp_path / "fifo")
-    (tmp_path / "credentials").write_text("ops s3cret\n")
+    secrets = {"credentials": [{"principal": "ops", "secret": "s3cret"}]}
+    (tmp_path / "credentials").touch(mode=0o600)
+    (tmp_path / "credentials").write_text(json.dumps(secrets))
     table = shell_table(
         tmp_path,
         SCRIPT,
