@@ -163,7 +163,7 @@ def test_idle_connections_make_room(simulator: Start, tmp_path: Path, sent: byte
     if sent.startswith(b"POST"):
         sent += b"Content-Length: 10\r\n\r\n"
     host = simulator(table(tmp_path, method=["GET", "POST"], stdin="body"))
-    resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (100, 100))
+    resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (200, 200))
     with connect(host) as kept:
         idle = []
         for _ in range(300):

@@ -38,6 +38,8 @@ _REQUEST_ID = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
 _MAX_REQUEST_ID_BYTES = 64
 #: How long a client may take to send a request's head, unless the operator says otherwise.
 HEAD_SECONDS = 60.0
+# The event loop's, the listening socket, the log's and the like.
+_OWN_DESCRIPTORS = 12
 
 Tap = Callable[[CommandExchange, Output], Output]
 NewExchange = Callable[[ClientConnection, CommandRequest, CommandHost], CommandExchange]
@@ -109,7 +111,7 @@ class Agent:
         self.spool = spool
         self.head_seconds = head_seconds
         self.connections: set[Connection] = set()
-        self.idle = IdleConnections(say_once or say)
+        self.idle = IdleConnections(say_once or say, self._count_descriptors)
         self.commands = CommandRegistry(loop)
         self.fallbacks: list[Fallback] = []
         self._credentials = credentials
@@ -209,6 +211,10 @@ class Agent:
         known = self._served.pop(former)
         self._served[table.process] = ServedTable(self.loop, table, self._environment, known)
         self.tables = [served.table for served in self._served.values()]
+
+    def _count_descriptors(self) -> int:
+        per_command = 3  # its pipes, and what tells of its end
+        return _OWN_DESCRIPTORS + len(self.connections) + per_command * self.commands.running
 
     def exchange_ended(self, exchange: Exchange, gone: bool) -> None:
         """An answer was sent, or its client went away before."""

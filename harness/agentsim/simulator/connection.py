@@ -108,7 +108,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         transport.set_write_buffer_limits(high=_MAX_TRANSPORT_BYTES)
         self._server.connections.add(self)
-        self._server.idle.add(self, transport.get_extra_info("socket").fileno())
+        self._server.idle.add(self)
 
     def data_received(self, data: bytes) -> None:
         if not self._working:
@@ -206,6 +206,7 @@ class Connection(asyncio.Protocol):
     def close(self) -> None:
         """Close now; what is not sent yet is dropped."""
         if self._transport is not None:
+            self._server.connections.discard(self)
             self._transport.abort()
 
     def finish(self) -> None:

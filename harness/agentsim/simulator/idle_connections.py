@@ -34,15 +34,19 @@ class IdleConnections:
 
     Args:
         say: takes a sentence for the log that may come very often.
+        descriptors: how many descriptors are open now, but for those of files.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], None], descriptors: Callable[[], int]) -> None:
         self._say = say
+        self._descriptors = descriptors
         self._connections: dict[Closable, None] = {}
 
-    def add(self, connection: Closable, descriptor: int) -> None:
-        """A client has connected; others make room for it if need be."""
-        self.watch(descriptor)
+    def add(self, connection: Closable) -> None:
+        """A client has connected; another one makes room for it if need be."""
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if self._descriptors() > limit - min(RESERVED_DESCRIPTORS, limit // 4):
+            self.make_room()
         self._connections[connection] = None
 
     def touch(self, connection: Closable) -> None:
@@ -53,15 +57,6 @@ class IdleConnections:
     def remove(self, connection: Closable) -> None:
         """A connection is at work, or closed."""
         self._connections.pop(connection, None)
-
-    def watch(self, descriptor: int) -> None:
-        """Make room if a descriptor that was just opened is one of the last ones.
-
-        The system gives out the lowest number that is free, so a high one says that few are left.
-        """
-        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if descriptor >= limit - min(RESERVED_DESCRIPTORS, limit // 4):
-            self.make_room()
 
     def make_room(self) -> None:
         """Close the connection that has been idle longest; those that have a request unanswered or

@@ -35,9 +35,9 @@ from agentsim.simulator.table_reload import Reloader
 from agentsim.simulator.web_page import Page
 
 _LISTEN_BACKLOG = 4096
-# How many clients asyncio accepts in one go; it also tries, and complains, as often in one go when
-# no descriptor is left.
-_MAX_ACCEPTS_AT_ONCE = 64
+# How many clients asyncio accepts in one go. When no descriptor is left it tries, and complains, as
+# often in one go, and as many idle connections make room.
+_MAX_ACCEPTS_AT_ONCE = 16
 _REAP_AGAIN_SECONDS = 0.1
 # A client that has gone without a word is noticed after two minutes.
 _KEEP_ALIVE = {socket.TCP_KEEPIDLE: 60, socket.TCP_KEEPINTVL: 15, socket.TCP_KEEPCNT: 4}
