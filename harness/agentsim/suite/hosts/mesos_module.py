@@ -27,6 +27,9 @@ from agentsim.suite.hosts.kinds import (
 BUILD = "ABI_MODULE_BUILD"
 AGENT = "ABI_MESOS_AGENT"
 MODULE_NAME = "org_command_abi_Module"
+#: What clients of the suite say in Host. By tables without a realm the module can't see that the
+#: host has credentials, and a host without any takes only names that it was given.
+CLIENT_HOST = "probe"
 
 
 class _ModuleKind(ProgramKind):
@@ -63,6 +66,7 @@ class Module(_ModuleKind):
         if launch.clock is not None:
             raise Unsupported("the system clock can't be made to jump for one program")
         options = [f"--spool_dir={spool}", f"--ballast={launch.ballast}"]
+        options.append(f"--allow_host={CLIENT_HOST}")
         if launch.forks:
             options.append("--forks=yes")
         if launch.spool_limit is not None:
@@ -128,7 +132,7 @@ def agent_options(launch: Launch, library: str, spool: Path, address: tuple[str,
     if launch.clock is not None or launch.ballast or launch.forks:
         raise Unsupported("an agent takes no ballast and no other clock, and forks when it likes")
     directory = spool.parent
-    parameters = [("spool_dir", str(spool))]
+    parameters = [("spool_dir", str(spool)), ("allow_host", CLIENT_HOST)]
     if launch.spool_limit is not None:
         parameters.append(("spool_limit", f"{launch.spool_limit}MB"))
     parameters += [("environment", f"{n}={value}") for n, value in launch.environment.items()]
