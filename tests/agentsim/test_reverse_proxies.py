@@ -22,6 +22,9 @@ from agentsim.suite.hosts.processes import wait_until
 from tests.conftest import READY
 from tests.support.shell_table import shell_table
 
+# Each of five proxies for many requests, and waits for their time-outs.
+pytestmark = pytest.mark.long
+
 PAGE = Path(__file__).parents[2] / "docs" / "reverse-proxies.md"
 SECONDS = 30
 SCRIPT = r"""
