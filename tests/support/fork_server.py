@@ -90,16 +90,17 @@ def start(
     etc: Path | None = None,
 ) -> Ran:
     """Start a program; `stopped`: as if by SIGSTOP, before it does anything."""
+    program, *rest = map(str, words)
     order = {
-        "program": str(words[0]),
-        "words": [str(word) for word in words[1:]],
+        "program": program,
+        "words": rest,
         "environment": dict(environment),
         "stopped": stopped,
         "etc": None if etc is None else str(etc),
         "directory": str(Path.cwd()),
     }
     connection = socket.socket(socket.AF_UNIX)
-    local = order["program"] == "packager" and not REMOTE.intersection(order["words"])
+    local = program == "packager" and not REMOTE.intersection(rest)
     connection.connect(_address("local" if local else "all"))
     encoded = json.dumps(order).encode()
     socket.send_fds(connection, [b"%9d" % len(encoded)], [each.fileno() for each in standard])

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from packager.generations.document import active_number, decode, kept_numbers, read_generation
@@ -30,7 +30,7 @@ OWN = {"environment", "environment.export", "buildinfo.json", "generation.json"}
 Content = str | tuple[str, str] | None  # a file's text; ("link", target); None: a directory
 
 
-def archive(files: dict[str, Content], pkginfo: dict[str, object] | None = None) -> bytes:
+def archive(files: Mapping[str, Content], pkginfo: dict[str, object] | None = None) -> bytes:
     made = b"" if pkginfo is None else member("pkginfo.json", json.dumps(pkginfo).encode())
     for path, content in files.items():
         if content is None:
@@ -61,16 +61,16 @@ def run(
     root: Path, *words: str, stdin: bytes = b"", tracer: Sequence[str] = (), **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run packager to its end; `tracer`: see `fork_server.run`."""
-    command = ["packager", "--root", root, *words]
+    command: list[str | Path] = ["packager", "--root", root, *words]
     result = fork_server.run(command, {**os.environ, **environment}, stdin=stdin, tracer=tracer)
     return subprocess.CompletedProcess(
         result.args, result.returncode, result.stdout.decode(), result.stderr.decode()
     )
 
 
-def ok(root: Path, *words: str, **environment: str) -> str:
+def ok(root: Path, *words: str, stdin: bytes = b"", **environment: str) -> str:
     """Run packager, which succeeds; its standard output."""
-    result = run(root, *words, **environment)
+    result = run(root, *words, stdin=stdin, tracer=(), **environment)
     assert result.returncode == 0, result.stderr
     return result.stdout
 

@@ -13,6 +13,7 @@ import random
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from packager.base.errors import PackagerError
@@ -81,7 +82,7 @@ class Recording:
                 if (kept, cut >= self.reported) not in seen:
                     seen.add((kept, cut >= self.reported))
                     words = ", ".join(self.changes[n].told for n in sorted(lost))
-                    yield cut, words, lambda place, kept=kept: self._write(kept, place)
+                    yield cut, words, partial(self._write, kept)
 
     def _write(self, kept: tuple[int, ...], place: Path) -> None:
         for node, entries, text, content in self._start:

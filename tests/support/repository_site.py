@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,7 +81,7 @@ def site(directory: Path, **faults: Answer) -> Iterator[Site]:
         yield served[0]
 
 
-def configuration(path: Path, *repositories: dict[str, object]) -> Path:
+def configuration(path: Path, *repositories: Mapping[str, object]) -> Path:
     """Write a configuration file; JSON's strings, numbers and lists are TOML's, too."""
     lines = []
     for repository in repositories:

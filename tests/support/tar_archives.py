@@ -6,7 +6,9 @@ import gzip
 import lzma
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
@@ -90,7 +92,7 @@ def zstd(content: bytes) -> bytes:
     return bytes(module.compress(content))
 
 
-COMPRESSORS = {
+COMPRESSORS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "none": bytes,
     "gzip": gzip.compress,
     "xz": lzma.compress,

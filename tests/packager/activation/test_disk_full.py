@@ -106,7 +106,8 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Disk]:
 
 def version(number: int) -> dict[str, Content]:
     long = "/".join(["d" * 100] * 2)  # a link to it needs room for its target
-    return {f"bin/a{n}": str(number) for n in range(3)} | {
+    return {
+        **{f"bin/a{n}": str(number) for n in range(3)},
         f"lib/{long}/{number}": "x",
         "etc/big": str(number) * BIG,
     }

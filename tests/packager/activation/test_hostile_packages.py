@@ -231,7 +231,11 @@ def test_who_it_was_is_told_whatever_bytes_the_name_has(tmp_path: Path) -> None:
     add(root, "a--1", {"bin/a": ""})
     done = subprocess.run(
         [PACKAGER, "activate", "a--1"],
-        env={"PATH": os.environ["PATH"], "PACKAGER_ROOT": str(root), b"ABI_PRINCIPAL": b"a\xff\n"},
+        env={
+            "PATH": os.environ["PATH"],
+            "PACKAGER_ROOT": str(root),
+            "ABI_PRINCIPAL": os.fsdecode(b"a\xff\n"),
+        },
         capture_output=True,
         check=False,
     )

@@ -169,7 +169,8 @@ def test_the_last_root_wins() -> None:
 def test_handlers_take_what_the_definition_gives(command: Command) -> None:
     module, _, function = command.handler.partition(":")
     signature = inspect.signature(getattr(import_module(module), function))
-    given_names = {ROOT.dest, *(p.dest for p in (*command.options, *command.arguments))}
+    declared = {option.dest for option in command.options}
+    given_names = {ROOT.dest} | declared | {argument.dest for argument in command.arguments}
     parameters = set(signature.parameters)
     if "host" in parameters:  # **host: what the host's side is told
         parameters.remove("host")

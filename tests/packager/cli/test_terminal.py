@@ -33,7 +33,7 @@ def terminal(root: Path, *words: str, columns: int = 80, **more: str) -> pexpect
     return pexpect.spawn(
         sys.executable,
         ["-m", "packager", *words],
-        env=environment(root, **{"TERM": "xterm", **more}),  # type: ignore[arg-type]
+        env=environment(root, **{"TERM": "xterm", **more}),
         dimensions=(24, columns),
         encoding="utf-8",
         timeout=10,
@@ -59,7 +59,7 @@ def test_a_table_fits_the_terminal(root: Path) -> None:
 
 @pytest.mark.parametrize("more", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_no_colour_when_it_is_not_wanted(root: Path, more: dict[str, str]) -> None:
-    assert "\x1b" not in screen(terminal(root, "list", **more))
+    assert "\x1b" not in screen(terminal(root, "list", columns=80, **more))
 
 
 def test_an_empty_store_is_said_to_be_empty(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_completion_in_a_shell(root: Path, shell: str, typed: str, completed: st
     child = pexpect.spawn(
         program,
         options,
-        env=environment(root, PATH=path, TERM="dumb", PS1="> "),  # type: ignore[arg-type]
+        env=environment(root, PATH=path, TERM="dumb", PS1="> "),
         dimensions=(24, 200),
         encoding="utf-8",
         timeout=20,
@@ -195,6 +195,8 @@ def completions(root: Path, *words: str, **more: str) -> list[str]:
         _PACKAGER_COMPLETE="bash_complete",
         COMP_WORDS=line,
         COMP_CWORD=str(len(words)),
+        stdin=b"",
+        cwd=None,
         **more,
     )
     assert (result.returncode, result.stderr) == (0, b"")

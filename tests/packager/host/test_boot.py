@@ -67,7 +67,12 @@ class Machine:
     def is_as_before(self, number: int = 0) -> None:
         """Now, and after a command that a boot, or somebody, runs next."""
         assert self.boot() == self.before
-        later = ["packager", "--root", self.world.top / "root", *LATER[number % len(LATER)]]
+        later: list[str | Path] = [
+            "packager",
+            "--root",
+            self.world.top / "root",
+            *LATER[number % len(LATER)],
+        ]
         done = fork_server.run(later, os.environ)
         assert done.returncode == 0, done.stderr
         assert self.boot() == self.before
@@ -100,7 +105,7 @@ def test_a_host_that_can_not_be_prepared(machine: Machine) -> None:
 def test_a_user_that_can_not_be_made(machine: Machine) -> None:
     tool(machine, "useradd", "exit 9")
     assert machine.world.run(*NEW, "web--1").returncode == 74
-    assert USERS["username"] not in (machine.world.top / "etc/passwd").read_text()
+    assert str(USERS["username"]) not in (machine.world.top / "etc/passwd").read_text()
     machine.is_as_before()
 
 

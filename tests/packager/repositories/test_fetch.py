@@ -8,8 +8,9 @@ import pty
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -31,7 +32,7 @@ class Host:
         self.root = path / "root"
         self.config = path / "config.toml"
 
-    def configure(self, *repositories: dict[str, object]) -> None:
+    def configure(self, *repositories: Mapping[str, object]) -> None:
         configuration(self.config, *({"trust": "off", **each} for each in repositories))
 
     def run(self, *words: str | Path) -> subprocess.CompletedProcess[bytes]:
@@ -40,12 +41,14 @@ class Host:
     def fetch(self, *words: str) -> subprocess.CompletedProcess[bytes]:
         return self.run("fetch", *QUICK, *words)
 
-    def start(self, *words: str, **more: object) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
+    def start(self, *words: str, **more: Any) -> subprocess.Popen[bytes]:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        started: subprocess.Popen[bytes] = subprocess.Popen(
             [*PACKAGER, "fetch", *words],
             env=environment(self.root, PACKAGER_CONFIG=str(self.config), no_proxy="*"),
-            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more},  # type: ignore[call-overload]
+            **{**pipes, **more},
         )
+        return started
 
     @property
     def installed(self) -> list[str]:

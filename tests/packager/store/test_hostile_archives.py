@@ -324,8 +324,7 @@ def test_a_million_members_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match=r"'l0001000'.*more than 1000 members"):
         Store(str(tmp_path), limits=Limits(members=1000)).add(
-            Endless(),
-            package_id="x--1",  # type: ignore[arg-type]
+            io.BufferedReader(Endless()), package_id="x--1"
         )
     assert Limits().members < 1_000_000
 

@@ -9,8 +9,10 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packager.base.errors import (
@@ -24,7 +26,7 @@ from packager.base.errors import (
 )
 from packager.package.package_id import flaw, parse_id
 from packager.store.installed import installed_ids
-from packager.store.store import Store
+from packager.store.store import Added, Store
 
 from tests.support.tar_archives import (
     COMPRESSORS,
@@ -42,11 +44,11 @@ PACKAGER = Path(sys.executable).with_name("packager")
 OTHER = member("f", b"other") + END
 
 
-def add(root: Path, content: bytes = GOOD, package_id: str = "a--1", **options: object) -> object:
+def add(root: Path, content: bytes = GOOD, package_id: str = "a--1", **options: Any) -> Added:
     return Store(str(root)).add(
         io.BytesIO(content),
         package_id=package_id,
-        **options,  # type: ignore[arg-type]
+        **options,
     )
 
 
@@ -162,10 +164,10 @@ def test_links_of_packages_built_elsewhere(tmp_path: Path) -> None:
 
 def test_the_same_content_again_is_success(tmp_path: Path) -> None:
     """However it is compressed, and whatever order its members have."""
-    assert add(tmp_path).changed is True  # type: ignore[attr-defined]
+    assert add(tmp_path).changed is True
     before = snapshot(tmp_path)
     for make in COMPRESSORS.values():
-        assert add(tmp_path, make(GOOD)).changed is False  # type: ignore[attr-defined]
+        assert add(tmp_path, make(GOOD)).changed is False
     assert snapshot(tmp_path) == before
 
 
@@ -192,9 +194,9 @@ def test_where_the_id_comes_from(tmp_path: Path) -> None:
     for hint in ("a--1.tar.xz", "b--1.tgz", "c--1.tar", "d--1.0.tar.zst"):
         store.add(io.BytesIO(GOOD), name_hint=hint)
     assert installed_ids(str(tmp_path)) == ["a--1", "b--1", "c--1", "d--1.0"]
-    for hint in (None, "a--2.zip", "a.tar.xz", "a--1\n.tar", "../a--3.tar"):
+    for bad in (None, "a--2.zip", "a.tar.xz", "a--1\n.tar", "../a--3.tar"):
         with pytest.raises(UsageError):
-            store.add(io.BytesIO(GOOD), name_hint=hint)
+            store.add(io.BytesIO(GOOD), name_hint=bad)
 
 
 def test_pkginfo_is_checked_and_unknown_keys_are_told(tmp_path: Path) -> None:
@@ -262,7 +264,7 @@ def test_verify_finds_any_change(tmp_path: Path) -> None:
         (tree / "pkginfo.json").unlink()
         os.mkfifo(tree / "pkginfo.json")
 
-    changes = {
+    changes: dict[str, Callable[[Path], object]] = {
         "lib/deep/er/data": content,
         "bin/hi": target,
         "bin/hi ": kind,
@@ -312,7 +314,7 @@ def test_remove(tmp_path: Path) -> None:
             call("a--1")
         with pytest.raises(UsageError):
             call("../packages")
-    assert add(tmp_path, OTHER).changed  # type: ignore[attr-defined]
+    assert add(tmp_path, OTHER).changed
 
 
 def test_a_root_that_is_not_there(tmp_path: Path) -> None:

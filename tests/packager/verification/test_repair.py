@@ -86,16 +86,31 @@ def test_a_package_from_its_archive(root: Path) -> None:
     assert (root / "packages/a--1").stat().st_ino == inode
 
 
+def become_a_file(package: Path) -> None:
+    shutil.rmtree(package)
+    package.write_text("a file")
+
+
+def become_a_link(package: Path) -> None:
+    shutil.rmtree(package)
+    package.symlink_to("b--1")
+
+
+def put_a_fifo_in_place_of_a_directory(package: Path) -> None:
+    (package / "etc").rename(package / "was")
+    os.mkfifo(package / "etc")
+
+
 @pytest.mark.parametrize(
     "harm",
     [
         lambda package: shutil.rmtree(package / "bin"),
         lambda package: (package / "bin/a").chmod(0o777),
         lambda package: package.chmod(0o700),
-        lambda package: (shutil.rmtree(package), package.write_text("a file")),
-        lambda package: (shutil.rmtree(package), package.symlink_to("b--1")),
+        become_a_file,
+        become_a_link,
         shutil.rmtree,
-        lambda package: ((package / "etc").rename(package / "was"), os.mkfifo(package / "etc")),
+        put_a_fifo_in_place_of_a_directory,
     ],
 )
 def test_whatever_was_done_to_it(harm: Callable[[Path], object], root: Path) -> None:

@@ -15,6 +15,7 @@ import requests
 from packager.base.errors import NotFound, PackagerError
 from packager.verification import verify
 
+from tests.conftest import Simulator
 from tests.packager.activation.test_routes import TABLE
 from tests.support.package_sets import add, ok, run, version
 
@@ -328,11 +329,18 @@ def test_what_can_not_be_read_ends_all_of_it(root: Path, monkeypatch: pytest.Mon
     (root / "packages/b--1/bin").chmod(0o755)
 
 
-def test_the_report_is_the_answer_over_http(root: Path, simulator: Callable[..., object]) -> None:
+def test_the_report_is_the_answer_over_http(
+    root: Path, simulator: Callable[..., Simulator]
+) -> None:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     agent = simulator(TABLE, f"--environment=PACKAGER_ROOT={root}", f"--environment=PATH={path}")
-    url = f"{agent.url}/packager/verify.json"  # type: ignore[attr-defined]
-    for damage in (lambda: None, (root / "active/bin/b").unlink, (root / "active").unlink):
+    url = f"{agent.url}/packager/verify.json"
+    damages: list[Callable[[], object]] = [
+        lambda: None,
+        (root / "active/bin/b").unlink,
+        (root / "active").unlink,
+    ]
+    for damage in damages:
         damage()
         answer = requests.get(url, timeout=60)
         assert answer.status_code == 200

@@ -42,7 +42,7 @@ def hello(number: int) -> bytes:
         "lib/hello/data": "data\n",
         "units/hello.service": SERVICE,
     }
-    return archive(files, {"state_directory": True})  # type: ignore[arg-type]
+    return archive(files, {"state_directory": True})
 
 
 @pytest.fixture
