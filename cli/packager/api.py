@@ -81,14 +81,14 @@ if TYPE_CHECKING:
     from packager.repositories.configuration_file import load as load_configuration
     from packager.repositories.configuration_file import repositories as check_repositories
     from packager.repositories.download import fetch as download
-    from packager.repositories.http_policy import REDIRECTS as REDIRECT_STATUSES
-    from packager.repositories.http_policy import Policy, is_url, redacted
     from packager.repositories.install import archive as candidate_archive
     from packager.repositories.install import install as install_candidate
     from packager.repositories.install import pkginfo as candidate_pkginfo
     from packager.repositories.mirrors import forget_old as forget_old_downloads
     from packager.repositories.network_errors import NETWORK_ERRORS
     from packager.repositories.network_errors import broken as network_failure
+    from packager.repositories.retry_policy import REDIRECTS as REDIRECT_STATUSES
+    from packager.repositories.retry_policy import Policy, is_url, redacted
     from packager.store.installed import has_tree, installed_ids
     from packager.store.lock import DEFAULT_WAIT as DEFAULT_WAIT_SECONDS
     from packager.store.lock import NAME as LOCK_NAME
@@ -219,9 +219,9 @@ _HOMES = {
     "Packages": ("packager.activation.planning", "Packages"),
     "PkgpandaHost": ("packager.activation.pkgpanda_import", "Found"),
     "Plan": ("packager.activation.planning", "Plan"),
-    "Policy": ("packager.repositories.http_policy", "Policy"),
+    "Policy": ("packager.repositories.retry_policy", "Policy"),
     "Published": ("packager.generations.published_links", "Published"),
-    "REDIRECT_STATUSES": ("packager.repositories.http_policy", "REDIRECTS"),
+    "REDIRECT_STATUSES": ("packager.repositories.retry_policy", "REDIRECTS"),
     "Repositories": ("packager.repositories.candidates", "Repositories"),
     "Repository": ("packager.repositories.configuration_file", "Repository"),
     "Request": ("packager.activation.planning", "Request"),
@@ -253,7 +253,7 @@ _HOMES = {
     "is_activating": ("packager.verification.generation_check", "is_activating"),
     "is_locked": ("packager.store.lock", "is_locked"),
     "is_number": ("packager.generations.document", "is_number"),
-    "is_url": ("packager.repositories.http_policy", "is_url"),
+    "is_url": ("packager.repositories.retry_policy", "is_url"),
     "load_configuration": ("packager.repositories.configuration_file", "load"),
     "look_at_pkgpanda": ("packager.activation.pkgpanda_import", "look"),
     "make_plan": ("packager.activation.planning", "make_plan"),
@@ -265,7 +265,7 @@ _HOMES = {
     "plan_document": ("packager.activation.plan_document", "document"),
     "publish": ("packager.generations.published_links", "publish"),
     "read_record": ("packager.store.manifest_records", "read_record"),
-    "redacted": ("packager.repositories.http_policy", "redacted"),
+    "redacted": ("packager.repositories.retry_policy", "redacted"),
     "remaining_host_work": ("packager.verification.host_check", "remaining_host_work"),
     "renew_active_generation": ("packager.verification.repair", "renew_active"),
     "repair_packages": ("packager.verification.repair", "packages"),

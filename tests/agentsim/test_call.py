@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from agentsim.client.command_outcome import CommandOutcome, exit_status
 from agentsim.client.connection import CallFailed, connect
+from agentsim.client.exit_status import CommandOutcome, exit_status
 
 from tests.conftest import Simulator
 from tests.support.shell_table import shell_table

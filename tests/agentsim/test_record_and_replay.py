@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from agentsim.files.recording import Answer, normal, same
+from agentsim.files.recording_format import Answer, normal, same
 
 from tests.conftest import Simulator
 from tests.support.shell_table import shell_table

@@ -15,7 +15,7 @@ from packager.cli.progress import Quiet, listener, listening
 from packager.store.store import Added, Store, id_of
 
 if TYPE_CHECKING:
-    from packager.repositories.http_policy import Policy
+    from packager.repositories.retry_policy import Policy
 
 STDIN = "-"
 
@@ -82,13 +82,13 @@ def name_of(source: str) -> str | None:
     if source == STDIN:
         return None
     if _is_remote(source):
-        from packager.repositories import http_policy
+        from packager.repositories import retry_policy
 
-        if not http_policy.is_url(source):
+        if not retry_policy.is_url(source):
             raise UsageError(
-                f"{http_policy.redacted(source)}: only http and https URLs can be fetched"
+                f"{retry_policy.redacted(source)}: only http and https URLs can be fetched"
             )
-        return http_policy.file_name(source)
+        return retry_policy.file_name(source)
     return os.path.basename(source)  # noqa: PTH119
 
 
@@ -104,7 +104,7 @@ def opened(
     Raises PackagerError."""
     if not _is_remote(source):
         return _opened(source)
-    from packager.repositories.http_policy import Policy
+    from packager.repositories.retry_policy import Policy
 
     return _fetched(store, source, sha256, size, Policy(*patience), emit)
 

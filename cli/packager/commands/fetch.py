@@ -10,9 +10,9 @@ from packager.cli import output, progress_many_packages
 from packager.cli.progress import listener, listening
 from packager.repositories import configuration_file
 from packager.repositories.candidates import Candidate, Repositories
-from packager.repositories.http_policy import Policy
 from packager.repositories.install import install, pkginfo
 from packager.repositories.mirrors import forget_old
+from packager.repositories.retry_policy import Policy
 from packager.store.store import Store
 
 

@@ -141,8 +141,8 @@ def _from_repositories(
 ) -> None:
     """Repair packages with the archives that the configured repositories have of them."""
     from packager.repositories.candidates import Repositories
-    from packager.repositories.http_policy import Policy
     from packager.repositories.install import archive
+    from packager.repositories.retry_policy import Policy
 
     policy = Policy(*patience)
     with store.staging() as scratch:

@@ -9,8 +9,8 @@ from packager.cli.progress import listener
 from packager.package.versions import key
 from packager.repositories import configuration_file
 from packager.repositories.candidates import Opened, Repositories
-from packager.repositories.http_policy import Policy
 from packager.repositories.index_format import Package
+from packager.repositories.retry_policy import Policy
 from packager.store.installed import installed_ids
 
 

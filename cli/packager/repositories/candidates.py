@@ -28,9 +28,9 @@ from packager.repositories.configuration_file import (
     Repository,
 )
 from packager.repositories.download import fetch
-from packager.repositories.http_policy import Policy
 from packager.repositories.index_format import FILE_NAME, MAX_INDEX_BYTES, Package, location
 from packager.repositories.mirrors import in_order
+from packager.repositories.retry_policy import Policy
 
 
 class Candidate:

@@ -1,7 +1,7 @@
 """Downloads: one URL into one file, or a clear reason why not.
 
 The file on disk is the truth at every moment: it holds a prefix of the body, whatever broke off,
-and its length says where to go on. What answers mean is decided in `http_policy`; what goes wrong
+and its length says where to go on. What answers mean is decided in `retry_policy`; what goes wrong
 below HTTP is put into words in `network_errors`. Redirects are followed here and not by requests,
 which would read a redirect's body into memory, however long it is.
 """
@@ -34,7 +34,7 @@ from packager.base.errors import (
     UsageError,
 )
 from packager.base.events import Emit
-from packager.repositories import http_policy
+from packager.repositories import retry_policy
 from packager.repositories.network_errors import NETWORK_ERRORS, Broken, broken
 
 BLOCK_BYTES = 1 << 18  # bytes asked of the connection at once
@@ -61,7 +61,7 @@ def fetch(
     url: str,
     file: BinaryIO,
     *,
-    policy: http_policy.Policy,
+    policy: retry_policy.Policy,
     emit: Emit,
     sha256: str | None = None,
     size: int | None = None,
@@ -109,14 +109,14 @@ class _Download:
         self,
         url: str,
         file: BinaryIO,
-        policy: http_policy.Policy,
+        policy: retry_policy.Policy,
         emit: Emit,
         size: int | None,
         what: str,
         *,
         bound: bool,
     ) -> None:
-        self.shown = http_policy.redacted(url)
+        self.shown = retry_policy.redacted(url)
         self._url = url
         self._file = file
         self._policy = policy
@@ -125,7 +125,7 @@ class _Download:
         self._size = size
         self._what = what
         # Bound by size and hash, any server's bytes are as good as any other's.
-        self._bound = http_policy.Resumption("", size) if bound else None
+        self._bound = retry_policy.Resumption("", size) if bound else None
         self._resumption = self._bound
 
     def attempt(self) -> None:
@@ -140,7 +140,7 @@ class _Download:
         if verdict is not None:
             self._refuse(verdict)
 
-    def _ask(self) -> http_policy.StartOver | http_policy.TryAgain | http_policy.Refusal | None:
+    def _ask(self) -> retry_policy.StartOver | retry_policy.TryAgain | retry_policy.Refusal | None:
         offset = self._file.seek(0, os.SEEK_END)
         if self._bound is not None and offset == self._size:
             self._tell(offset, self._size)
@@ -154,7 +154,7 @@ class _Download:
             if resumption.validator:
                 headers["If-Range"] = resumption.validator
         with _Session() as session, self._open(session, headers) as response:
-            verdict = http_policy.judge(
+            verdict = retry_policy.judge(
                 response.status_code,
                 response.reason or "",
                 response.headers,
@@ -168,22 +168,22 @@ class _Download:
                     f"{type(verdict).__name__}"
                 )
             )
-            if not isinstance(verdict, http_policy.Body):
+            if not isinstance(verdict, retry_policy.Body):
                 return verdict
             if verdict.start == 0:
                 self._empty()
-                self._resumption = self._bound or http_policy.resumption(response.headers)
+                self._resumption = self._bound or retry_policy.resumption(response.headers)
             self._receive(response, verdict)
             return None
 
     def _refuse(
-        self, verdict: http_policy.StartOver | http_policy.TryAgain | http_policy.Refusal
+        self, verdict: retry_policy.StartOver | retry_policy.TryAgain | retry_policy.Refusal
     ) -> NoReturn:
-        if isinstance(verdict, http_policy.StartOver):
+        if isinstance(verdict, retry_policy.StartOver):
             self._empty()
             self._resumption = self._bound
             raise Broken("the remote file has changed, or can't be resumed")
-        if isinstance(verdict, http_policy.TryAgain):
+        if isinstance(verdict, retry_policy.TryAgain):
             raise Broken(verdict.reason, wait=verdict.wait)
         raise _REFUSALS[verdict.kind](f"{self.shown}: {verdict.reason}")
 
@@ -232,7 +232,7 @@ class _Download:
         except NETWORK_ERRORS as error:
             raise broken(error, *times) from error
 
-    def _receive(self, response: requests.Response, body: http_policy.Body) -> None:
+    def _receive(self, response: requests.Response, body: retry_policy.Body) -> None:
         if None not in (body.total, self._size) and body.total != self._size:
             raise DataError(
                 f"{self.shown}: the {self._what} has {body.total} bytes, expected {self._size}"
@@ -334,10 +334,10 @@ def _redirected(url: str, target: str) -> str:
     return joined
 
 
-def _delay(failure: Broken, failures: int, policy: http_policy.Policy, shown: str) -> float:
+def _delay(failure: Broken, failures: int, policy: retry_policy.Policy, shown: str) -> float:
     """Seconds until the next attempt: what the server asks for, or the back-off."""
     jitter = random.random()  # noqa: S311 - no secret
-    own = http_policy.back_off(failures, policy.first_delay, policy.longest_delay, jitter)
+    own = retry_policy.back_off(failures, policy.first_delay, policy.longest_delay, jitter)
     if failure.wait is None:
         return own
     if failure.wait > MAX_RETRY_AFTER_SECONDS:

@@ -11,8 +11,8 @@ from packager.base.errors import Conflict, DataError, NotFound
 from packager.base.events import Emit, Field
 from packager.package.pkginfo import parse_pkginfo
 from packager.repositories.candidates import Candidate
-from packager.repositories.http_policy import Policy
 from packager.repositories.mirrors import fetch_from, part
+from packager.repositories.retry_policy import Policy
 from packager.store.store import Store
 
 

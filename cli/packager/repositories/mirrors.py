@@ -21,9 +21,9 @@ from typing import BinaryIO, TypeVar, cast
 
 from packager.base.errors import DataError, NotFound, PackagerError, Unavailable, from_os_error
 from packager.base.events import Emit
-from packager.repositories import http_policy
+from packager.repositories import retry_policy
 from packager.repositories.download import fetch
-from packager.repositories.http_policy import Policy
+from packager.repositories.retry_policy import Policy
 
 T = TypeVar("T")
 
@@ -56,12 +56,12 @@ def in_order(
                 if not isinstance(error, Unavailable):
                     left.remove(url)
                 if at < len(trying):
-                    emit("mirror", source=http_policy.redacted(url), reason=_reason(url, error))
+                    emit("mirror", source=retry_policy.redacted(url), reason=_reason(url, error))
         if not left or turn == policy.retries:
             break
         jitter = random.random()  # noqa: S311 - no secret
-        seconds = http_policy.back_off(turn, policy.first_delay, policy.longest_delay, jitter)
-        shown, reason = http_policy.redacted(left[0]), _reason(left[0], failures[left[0]])
+        seconds = retry_policy.back_off(turn, policy.first_delay, policy.longest_delay, jitter)
+        shown, reason = retry_policy.redacted(left[0]), _reason(left[0], failures[left[0]])
         emit("retrying", source=shown, reason=reason, seconds=round(seconds, 1))
         time.sleep(seconds)
     raise _failure([failures[url] for url in urls])
@@ -153,7 +153,7 @@ def _failure(failures: list[PackagerError]) -> PackagerError:
 
 
 def _reason(url: str, error: PackagerError) -> str:
-    return str(error).removeprefix(f"{http_policy.redacted(url)}: ")
+    return str(error).removeprefix(f"{retry_policy.redacted(url)}: ")
 
 
 def _empty(file: BinaryIO) -> None:

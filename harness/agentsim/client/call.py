@@ -19,7 +19,8 @@ from typing import BinaryIO
 
 import click
 
-from agentsim.client.command_outcome import (
+from agentsim.client.connection import CallFailed, Connection, connect, told_as_call_failed
+from agentsim.client.exit_status import (
     NO_RECORD,
     CommandOutcome,
     ending,
@@ -27,7 +28,6 @@ from agentsim.client.command_outcome import (
     is_record,
     problem,
 )
-from agentsim.client.connection import CallFailed, Connection, connect, told_as_call_failed
 from agentsim.client.terminal import Screen
 from agentsim.files.credentials import CredentialsError, read_credentials
 

@@ -15,7 +15,7 @@ import click
 
 from agentsim.client.connection import CallFailed, parse_url
 from agentsim.client.terminal import tame
-from agentsim.files.recording import (
+from agentsim.files.recording_format import (
     CLIENT,
     Answer,
     BadRecording,

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 
-from agentsim.client.command_outcome import CommandOutcome
+from agentsim.client.exit_status import CommandOutcome
 from agentsim.core.status_names import SYSEXITS
 
 _RED, _GREEN, _BOLD, _DIM, _RESET = "\033[31m", "\033[32m", "\033[1m", "\033[2m", "\033[0m"

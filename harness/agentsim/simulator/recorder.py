@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from agentsim.files.recording import entry
+from agentsim.files.recording_format import entry
 from agentsim.simulator.connection import Connection, Server
 from agentsim.simulator.exchange import Exchange
 from agentsim.simulator.log import Log

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from agentsim.files.recording import CLIENT, Recorded, piece_bytes
+from agentsim.files.recording_format import CLIENT, Recorded, piece_bytes
 
 _SILENT: Final = 0.2
 _PAUSE: Final = 0.2

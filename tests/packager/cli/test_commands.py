@@ -164,7 +164,7 @@ def test_a_local_archive_is_added_without_the_parts_for_remote_ones(root: Path) 
     imported = set(result.stdout.decode().splitlines()[-1].split())
     heavy = {"click", "requests", "urllib", "email", "dataclasses", "inspect", "socket", "random"}
     assert "packager.store.store" in imported
-    assert not imported & {*heavy, "packager.repositories.http_policy"}
+    assert not imported & {*heavy, "packager.repositories.retry_policy"}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

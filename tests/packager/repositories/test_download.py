@@ -24,7 +24,7 @@ from packager.base.errors import (
     UsageError,
 )
 from packager.repositories.download import fetch
-from packager.repositories.http_policy import Policy
+from packager.repositories.retry_policy import Policy
 
 from tests.support.web_server import (
     Answer,

@@ -10,9 +10,16 @@ import requests_mock
 from hypothesis import given
 from hypothesis import strategies as st
 from packager.base.errors import NotFound, ProtocolError
-from packager.repositories import http_policy
+from packager.repositories import retry_policy
 from packager.repositories.download import fetch
-from packager.repositories.http_policy import Body, Policy, Refusal, Resumption, StartOver, TryAgain
+from packager.repositories.retry_policy import (
+    Body,
+    Policy,
+    Refusal,
+    Resumption,
+    StartOver,
+    TryAgain,
+)
 from requests.structures import CaseInsensitiveDict
 
 URL = "https://repo.test/hello--1.0.tar"
@@ -62,7 +69,7 @@ def test_waits_double_with_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
 def judged(status: int, *, offset: int = 0, validator: str = "", **headers: str) -> object:
     named = CaseInsensitiveDict({k.replace("_", "-"): v for k, v in headers.items()})
     resumption = Resumption(validator, 100) if validator else None
-    return http_policy.judge(status, "Said", named, offset=offset, resumption=resumption, now=0)
+    return retry_policy.judge(status, "Said", named, offset=offset, resumption=resumption, now=0)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +120,7 @@ def test_every_answer_is_judged(
     status: int, offset: int, validator: str, headers: dict[str, str]
 ) -> None:
     resumption = Resumption(validator, 100) if validator and offset else None
-    verdict = http_policy.judge(
+    verdict = retry_policy.judge(
         status,
         "",
         CaseInsensitiveDict(headers),
@@ -137,21 +144,21 @@ def test_every_answer_is_judged(
     ],
 )
 def test_redaction(url: str, shown: str) -> None:
-    assert http_policy.redacted(url) == shown
+    assert retry_policy.redacted(url) == shown
 
 
 @given(st.text(min_size=1), st.text())
 def test_redaction_always_hides_the_password(password: str, path: str) -> None:
     hidden = "s3cret" + "".join(c for c in password if c.isalnum()) + "s3cret"
-    assert hidden not in http_policy.redacted(f"https://user:{hidden}@a.test/{path}")
+    assert hidden not in retry_policy.redacted(f"https://user:{hidden}@a.test/{path}")
 
 
 @given(st.integers(0, 10**6), st.floats(0, 1, exclude_max=True))
 def test_back_off_is_bounded(attempt: int, jitter: float) -> None:
-    assert 0.25 <= http_policy.back_off(attempt, 0.5, 30, jitter) <= 30
+    assert 0.25 <= retry_policy.back_off(attempt, 0.5, 30, jitter) <= 30
 
 
 def test_file_names() -> None:
-    assert http_policy.file_name("https://a.test/x/hello--1.0.tar.xz?a=/b") == "hello--1.0.tar.xz"
-    assert http_policy.file_name("https://a.test/hello%2B--1.0.tar") == "hello+--1.0.tar"
-    assert http_policy.file_name("https://a.test") == ""
+    assert retry_policy.file_name("https://a.test/x/hello--1.0.tar.xz?a=/b") == "hello--1.0.tar.xz"
+    assert retry_policy.file_name("https://a.test/hello%2B--1.0.tar") == "hello+--1.0.tar"
+    assert retry_policy.file_name("https://a.test") == ""

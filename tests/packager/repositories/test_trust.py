@@ -19,8 +19,8 @@ import pytest
 from packager.base.errors import ConfigError, DataError, PackagerError, UsageError
 from packager.repositories import configuration_file, key_files, tuf_signing
 from packager.repositories.candidates import Opened, Repositories
-from packager.repositories.http_policy import Policy
 from packager.repositories.index_build import index, opened
+from packager.repositories.retry_policy import Policy
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, MetaFile, Root, Timestamp
 

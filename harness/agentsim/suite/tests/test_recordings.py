@@ -7,7 +7,7 @@ from itertools import groupby
 
 import pytest
 
-from agentsim.files.recording import Recorded, read
+from agentsim.files.recording_format import Recorded, read
 from agentsim.suite.hosts.kinds import Host, Kind
 from agentsim.suite.hosts.probe_files import FIXTURES
 from agentsim.suite.recording_comparison import applies, differences, paths, play
