@@ -154,7 +154,8 @@ void CommandExchange::onPieceStored(const Future<string>& piece)
   const Try<Nothing> written = body->write(piece->data(), piece->size());
   if (written.isError()) {
     LOG(WARNING) << "Refusing request " << requestId << ": " << written.error();
-    refuse(spoolFull());
+    const bool missing = written.error() == SPOOL_MISSING;
+    refuse(missing ? spoolMissing() : spoolFull());
   }
 }
 

@@ -8,6 +8,8 @@
 #include <stout/error.hpp>
 #include <stout/stringify.hpp>
 
+#include "core/answer.hpp"
+
 using std::string;
 
 namespace command {
@@ -61,7 +63,8 @@ Try<Nothing> Buffer::write(const char* data, size_t size)
   if (fd < 0) {
     const Try<int> file = spool->open();
     if (file.isError()) {
-      return Error(file.error());
+      const bool exists = ::access(spool->directory.c_str(), F_OK) == 0;
+      return Error(exists ? file.error() : SPOOL_MISSING);
     }
     fd = file.get();
     const Try<Nothing> moved = writeFile(kept.data(), kept.size());

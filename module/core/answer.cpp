@@ -68,7 +68,10 @@ static string detail(const Route& route, const Outcome& outcome)
                        to_string(route.maxBytes) + " bytes" + ended},
     {"client-gone", "The client closed the connection" + andEnded},
     {"shutdown", "The host is shutting down" + andEnded},
-    {"spool-full", "The output did not fit on the host's disk" + andEnded},
+    {"spool-full", (outcome.detail == SPOOL_MISSING ?
+                      "The host's " + outcome.detail.substr(4) :
+                      "The output did not fit on the host's disk") +
+                     andEnded},
     {"start-failed",
      outcome.detail + ". Check the command and its directory on the host."},
     {"exhausted", outcome.detail + ". Try again in a second."},
@@ -156,6 +159,12 @@ Refusal busy(const Route& route)
     "busy", "This route runs " + to_string(route.concurrency) +
               (route.concurrency == 1 ? " command" : " commands") +
               " at once; try again in a second."};
+}
+
+
+Refusal spoolMissing()
+{
+  return {"spool-full", "The host's spool directory does not exist any more."};
 }
 
 

@@ -18,6 +18,10 @@
 
 namespace command {
 
+// The detail of an outcome whose output could not be kept for that reason.
+constexpr char SPOOL_MISSING[] = "the spool directory does not exist any more";
+
+
 struct Answer
 {
   int status;
@@ -45,6 +49,7 @@ Answer refusalAnswer(const Refusal& refusal, const std::string& requestId);
 Refusal bodyTooLarge(const Route& route);
 Refusal busy(const Route& route);
 Refusal spoolFull();
+Refusal spoolMissing();
 Refusal shuttingDown();
 
 // libprocess's MethodNotAllowed (include/process/http.hpp).
