@@ -44,25 +44,25 @@ void ClientWatch::sweep()
   if (!sweeping) {
     return;
   }
-  loop->after(SWEEP_SECONDS, [this]() { sweep(); });
   std::set<string> peers;
   const Try<std::list<string>> descriptors = os::ls("/proc/self/fd");
-  if (descriptors.isError()) {
-    return;
-  }
-  foreach (const string& name, descriptors.get()) {
-    const Try<process::network::Address> peer =
-      process::network::peer(std::stoi(name));
-    if (peer.isSome()) {
-      peers.insert(stringify(peer.get()));
+  if (descriptors.isSome()) {
+    foreach (const string& name, descriptors.get()) {
+      const Try<process::network::Address> peer =
+        process::network::peer(std::stoi(name));
+      if (peer.isSome()) {
+        peers.insert(stringify(peer.get()));
+      }
+    }
+    foreach (const Watched& one, watched) {
+      const shared_ptr<CommandExchange> exchange = one.exchange.lock();
+      if (exchange && peers.count(stringify(one.client)) == 0) {
+        exchange->gone();
+      }
     }
   }
-  foreach (const Watched& one, watched) {
-    const shared_ptr<CommandExchange> exchange = one.exchange.lock();
-    if (exchange && peers.count(stringify(one.client)) == 0) {
-      exchange->gone();
-    }
-  }
+  // Only now: with thousands of descriptors a look takes a while.
+  loop->after(SWEEP_SECONDS, [this]() { sweep(); });
 }
 
 } // namespace command {
