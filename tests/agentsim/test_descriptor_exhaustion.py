@@ -35,19 +35,26 @@ def test_without_a_descriptor_for_its_body_a_command_is_refused_and_its_place_gi
     host = simulator(tmp_path / "t.json")
     with requests.Session() as session:
         url = f"{host.url}/t/count"
-        assert session.post(url, data=b"x", timeout=30).text.strip() == "1"
+
+        def post() -> requests.Response:
+            try:
+                return session.post(url, data=b"x", timeout=30)
+            except requests.ConnectionError:  # it was idle, and made room for others
+                return session.post(url, data=b"x", timeout=30)
+
+        assert post().text.strip() == "1"
         # No other descriptors than it has now, this connection's among them.
         taken = {int(each.name) for each in Path(f"/proc/{host.pid}/fd").iterdir()}
         free = next(number for number in range(len(taken) + 1) if number not in taken)
         soft, hard = resource.prlimit(host.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (free, hard))
         for _ in range(3):
-            answer = session.post(url, data=b"x", timeout=30)
+            answer = post()
             assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (
                 *(503, "exhausted"),
             )
         resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (soft, hard))
-        assert session.post(url, data=b"x", timeout=30).text.strip() == "1"
+        assert post().text.strip() == "1"
 
 
 def test_a_working_directory_of_any_length_is_named(
