@@ -120,9 +120,7 @@ class Agent:
         self._environment = environment
         self._observers = tuple(observers)
         self._say = say
-        self._host = CommandHost(
-            *(loop, spool, self.commands, self._observers, say, self.idle.make_room), tap
-        )
+        self._host = CommandHost(*(loop, spool, self.commands, self._observers, say), tap)
         self._new_exchange = new_exchange
         self._served = {table.process: ServedTable(loop, table, environment) for table in tables}
         self.tables = list(tables)

@@ -54,7 +54,6 @@ class CommandHost:
         commands: which of them wait and run.
         observers: told of every command.
         say: takes a sentence for the host's log.
-        make_room: to be called when descriptors ran out.
         tap: if set, is shown each command as it starts and may stand between it and whoever takes
             its output.
     """
@@ -64,7 +63,6 @@ class CommandHost:
     commands: CommandRegistry
     observers: Sequence[CommandObserver]
     say: Callable[[str], None]
-    make_room: Callable[[], None]
     tap: Callable[[CommandExchange, Output], Output] | None = None
 
 
@@ -318,8 +316,6 @@ class CommandExchange(Exchange):
             for observer in self.host.observers:
                 observer.invocation(self, outcome, output_bytes)
             self._answer(outcome)
-            if outcome.reason == "exhausted":
-                self.host.make_room()
         finally:
             if outcome.runs_on:
                 self.host.commands.abandon(self)
