@@ -14,7 +14,7 @@ from agentsim.run.send_buffer import MAX_BYTES_IN_MEMORY, SendBuffer
 from agentsim.run.spool import Spool
 from agentsim.suite.hosts.http_client import Connection
 from agentsim.suite.hosts.memory_use import MIB, bounded
-from agentsim.suite.hosts.processes import wait_until
+from agentsim.suite.hosts.processes import wait_while_working
 
 from tests.conftest import Simulator
 
@@ -66,8 +66,11 @@ def unread(host: Simulator, path: str, count: int) -> Iterator[list[Connection]]
 
 def ended(host: Simulator, count: int) -> None:
     """Wait until so many commands have ended."""
-    wait_until(
-        lambda: host.log.read_text().count(" exit 0 ") >= count, SECONDS, f"{count} commands' ends"
+    wait_while_working(
+        host.pid,
+        lambda: host.log.read_text().count(" exit 0 ") >= count,
+        SECONDS,
+        f"{count} commands' ends",
     )
 
 

@@ -31,6 +31,30 @@ def wait_until(condition: Callable[[], _T], seconds: float, what: str = "the con
     return value
 
 
+def wait_while_working(
+    pid: int, condition: Callable[[], _T], seconds: float, what: str = "the condition"
+) -> _T:
+    """As `wait_until`, of much work: the time begins anew whenever a process has used processor
+    time since, so that a busy machine takes longer and fails nothing.
+
+    Args:
+        pid: who does the work.
+        condition, seconds, what: as in `wait_until`.
+    """
+    used, end = _processor_time(pid), time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what} did not come about, nor anything else for {seconds} s")
+        if (now := _processor_time(pid)) != used:
+            used, end = now, time.monotonic() + seconds
+        time.sleep(_LOOK)
+    return value
+
+
+def _processor_time(pid: int) -> list[str]:
+    return stat(pid)[11:13]
+
+
 def of_request(request_id: str) -> list[int]:
     """The processes that were started for a request, zombies left out."""
     marker = b"\0ABI_REQUEST_ID=" + request_id.encode() + b"\0"

@@ -15,7 +15,7 @@ import pytest
 from agentsim.suite.hosts.http_client import Disconnected
 from agentsim.suite.hosts.kinds import Host
 from agentsim.suite.hosts.memory_use import GRANTED, MIB, bounded
-from agentsim.suite.hosts.processes import of_request, wait_until
+from agentsim.suite.hosts.processes import of_request, wait_until, wait_while_working
 from agentsim.suite.tests.rendezvous import Rendezvous
 
 clause = pytest.mark.clause
@@ -180,7 +180,7 @@ def test_a_reader_that_stops_costs_little_and_holds_up_nobody(
         connection.small_window()
         connection.request("GET", f"/stream/limited?bytes={64 * MIB}", tagged)
         wait_until(connection.readable, local.deadline, "the start of its answer")
-        wait_until(lambda: not of_request(request_id), local.deadline, "its end")
+        wait_while_working(pid, lambda: not of_request(request_id), local.deadline, "its end")
         assert local.get("/load/say").body == b"said"
 
 

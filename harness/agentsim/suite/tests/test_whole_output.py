@@ -10,7 +10,7 @@ import pytest
 
 from agentsim.suite.hosts.kinds import Host
 from agentsim.suite.hosts.memory_use import MIB, bounded
-from agentsim.suite.hosts.processes import descriptors, of_request, wait_until
+from agentsim.suite.hosts.processes import descriptors, of_request, wait_until, wait_while_working
 from agentsim.suite.tests.rendezvous import Rendezvous
 
 clause = pytest.mark.clause
@@ -143,7 +143,7 @@ def test_1_gib_to_a_client_that_does_not_read_takes_no_memory(
         connection.small_window()
         connection.request("GET", f"/probe/zeros?bytes={1024 * MIB}", tagged)
         wait_until(lambda: of_request(request_id), local.deadline, "its start")
-        wait_until(lambda: not of_request(request_id), local.deadline, "its end")
+        wait_while_working(pid, lambda: not of_request(request_id), local.deadline, "its end")
         assert connection.head().get("Content-Length") == str(1024 * MIB)
 
 
