@@ -31,7 +31,7 @@ EXIT_CODES: dict[int, str] = {
     75: "busy, try again: another packager is changing the store",
     76: "the remote server's answer breaks HTTP",
     77: "permission denied, here or by the remote server",
-    78: "the configuration is wrong: a root that is not a store, a repository, a proxy",
+    78: "the configuration is wrong: a root that is no store, a mount in it, a repository, a proxy",
 }
 
 COMMANDS: tuple[Command | LazyCommands, ...] = (

@@ -21,8 +21,10 @@ def run(*, root: str, keep: int, dry_run: bool, output_format: str) -> int:
                 generations=len(found.generations),
                 packages=len(found.packages),
             )
-            return 0
-    _report(found, output_format, "")
+        else:
+            _report(found, output_format, "")
+        if found.failure is not None:
+            raise found.failure
     return 0
 
 

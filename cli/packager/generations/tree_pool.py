@@ -27,6 +27,7 @@ from packager.base import durable_files
 from packager.base.debug_log import debug
 from packager.base.durable_files import opened
 from packager.base.errors import DataError, PackagerError
+from packager.base.mounts import refuse_mounts
 from packager.generations import link_tree
 from packager.generations.document import DOCUMENT, Generation, active_number, decode, is_number
 from packager.generations.link_tree import Spoiled
@@ -61,6 +62,7 @@ class Trees:
     def recover(self, garbage: int) -> list[str]:
         """Finish or take back what a killed command left; move what is left of it to the directory
         `garbage`, where it is deleted by somebody else. Returns the names of what was found."""
+        self.refuse_mounts_in_unfinished()
         active = active_number(self._root)
         found = []
         if active is not None and not self._in_history(active):
@@ -70,13 +72,27 @@ class Trees:
         if os.path.lexists(f"{self._root}/{NEW_LINK}"):
             os.unlink(NEW_LINK, dir_fd=self._root_fd)
             found.append(NEW_LINK)
-        for name in self._names():
-            number = int(name) if is_number(name) else None
-            known = number is not None and (number == active or self._in_history(number))
-            if not known and name != SPARE:
-                self.discard(name, garbage)
-                found.append(f"generations/{name}")
+        for name in self._unfinished(active):
+            self.discard(name, garbage)
+            found.append(f"generations/{name}")
         return found
+
+    def refuse_mounts_in_unfinished(self) -> None:
+        """Raise ConfigError if something is mounted in a tree that `recover` would move away."""
+        self.refuse_mounts(self._unfinished(active_number(self._root)))
+
+    def refuse_mounts(self, names: Iterable[str] | None = None) -> None:
+        """Raise ConfigError if something is mounted in one of these trees (None: in any)."""
+        trees = self._names() if names is None else names
+        refuse_mounts(self._root_fd, [f"generations/{name}" for name in trees])
+
+    def _unfinished(self, active: int | None) -> list[str]:
+        return [name for name in self._names() if not self._is_known(name, active)]
+
+    def _is_known(self, name: str, active: int | None) -> bool:
+        if not is_number(name):
+            return name == SPARE
+        return int(name) == active or self._in_history(int(name))
 
     def has(self, number: int) -> bool:
         """Whether generation `number` has its tree."""
@@ -91,6 +107,7 @@ class Trees:
         publishes for these roles. garbage: a directory of this command's own, deleted by somebody
         else.
         """
+        self.refuse_mounts()  # trees are made of one another
         with opened("generations", self._root_fd) as generations:
             self._discard_unfinished(garbage)
             try:
@@ -105,6 +122,7 @@ class Trees:
     ) -> None:
         """Make the tree of `target` anew, of the packages alone, and put it in the place of the one
         that is there, active or not, by one rename; durably. Arguments as of `prepare`."""
+        self.refuse_mounts((NEXT, NEXT_SPARE, str(target.number)))
         with opened("generations", self._root_fd) as generations:
             self._discard_unfinished(garbage)
             self._build(generations, target, files, load)

@@ -111,7 +111,7 @@ class Store:
         if the id is taken by other content, Temporary if the lock stays held.
         """
         expected_id = id_of(package_id, name_hint)
-        with self._writing() as session:
+        with self._writing(emit=emit) as session:
             incoming = receive(
                 *(source, session.mine.fd, self._limits, expected_id),
                 sha256=sha256,
@@ -146,7 +146,8 @@ class Store:
         InputOutputError on file systems that can't exchange directories.
         """
         name = str(parse_id(package_id))
-        with self._writing(make=False) as session:
+        with self._writing(make=False, emit=emit) as session:
+            session.refuse_mounts([name])  # before much is read for nothing
             incoming = receive(
                 *(source, session.mine.fd, self._limits, name),
                 sha256=sha256,
@@ -170,6 +171,7 @@ class Store:
                         f"the record of {name} is damaged, so it is unknown whether this archive "
                         "is the one that was added; if it is, give its SHA-256"
                     )
+                session.refuse_mounts([name])
                 renew(name, session.root_fd, session.mine.fd, record=known is None)
 
     def _intact_record(self, name: str) -> Record | None:
@@ -180,14 +182,17 @@ class Store:
 
     def remove(self, package_id: str) -> None:
         """Take the package away. Raises NotFound if it is not there, Conflict if a generation needs
-        it, Temporary, UsageError."""
+        it, ConfigError if something is mounted in it, Temporary, UsageError; Denied or
+        InputOutputError if it is removed, but not all of its files could be deleted."""
         name = str(parse_id(package_id))
         with self._writing(make=False) as session, session.locked():
             if not os.path.lexists(f"{self.root}/packages/{name}"):
                 raise missing(self.root, name)
             refuse_needed(self.root, name)
+            session.refuse_mounts([name])
             session.trees.drop_spare(session.mine.fd, [name])
             session.take_away(name)
+        session.raise_undeleted(f"{name} was removed")
 
     def show(self, package_id: str) -> Record:
         """What is known of an installed package. Raises NotFound, DataError, UsageError."""
@@ -265,8 +270,10 @@ class Store:
         with self._writing() as session:
             yield f"{self.root}/staging/{session.mine.name}"
 
-    def _writing(self, *, make: bool = True) -> AbstractContextManager[Session]:
-        return writing(self.root, lock_wait=self._lock_wait, make=make)
+    def _writing(
+        self, *, make: bool = True, emit: Emit | None = None
+    ) -> AbstractContextManager[Session]:
+        return writing(self.root, lock_wait=self._lock_wait, make=make, emit=emit)
 
     def _is_installed(self, record: Record) -> bool:
         """Whether this very package is there. Raises Conflict if another one has its id."""

@@ -11,16 +11,20 @@ import stat
 from contextlib import contextmanager, suppress
 
 from packager.base import durable_files
+from packager.base.debug_log import debug
 from packager.base.durable_files import opened
-from packager.base.errors import ConfigError, NotFound, from_os_error
+from packager.base.errors import ConfigError, NotFound, PackagerError, from_os_error
+from packager.base.mounts import refuse_mounts
 from packager.base.stop_signals import signals_deferred
-from packager.generations.tree_pool import Trees
+from packager.generations.tree_pool import SPARE, Trees
 from packager.store import lock
 from packager.store.staging import Staging, open_staging, take_dead
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from packager.base.events import Emit
 
 DIRECTORIES = (
     ("manifests", 0o755),
@@ -34,14 +38,17 @@ DIRECTORIES = (
 class Session:
     """One changing command at work in the store at `root`."""
 
-    __slots__ = ("_lock_wait", "found", "mine", "root", "root_fd", "trees")
+    __slots__ = ("_lock_wait", "found", "mine", "root", "root_fd", "trees", "undeleted")
 
-    def __init__(self, root: str, root_fd: int, lock_wait: float, mine: Staging) -> None:
+    def __init__(
+        self, root: str, root_fd: int, lock_wait: float, mine: Staging, trees: Trees
+    ) -> None:
         self.root = root
         self.root_fd = root_fd
         self.mine = mine  # a private directory, removed at the end
-        self.trees = Trees(root, root_fd)
+        self.trees = trees
         self.found: list[str] = []  # what had been left, by their names in the store
+        self.undeleted: list[OSError] = []  # of that, what still is; `filename`: below staging/
         self._lock_wait = lock_wait
 
     @contextmanager
@@ -54,6 +61,18 @@ class Session:
             if name == lock.NAME:
                 self.found += self.trees.recover(self.mine.fd)
             yield
+
+    def refuse_mounts(self, package_ids: Iterable[str]) -> None:
+        """Raise ConfigError if something is mounted in the trees of these packages, or in that of
+        links that goes with them."""
+        self.trees.refuse_mounts((SPARE,))
+        refuse_mounts(self.root_fd, [f"packages/{each}" for each in package_ids])
+
+    def raise_undeleted(self, done: str) -> None:
+        """After the session: raise the failure, if any, to delete what this command has taken out
+        of the store. `done`: what it did all the same."""
+        if self.mine.undeleted is not None:
+            raise undeleted(self.root, self.mine.undeleted, f"{done}, but ")
 
     def take_away(self, package_id: str) -> None:
         """Take an installed package out of the store, durably. The caller holds ROOT/lock and
@@ -79,17 +98,22 @@ class Session:
 
 
 @contextmanager
-def writing(root: str, *, lock_wait: float, make: bool = True) -> Iterator[Session]:
+def writing(
+    root: str, *, lock_wait: float, make: bool = True, emit: Emit | None = None
+) -> Iterator[Session]:
     """A session in the store at `root`, which is made if it is not there (and `make` is true).
 
-    Raises PackagerError only: whatever errno the block ends with is translated.
+    Event: `warning` (message) for what can't be deleted at the end. Raises PackagerError only:
+    whatever errno the block ends with is translated.
     """
     # A store is for everybody to read, whatever the umask of whoever writes to it.
     os.umask(0o022)
     with translated(root), _open_root(root, make) as root_fd:
         with lock.exclusive(root_fd, root, lock_wait):
+            trees = Trees(root, root_fd)
+            trees.refuse_mounts_in_unfinished()
             dead = take_dead(root_fd)
-            session = Session(root, root_fd, lock_wait, open_staging(root_fd))
+            session = Session(root, root_fd, lock_wait, open_staging(root_fd), trees)
             try:
                 session.found = [f"staging/{each.name}" for each in dead]
                 if dead:
@@ -102,7 +126,33 @@ def writing(root: str, *, lock_wait: float, make: bool = True) -> Iterator[Sessi
             for leftover in dead:
                 with leftover:
                     pass
+                if leftover.undeleted is not None:
+                    session.undeleted.append(leftover.undeleted)
             yield session
+        for failure in (*session.undeleted, session.mine.undeleted):
+            if failure is not None:
+                message = str(undeleted(root, failure))
+                debug(message.__str__)
+                if emit is not None:
+                    emit("warning", message=message)
+
+
+def undeleted(root: str, failure: OSError, before: str = "") -> PackagerError:
+    """What to raise, or to say, if something in ROOT/staging can't be deleted."""
+    import errno
+
+    path = f"{root}/staging/{failure.filename}"
+    remedies = {
+        errno.EPERM: "is it immutable? 'lsattr' tells, 'chattr -i' ends it",
+        errno.EBUSY: f"is something mounted there? 'umount {path}'",
+        errno.EROFS: "mount the file system writable",
+    }
+    remedy = remedies.get(failure.errno or 0, "look who owns it, and at the kernel's log")
+    kind = type(from_os_error(failure))
+    return kind(
+        f"{before}{path} can't be deleted: {failure.strerror}: {remedy}; "
+        "then 'packager recover' deletes it"
+    )
 
 
 @contextmanager
