@@ -15,6 +15,7 @@ from packager.base.debug_log import debug
 from packager.base.durable_files import opened
 from packager.base.errors import ConfigError, NotFound, PackagerError, from_os_error
 from packager.base.mounts import refuse_mounts
+from packager.base.ownership import refuse_others_directories
 from packager.base.stop_signals import signals_deferred
 from packager.generations.tree_pool import SPARE, Trees
 from packager.store import lock
@@ -178,6 +179,7 @@ def move(name: str, source: int, new_name: str, target: int) -> None:
 
 @contextmanager
 def _open_root(root: str, make: bool) -> Iterator[int]:
+    refuse_others_directories(root)
     if make:
         durable_files.make_directories(root, 0o755)
     try:

@@ -18,6 +18,7 @@ from packager.base import durable_files
 from packager.base.durable_files import opened, replace_file_in, write_new_file
 from packager.base.errors import PackagerError, from_os_error
 from packager.base.mounts import refuse_mounts
+from packager.base.ownership import refuse_others_directories
 
 from provisioner.base.keyed_digest import KEY_BYTES
 from provisioner.runs import reader
@@ -158,6 +159,7 @@ def locked_runs(root: str, *, lock_wait: float = DEFAULT_WAIT_SECONDS) -> Iterat
     """
     os.umask(0o022)  # as packager does: the store is for everybody to read
     try:
+        refuse_others_directories(root)
         os.makedirs(root, 0o755, exist_ok=True)  # noqa: PTH103
         top_path = reader.top_directory(root)
         with _opened_top(root) as top, exclusive_lock(top, top_path, lock_wait):
