@@ -45,19 +45,29 @@ def collectable(root: str, keep: int) -> Collected:
         return _collectable(root, keep)
 
 
-def collect(root: str, keep: int, emit: Emit, *, lock_wait: float = lock.DEFAULT_WAIT) -> Collected:
+def collect(
+    root: str,
+    keep: int,
+    emit: Emit,
+    *,
+    discard: bool = False,
+    lock_wait: float = lock.DEFAULT_WAIT,
+) -> Collected:
     """Keep the active generation and the newest others, `keep` in all; forget the rest, and remove
-    the packages that then none needs. Events: `forgotten` (generation), `removed` (id).
+    the packages that then none needs. discard: what somebody has put into their trees, or changed
+    there, goes with them. Events: `forgotten` (generation), `removed` (id), `kept` (of, path,
+    place), `warning`.
 
     Raises PackagerError only: ConfigError, before anything goes, if something is mounted in what
     would go.
     """
     root = os.path.abspath(root)  # noqa: PTH100
     with (
-        writing(root, lock_wait=lock_wait, make=False) as session,
+        writing(root, lock_wait=lock_wait, make=False, discard=discard, emit=emit) as session,
         session.locked(lock.ACTIVATION),  # an activation may yet go back to the generation before
         session.locked(),
     ):
+        session.raises = True
         found = _collectable(root, keep)
         session.trees.refuse_mounts(map(str, found.generations))
         session.refuse_mounts(found.packages)

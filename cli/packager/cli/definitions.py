@@ -9,6 +9,7 @@ in their modules (`LazyCommands`).
 from __future__ import annotations
 
 from packager.cli.command_model import (
+    DISCARD,
     EXIT_ZERO,
     ROOT,
     Argument,
@@ -73,7 +74,7 @@ COMMANDS: tuple[Command | LazyCommands, ...] = (
             "Removes one package from the store. An id that is not there is an error; so is a "
             "package that is active, or that a generation needs which rollback can go back to."
         ),
-        options=(format_option("table", "json"),),
+        options=(DISCARD, format_option("table", "json")),
         arguments=(Argument("ID", "package_id", kind="id", complete="ids"),),
         examples=(("packager remove hello--1.0", "removes it"),),
         exit_codes=(66, 73, 74, 75, 77, 78),

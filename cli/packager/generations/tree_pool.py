@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
     Load = Callable[[str, tuple[str, ...]], Published]
 
+LINKS = "links"  # in a staging directory: trees that are to be deleted
+CONFIGURATION = "etc"  # what people edit
 SPARE = "spare"
 NEXT = "next"
 NEXT_SPARE = "next-spare"
@@ -191,10 +193,12 @@ class Trees:
         return True
 
     def discard(self, name: str, garbage: int) -> None:
-        """Move what is called `name` in generations/ to the directory `garbage`, durably."""
-        with opened("generations", self._root_fd) as generations:
+        """Move what is called `name` in generations/ to LINKS in the directory `garbage`, durably:
+        what somebody has put there is looked for before it is deleted."""
+        durable_files.make_directory(LINKS, 0o700, garbage)
+        with opened("generations", self._root_fd) as generations, opened(LINKS, garbage) as links:
             target = f"{name}-{os.urandom(4).hex()}"
-            os.rename(name, target, src_dir_fd=generations, dst_dir_fd=garbage)
+            os.rename(name, target, src_dir_fd=generations, dst_dir_fd=links)
             os.fsync(generations)
 
     def _prepare(
@@ -275,6 +279,9 @@ class Trees:
             if changes is None:
                 return None
             target.links = None if existing.links is None else existing.links + changes.more
+            with opened(name, generations) as tree:
+                if link_tree.replaced_links(tree, CONFIGURATION):
+                    raise Spoiled(f"generations/{name} has files of somebody else's")
             if copied:
                 touched = self._copied(generations, name, NEXT)
             else:
@@ -286,6 +293,8 @@ class Trees:
         except (Spoiled, PackagerError, FileNotFoundError):
             self._discard_unfinished(garbage)
             self.drop_spare(garbage)
+            if name != SPARE and not copied and self.has(int(name)):
+                self.discard(name, garbage)  # else it would be tried again and again
             return None
         return touched
 

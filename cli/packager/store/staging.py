@@ -20,6 +20,7 @@ from packager.base.mounts import refuse_mounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 
@@ -29,13 +30,14 @@ RESERVE = "../reserve"  # seen from ROOT/staging
 class Staging:
     """One writer's directory; leaving the `with` block removes it with all it holds."""
 
-    __slots__ = ("_parent", "_was_reserve", "fd", "name", "undeleted")
+    __slots__ = ("_parent", "_was_reserve", "fd", "name", "rescue", "undeleted")
 
     def __init__(self, parent: int, name: str, fd: int, *, was_reserve: bool = False) -> None:
         self._parent = parent  # descriptor of ROOT/staging, owned by this object
         self.name = name
         self.fd = fd
         self._was_reserve = was_reserve
+        self.rescue: Callable[[int], None] | None = None  # saves what is not to be deleted
         self.undeleted: OSError | None = None  # why it is still there; `filename`: below staging/
 
     def __enter__(self) -> Staging:
@@ -52,6 +54,8 @@ class Staging:
         # tries again.
         try:
             try:
+                if self.rescue is not None:
+                    self.rescue(self.fd)
                 remove_tree(self.name, self._parent)
             except OSError as failure:
                 self.undeleted = failure

@@ -17,7 +17,7 @@ from packager.base.errors import ConfigError, NotFound, PackagerError, from_os_e
 from packager.base.mounts import refuse_mounts
 from packager.base.ownership import refuse_others_directories
 from packager.base.stop_signals import signals_deferred
-from packager.generations.tree_pool import SPARE, Trees
+from packager.generations.tree_pool import LINKS, SPARE, Trees
 from packager.store import lock
 from packager.store.staging import Staging, open_staging, take_dead
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from packager.base.events import Emit
 
+REPLACED, RECORDS = "replaced", "records"  # in a staging directory, see `replaced`
 DIRECTORIES = (
     ("manifests", 0o755),
     ("staging", 0o700),
@@ -39,7 +40,7 @@ DIRECTORIES = (
 class Session:
     """One changing command at work in the store at `root`."""
 
-    __slots__ = ("_lock_wait", "found", "mine", "root", "root_fd", "trees", "undeleted")
+    __slots__ = ("_lock_wait", "found", "mine", "raises", "root", "root_fd", "trees", "undeleted")
 
     def __init__(
         self, root: str, root_fd: int, lock_wait: float, mine: Staging, trees: Trees
@@ -50,6 +51,7 @@ class Session:
         self.trees = trees
         self.found: list[str] = []  # what had been left, by their names in the store
         self.undeleted: list[OSError] = []  # of that, what still is; `filename`: below staging/
+        self.raises = False  # what can't be deleted of what this command has taken away, at its end
         self._lock_wait = lock_wait
 
     @contextmanager
@@ -87,29 +89,47 @@ class Session:
             # Records without a tree are looked for only if staging/ has a dead directory: ours has
             # to be on the disk before the tree goes, and the record has to go before it does.
             os.fsync(staging)
-            move(package_id, packages, package_id, self.mine.fd)
-            try:
+            with replaced(self.mine.fd) as (taken, records):
                 with suppress(FileNotFoundError):
-                    os.unlink(package_id, dir_fd=known)
-            except OSError:
-                os.rename(package_id, package_id, src_dir_fd=self.mine.fd, dst_dir_fd=packages)
-                raise
+                    os.link(package_id, package_id, src_dir_fd=known, dst_dir_fd=records)
+                os.fsync(records)
+                move(package_id, packages, package_id, taken)
+                try:
+                    with suppress(FileNotFoundError):
+                        os.unlink(package_id, dir_fd=known)
+                except OSError:
+                    os.rename(package_id, package_id, src_dir_fd=taken, dst_dir_fd=packages)
+                    raise
             with suppress(OSError):  # the package is gone; a record that stays harms nothing
                 os.fsync(known)
 
 
 @contextmanager
 def writing(
-    root: str, *, lock_wait: float, make: bool = True, emit: Emit | None = None
+    root: str,
+    *,
+    lock_wait: float,
+    make: bool = True,
+    discard: bool = False,
+    emit: Emit | None = None,
 ) -> Iterator[Session]:
     """A session in the store at `root`, which is made if it is not there (and `make` is true).
 
-    Event: `warning` (message) for what can't be deleted at the end. Raises PackagerError only:
+    discard: what somebody has changed in the trees that this command takes away is not kept (see
+    `kept_files`). Events: `kept` (of, path, place), `warning` (message) for what can't be deleted
+    at the end. Raises PackagerError only:
     whatever errno the block ends with is translated.
     """
     # A store is for everybody to read, whatever the umask of whoever writes to it.
     os.umask(0o022)
     with translated(root), _open_root(root, make) as root_fd:
+
+        def save(staging: int) -> None:
+            if any(is_there(name, staging) for name in (LINKS, REPLACED)):
+                from packager.store.kept_files import keep_aside
+
+                keep_aside(root, root_fd, staging, emit)
+
         with lock.exclusive(root_fd, root, lock_wait):
             trees = Trees(root, root_fd)
             trees.refuse_mounts_in_unfinished()
@@ -124,13 +144,17 @@ def writing(
                 with session.mine:
                     raise
         with session.mine:
+            if not discard:
+                session.mine.rescue = save
             for leftover in dead:
+                leftover.rescue = save
                 with leftover:
                     pass
                 if leftover.undeleted is not None:
                     session.undeleted.append(leftover.undeleted)
             yield session
-        for failure in (*session.undeleted, session.mine.undeleted):
+        own = None if session.raises else session.mine.undeleted
+        for failure in (*session.undeleted, own):
             if failure is not None:
                 message = str(undeleted(root, failure))
                 debug(message.__str__)
@@ -175,6 +199,25 @@ def move(name: str, source: int, new_name: str, target: int) -> None:
     except OSError:
         os.rename(new_name, name, src_dir_fd=target, dst_dir_fd=source)
         raise
+
+
+@contextmanager
+def replaced(staging: int) -> Iterator[tuple[int, int]]:
+    """Descriptors of two directories in `staging`, durably there: for trees that leave packages/,
+    and for the records that tell later what in them is the packages' own (see `kept_files`)."""
+    for name in (REPLACED, RECORDS):
+        durable_files.make_directory(name, 0o700, staging)
+    with opened(REPLACED, staging) as trees, opened(RECORDS, staging) as records:
+        yield trees, records
+
+
+def is_there(name: str, parent: int) -> bool:
+    """Whether the directory `parent` has something called `name`. Raises OSError."""
+    try:
+        os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 @contextmanager
