@@ -162,5 +162,6 @@ def sentence(event: str, fields: dict[str, Field]) -> str:
     if event == "mirror":
         return f"{fields['source']}: {fields['reason']}; trying the next mirror"
     if event == "kept":
-        return f"{fields['of']}: {fields['path']} is not the store's; it is now {fields['place']}"
+        place = fields["place"]
+        return f"{fields['of']}: {fields['path']} is somebody else's, or edited: kept as {place}"
     return f"warning: {fields['message']}"

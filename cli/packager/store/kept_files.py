@@ -1,26 +1,21 @@
 """ROOT/kept: what somebody has put into a tree of the store, or changed there, outlives the tree.
 
-    ROOT/kept/<tree>~<n>/<path>     <tree>: a package's id, or generation-<number>
-
 A tree that leaves packages/ is moved to REPLACED in the writer's staging directory, with its record
 in RECORDS; a tree of links to LINKS. Before such a directory is deleted (by its writer, or, if that
 was killed, by the next one) what is not as the store made it is moved from there to ROOT/kept: so
 nothing is lost by a kill at any point, and nothing has to be remembered.
-
-Only the owner can look into ROOT/kept, since what is there was maybe private. Nobody deletes
-anything there but people.
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+import stat
 
 from packager.archive.directory_walk import walk
-from packager.base import durable_files
 from packager.base.digest import sha256
-from packager.base.durable_files import ENTER, opened
+from packager.base.durable_files import opened
 from packager.base.errors import DataError
+from packager.base.kept_places import KEPT, made_below, new_directory
 from packager.generations.document import DOCUMENT, decode
 from packager.generations.link_tree import is_own_link
 from packager.generations.tree_pool import LINKS
@@ -37,7 +32,6 @@ if TYPE_CHECKING:
     from packager.base.events import Emit
     from packager.package.manifest import Entry
 
-KEPT = "kept"
 CONFIGURATION = "etc"  # always read, whatever its times say: the top directories that begin so
 BYTECODE = "__pycache__"  # Python makes it anew
 
@@ -47,16 +41,50 @@ def keep_aside(root: str, root_fd: int, staging: int, emit: Emit | None) -> None
 
     Event: `kept` (of, path, place) for each; a directory counts once. Raises OSError.
     """
+    keeper = _Keeper(root, root_fd, emit)
     for package_id in _names(REPLACED, staging):
-        entries, since = _record(package_id, staging)
-        if entries is None:
-            continue  # nothing tells what is the package's own
-        with opened(REPLACED, staging) as replaced, opened(package_id, replaced) as tree:
-            _keep(package_id, tree, local_paths(tree, entries, since), root, root_fd, emit)
+        with opened(REPLACED, staging) as replaced:
+            if not _is_directory(package_id, replaced):
+                keeper.keep(package_id, replaced, [package_id])  # somebody's, in the tree's place
+                continue
+            entries, since = _record(package_id, staging)
+            if entries is None:
+                continue  # nothing tells what is the package's own
+            with opened(package_id, replaced) as tree:
+                keeper.keep(package_id, tree, local_paths(tree, entries, since))
     for name in _names(LINKS, staging):
         of = f"generation-{name.partition('-')[0]}"
-        with opened(LINKS, staging) as links, opened(name, links) as tree:
-            _keep(of, tree, list(strangers(tree)), root, root_fd, emit)
+        with opened(LINKS, staging) as links:
+            if not _is_directory(name, links):
+                keeper.keep(of, links, [name])
+                continue
+            with opened(name, links) as tree:
+                keeper.keep(of, tree, list(strangers(tree)))
+
+
+class _Keeper:
+    """Moves files to ROOT/kept, and tells `emit` of each."""
+
+    def __init__(self, root: str, root_fd: int, emit: Emit | None) -> None:
+        self._root = root
+        self._root_fd = root_fd
+        self._emit = emit
+
+    def keep(self, of: str, tree: int, paths: Iterable[str]) -> None:
+        """Move these paths of the tree `of`, at the descriptor `tree`, to a new directory in
+        ROOT/kept, durably. Raises OSError."""
+        kept = None
+        for path in paths:
+            if kept is None:
+                kept = new_directory(of, self._root_fd)
+            parent, _, name = path.rpartition("/")
+            with made_below(f"{kept}/{parent}", self._root_fd) as directory:
+                os.rename(path, name, src_dir_fd=tree, dst_dir_fd=directory)
+                os.fsync(directory)
+            if self._emit is not None:
+                shown = os.fsencode(path).decode(errors="backslashreplace")
+                place = f"{self._root}/{KEPT}/{kept}/{shown}"
+                self._emit("kept", of=of, path=shown, place=place)
 
 
 def local_paths(tree: int, entries: Iterable[Entry], since: int) -> list[str]:
@@ -109,59 +137,6 @@ def _sum(found: Found) -> str | None:
     return found.entry(found.mode).sha256 if found.kind == FILE else None
 
 
-def _keep(
-    of: str, tree: int, paths: Iterable[str], root: str, root_fd: int, emit: Emit | None
-) -> None:
-    """Move these paths of the tree `of`, at the descriptor `tree`, to a new directory in ROOT/kept,
-    durably."""
-    kept = None
-    for path in paths:
-        if kept is None:
-            kept = _new_directory(of, root_fd)
-        parent, _, name = path.rpartition("/")
-        with (
-            opened(KEPT, root_fd) as top,
-            opened(kept, top) as place,
-            _made(parent, place) as directory,
-        ):
-            os.rename(path, name, src_dir_fd=tree, dst_dir_fd=directory)
-            os.fsync(directory)
-        if emit is not None:
-            shown = os.fsencode(path).decode(errors="backslashreplace")
-            emit("kept", of=of, path=shown, place=f"{root}/{KEPT}/{kept}/{shown}")
-
-
-def _new_directory(of: str, root_fd: int) -> str:
-    """A directory for what is kept of a tree called `of`; its name."""
-    durable_files.make_directory(KEPT, 0o700, root_fd)
-    with opened(KEPT, root_fd) as kept:
-        number = 1
-        while True:
-            name = f"{of}~{number}"
-            try:
-                os.mkdir(name, 0o700, dir_fd=kept)
-            except FileExistsError:
-                number += 1
-                continue
-            os.fsync(kept)
-            return name
-
-
-@contextmanager
-def _made(path: str, top: int) -> Iterator[int]:
-    """A descriptor of the directory at `path` below `top`, made if it is not there."""
-    fd = os.dup(top)
-    try:
-        for name in filter(None, path.split("/")):
-            durable_files.make_directory(name, 0o700, fd)
-            inner = os.open(name, ENTER, dir_fd=fd)
-            os.close(fd)
-            fd = inner
-        yield fd
-    finally:
-        os.close(fd)
-
-
 def _record(package_id: str, staging: int) -> tuple[list[Entry] | None, int]:
     """The entries of a tree in REPLACED, None if its record is lost or damaged, and when it was
     written."""
@@ -188,6 +163,10 @@ def _is_changed(entry: Entry, found: Found, since: int) -> bool:
 
 def _is_bytecode(path: str) -> bool:
     return BYTECODE in path.split("/")
+
+
+def _is_directory(name: str, parent: int) -> bool:
+    return stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
 
 
 def _names(name: str, staging: int) -> list[str]:
