@@ -162,9 +162,24 @@ def _plan(
     debug(lambda: f"host: {_steps(found)}")
     for entry in found.get("place", ()):
         systemd_units.check_place(units_dir, entry, ours=entry["unit"] in applied["units"])
+    edited = _edited(found, units_dir, applied)
+    if edited:
+        found["edited"] = edited
     if (found.keys() & {"stop", "restart", "start"}) and not _on_path("systemctl"):
         raise ConfigError("systemctl is not on the PATH: without systemd, give --no-systemd")
     return found
+
+
+def _edited(plan: HostPlan, units_dir: str, applied: Applied) -> list[str]:
+    """The unit files that the plan would replace or take away though somebody has edited them."""
+    files = {each["unit"]: each["sha256"] for each in plan.get("place", ())}
+    files |= dict.fromkeys(plan.get("remove", ()), "")
+    return [
+        f"{units_dir}/{name}"
+        for name, new in sorted(files.items())
+        if name in applied["units"]
+        and systemd_units.edited(units_dir, name, applied["units"][name], new) is not None
+    ]
 
 
 def _steps(plan: HostPlan) -> str:

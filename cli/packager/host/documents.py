@@ -40,9 +40,11 @@ class Requirements(TypedDict):
 
 class UnitState(TypedDict, total=False):
     """sha256: of the file that was put in place, "" while that is being done, None when it was
-    taken away and the unit could not be stopped. started, starting: [package, sha256]."""
+    taken away and the unit could not be stopped. placed: while that is being done, of all files
+    that may be there by our doing. started, starting: [package, sha256]."""
 
     sha256: str | None
+    placed: list[str]
     started: list[str] | None
     starting: list[str] | None
 
@@ -136,6 +138,7 @@ class HostPlan(TypedDict, total=False):
 
     place: list[Placement]
     remove: list[str]
+    edited: list[str]
     stop: list[str]
     restart: list[str]
     start: list[str]

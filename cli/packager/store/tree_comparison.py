@@ -133,6 +133,16 @@ def _differs_outside(entry: Entry, found: Found) -> str | None:
     return None
 
 
+def is_content_changed(entry: Entry, found: Found) -> bool:
+    """Whether a file or link, of the kind that it was, has another content or target; one that has
+    vanished meanwhile has not. Raises OSError."""
+    try:
+        now = found.entry(found.mode)
+    except FileNotFoundError:
+        return False
+    return (now.target, now.sha256) != (entry.target, entry.sha256)
+
+
 def _compare(entry: Entry, found: Found, *, read: bool = True) -> str | None:
     reason = _differs_outside(entry, found)
     if reason or entry.kind == DIRECTORY or (entry.kind == FILE and not read):
