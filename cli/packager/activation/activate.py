@@ -63,6 +63,7 @@ def _activate(session: Session, request: Request, emit: Emit) -> Plan:
         plan = make_plan(session.root, request, packages)
         if not plan.changed:
             return plan
+        apply.refuse_without_systemd(plan.host, plan.context)
         _switch(session, plan, packages, emit)
     _settle(session, request, plan, emit)
     return plan
