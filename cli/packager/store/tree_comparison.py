@@ -76,14 +76,14 @@ def differences(
         try:
             read = (own is None or found.path in own) and not _untouched(found, since)
             reason = _compare(entry, found, read=read)
+            if not reason and found.path == PKGINFO and found.kind == FILE:
+                with open(PKGINFO, "rb", opener=found.open) as file:
+                    if parse_pkginfo(file.read())[0] != record.pkginfo:
+                        reason = "the record has another pkginfo"
         except FileNotFoundError:
             reason = "it vanished while it was read"
         if reason:
             yield Difference(path, reason)
-        elif found.path == PKGINFO and found.kind == FILE:
-            with open(PKGINFO, "rb", opener=found.open) as file:
-                if parse_pkginfo(file.read())[0] != record.pkginfo:
-                    yield Difference(PKGINFO, "the record has another pkginfo")
     for path, entry in expected.items():
         yield Difference(path, f"the {entry.kind} is missing", MISSING)
 
