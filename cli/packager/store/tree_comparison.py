@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CHANGED = "changed"
 MISSING = "missing"
 FOREIGN = "foreign"
+BYTES_IT_HAD = "bytes, it had"
 
 
 class Difference:
@@ -32,6 +33,12 @@ class Difference:
         self.path = path
         self.reason = reason
         self.kind = kind
+
+    def without_sizes(self) -> Difference:
+        """The same, without telling how long a file is or was: that tells of a secret in it."""
+        if BYTES_IT_HAD not in self.reason:
+            return self
+        return Difference(self.path, "another size than it had", self.kind)
 
 
 def differences(
@@ -129,7 +136,7 @@ def _differs_outside(entry: Entry, found: Found) -> str | None:
     if kind != LINK and found.mode != entry.mode:
         return f"the mode is {found.mode:04o}, it was {entry.mode:04o}"
     if kind == FILE and found.status.st_size != entry.size:
-        return f"{found.status.st_size} bytes, it had {entry.size}"
+        return f"{found.status.st_size} {BYTES_IT_HAD} {entry.size}"
     return None
 
 

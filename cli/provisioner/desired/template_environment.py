@@ -138,7 +138,7 @@ class _Environment(ImmutableSandboxedEnvironment):
     def lexer(self) -> Lexer:
         return self._lexer
 
-    def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401 - any value of a template
+    def getattr(self, obj: Any, attribute: str) -> Any:
         """`obj.attribute`: the key if there is one."""
         if isinstance(obj, Mapping):
             try:
@@ -147,7 +147,7 @@ class _Environment(ImmutableSandboxedEnvironment):
                 pass
         return self._as_method(obj, attribute, super().getattr(obj, attribute))
 
-    def getitem(self, obj: Any, argument: Any) -> Any:  # noqa: ANN401
+    def getitem(self, obj: Any, argument: Any) -> Any:
         """`obj[argument]`."""
         return self._as_method(obj, argument, super().getitem(obj, argument))
 
@@ -157,7 +157,7 @@ class _Environment(ImmutableSandboxedEnvironment):
             function = function._method
         return super().call(context, function, *args, **kwargs)
 
-    def _as_method(self, obj: Any, name: object, found: Any) -> Any:  # noqa: ANN401
+    def _as_method(self, obj: Any, name: object, found: Any) -> Any:
         if not callable(found) or isinstance(found, jinja2.Undefined):
             return found
         method = _Method(obj=obj, name=str(name))
@@ -302,7 +302,7 @@ def _with_first(
     at = 1 if hasattr(function, "jinja_pass_arg") else 0
 
     @functools.wraps(function)
-    def prepared(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def prepared(*args: Any, **kwargs: Any) -> Any:
         before, value, after = args[:at], args[at], args[at + 1 :]
         return function(*before, prepare(value), *after, **kwargs)
 
@@ -311,7 +311,7 @@ def _with_first(
 
 def _giving_list(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
-    def listed(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def listed(*args: Any, **kwargs: Any) -> Any:
         result = function(*args, **kwargs)
         return result if isinstance(result, str) else list(result)
 

@@ -18,6 +18,7 @@ from packager.base.byte_output import write_all
 from packager.base.errors import DataError
 from packager.base.stop_signals import signals_deferred
 
+from provisioner.base.core_dumps import forbid_core_dumps
 from provisioner.desired.template_environment import make_environment
 from provisioner.desired.template_errors import MAX_MEMORY_BYTES
 from provisioner.desired.template_rendering import render_template
@@ -158,7 +159,7 @@ def _set_limits() -> None:
     _limit(resource.RLIMIT_AS, used + MAX_MEMORY_BYTES)
     _limit(resource.RLIMIT_CPU, MAX_CPU_SECONDS_IN_ALL)
     _limit(resource.RLIMIT_FSIZE, 0)
-    _limit(resource.RLIMIT_CORE, 0)  # it would contain the secrets
+    forbid_core_dumps()  # it has the secrets in its memory
 
 
 def _limit(kind: int, most: int) -> None:
