@@ -95,7 +95,8 @@ def _read_file(path: str) -> tuple[bytes, bool]:
 
 def _is_public(fd: int) -> bool:
     status = os.fstat(fd)
-    return stat.S_ISREG(status.st_mode) and bool(status.st_mode & stat.S_IROTH)
+    has_name = stat.S_ISREG(status.st_mode) and status.st_nlink > 0  # a host's spool has none
+    return has_name and bool(status.st_mode & stat.S_IROTH)
 
 
 def _download(url: str, sha256: str | None, policy: Policy, emit: Emit) -> bytes:
