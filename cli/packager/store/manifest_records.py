@@ -30,7 +30,10 @@ def read_record(root: str, name: str) -> tuple[Record, bytes]:
 def is_private(root: str, name: str) -> bool:
     """Whether the record of the package is its owner's only: hashes in it would tell of what the
     package keeps secret. Raises OSError."""
-    return not os.stat(f"{root}/manifests/{name}").st_mode & 0o077  # noqa: PTH116
+    try:
+        return not os.stat(f"{root}/manifests/{name}").st_mode & 0o077  # noqa: PTH116
+    except FileNotFoundError:
+        return True  # it was removed meanwhile; nobody can say any more that it was not
 
 
 def missing(root: str, name: str) -> NotFound:
