@@ -12,24 +12,24 @@ import os
 import stat
 
 from packager.archive.directory_walk import walk
-from packager.base.digest import sha256
 from packager.base.durable_files import opened
 from packager.base.errors import DataError
 from packager.base.kept_places import KEPT, made_below, new_directory
-from packager.generations.document import DOCUMENT, decode
-from packager.generations.link_tree import is_own_link
+from packager.generations.document import DOCUMENT, decode, is_number
+from packager.generations.foreign_files import foreign_files
 from packager.generations.tree_pool import LINKS
-from packager.package.entry_kinds import DIRECTORY, FILE, LINK
+from packager.package.entry_kinds import DIRECTORY, FILE
 from packager.package.manifest import decode_entries, decode_record
 from packager.store.tree_comparison import is_content_changed
-from packager.store.write_session import RECORDS, REPLACED
+from packager.store.write_session import RECORDS, REPLACED, is_there
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from packager.archive.directory_walk import Found
     from packager.base.events import Emit
+    from packager.generations.document import Generation
     from packager.package.manifest import Entry
 
 CONFIGURATION = "etc"  # always read, whatever its times say: the top directories that begin so
@@ -59,7 +59,8 @@ def keep_aside(root: str, root_fd: int, staging: int, emit: Emit | None) -> None
                 keeper.keep(of, links, [name])
                 continue
             with opened(name, links) as tree:
-                keeper.keep(of, tree, list(strangers(tree)))
+                generation = _document(tree) if is_number(name.partition("-")[0]) else None
+                keeper.keep(of, tree, foreign_files(tree, generation))
 
 
 class _Keeper:
@@ -94,9 +95,13 @@ def local_paths(tree: int, entries: Iterable[Entry], since: int) -> list[str]:
     since: files that were not touched since (ctime, ns since 1970) are believed, except below etc:
     a clock that was set back must not cost a configuration. Raises OSError.
     """
+    return _local_paths(walk(tree), entries, since)
+
+
+def _local_paths(tree: Iterable[Found], entries: Iterable[Entry], since: int) -> list[str]:
     expected = {entry.path: entry for entry in entries}
     found: list[str] = []
-    for each in walk(tree):
+    for each in tree:
         if found and each.path.startswith(f"{found[-1]}/"):
             continue
         entry = expected.get(each.path)
@@ -108,33 +113,25 @@ def local_paths(tree: int, entries: Iterable[Entry], since: int) -> list[str]:
     return found
 
 
-def strangers(tree: int) -> Iterator[str]:
-    """The paths in a tree of links, at the descriptor `tree`, that are none of its links and files
-    (directories do not count). Raises OSError."""
-    own = _own_files(tree)
-    for each in walk(tree):
-        if each.kind == DIRECTORY:
-            continue
-        if each.kind == LINK:
-            if not is_own_link(each.path, os.readlink(each.name, dir_fd=each.parent)):
-                yield each.path
-        elif each.path not in own or own[each.path] != _sum(each):
-            yield each.path
+def changed_configuration(tree: int, entries: Iterable[Entry]) -> list[str]:
+    """The paths below etc, and etc of roles, in a package's tree that are not of these entries or
+    have other content, all read. Raises OSError."""
+    known = list(entries)
+    tops = [each.path for each in known if each.path.startswith(CONFIGURATION)]
+    found: list[str] = []
+    for top in sorted({path.partition("/")[0] for path in tops}):
+        if is_there(top, tree) and _is_directory(top, tree):
+            with opened(top, tree) as fd:
+                found += _local_paths(walk(fd, f"{top}/"), known, 0)
+    return found
 
 
-def _own_files(tree: int) -> dict[str, str]:
-    """The files that are not links in a generation's tree, and their SHA-256, as its document has
-    it; what the document is itself is believed."""
+def _document(tree: int) -> Generation | None:
     try:
         with open(DOCUMENT, "rb", opener=_opener(tree)) as file:
-            content = file.read()
-        return {DOCUMENT: sha256(content), **decode(content, DOCUMENT).files}
+            return decode(file.read(), DOCUMENT)
     except (OSError, DataError):
-        return {}
-
-
-def _sum(found: Found) -> str | None:
-    return found.entry(found.mode).sha256 if found.kind == FILE else None
+        return None
 
 
 def _record(package_id: str, staging: int) -> tuple[list[Entry] | None, int]:

@@ -48,6 +48,13 @@ def _package_rows(plan: PlanDocument) -> Iterator[Row]:
 def _configuration_rows(plan: PlanDocument) -> Iterator[Row]:
     for file in plan["configuration"]["files"]:
         yield "file", file["change"], file["path"], file["reason"] or ""
+    for edit in plan["edited"] or ():
+        yield (
+            "file",
+            "leave",
+            edit["path"],
+            f"edited in {edit['of']}: {edit['place'] or 'kept aside'}",
+        )
     for difference in plan["repair"]:
         yield difference["kind"], "repair", difference["subject"], difference["reason"]
 
