@@ -77,6 +77,7 @@ def _activate(session: Session, request: Request, emit: Emit) -> Plan:
             return plan
         if plan.needs_tree:
             session.trees.refuse_mounts()  # before users and directories are made
+        apply.refuse_without_systemd(plan.host, plan.context)
         _switch(session, plan, packages, emit)
     _settle(session, request, plan, emit)
     return plan

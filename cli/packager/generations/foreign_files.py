@@ -15,6 +15,7 @@ from packager.generations.document import DOCUMENT
 from packager.generations.link_tree import is_own_link
 from packager.generations.published_links import RESERVED, SOURCES
 from packager.package.declarations import SERVICES_FILE
+from packager.package.python_bytecode import has_name_of_bytecode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _others(tree: int, prefix: str, own: dict[str, str | None], since: int | Non
                     yield path
             elif entry.is_dir(follow_symlinks=False):
                 inner.append(entry.name)
-            elif path not in own:
+            elif path not in own and not has_name_of_bytecode(path):
                 yield path
     for name in inner:
         fd = os.open(name, ENTER, dir_fd=tree)

@@ -133,6 +133,16 @@ class PlannedOwner(TypedDict):
     was: str
 
 
+class PlannedFileOwner(TypedDict):
+    """A file of a package and whom it is to belong to; None: whoever has it. was: `user:group`."""
+
+    path: str
+    package: str
+    user: str | None
+    group: str | None
+    was: str
+
+
 class HostPlan(TypedDict, total=False):
     """See `host_plan.difference`; a key that would be empty is left out."""
 
@@ -146,6 +156,7 @@ class HostPlan(TypedDict, total=False):
     users: list[PlannedUser]
     directories: list[PlannedDirectory]
     owners: list[PlannedOwner]
+    file_owners: list[PlannedFileOwner]
     sysctl: dict[str, str]
     wanted: dict[str, list[str]]
     target: bool

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 
-from packager.base.errors import PackagerError
+from packager.base.errors import ConfigError, PackagerError
 from packager.base.kept_places import keep_copy
 from packager.base.stop_signals import signals_deferred
 from packager.host import applied_state, host_plan, systemd_units, users
+from packager.host.system_programs import program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,16 +170,20 @@ class HostWork:
 
         words = [f"{name}={value}" for name, value in settings.items()]
         try:
+            path = program("sysctl")
             with signals_deferred():
                 done = subprocess.run(
-                    ["sysctl", "-q", "-w", *words],
+                    [path, "-q", "-w", *words],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
                     check=False,
                 )
+        except ConfigError as error:
+            self._emit("warning", message=f"no kernel setting was set: {error}")
+            return
         except OSError as error:
-            self._emit("warning", message=f"no kernel setting was set: {error.strerror}: sysctl")
+            self._emit("warning", message=f"no kernel setting was set: {path}: {error.strerror}")
             return
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip()

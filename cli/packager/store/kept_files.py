@@ -20,6 +20,7 @@ from packager.generations.foreign_files import foreign_files
 from packager.generations.tree_pool import LINKS
 from packager.package.entry_kinds import DIRECTORY, FILE
 from packager.package.manifest import decode_entries, decode_record
+from packager.package.python_bytecode import CACHE, has_name_of_bytecode
 from packager.store.tree_comparison import is_content_changed
 from packager.store.write_session import RECORDS, REPLACED, is_there
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from packager.package.manifest import Entry
 
 CONFIGURATION = "etc"  # always read, whatever its times say: the top directories that begin so
-BYTECODE = "__pycache__"  # Python makes it anew
 
 
 def keep_aside(root: str, root_fd: int, staging: int, emit: Emit | None) -> None:
@@ -105,8 +105,10 @@ def _local_paths(tree: Iterable[Found], entries: Iterable[Entry], since: int) ->
         if found and each.path.startswith(f"{found[-1]}/"):
             continue
         entry = expected.get(each.path)
+        if each.kind == FILE and has_name_of_bytecode(each.path):
+            continue  # Python makes it anew
         if entry is None:
-            if not _is_bytecode(each.path):
+            if each.kind != DIRECTORY or each.name != CACHE:
                 found.append(each.path)
         elif each.kind != entry.kind or _is_changed(entry, each, since):
             found.append(each.path)
@@ -156,10 +158,6 @@ def _is_changed(entry: Entry, found: Found, since: int) -> bool:
     if entry.kind == FILE and not is_read:
         return bool(found.status.st_size != entry.size)
     return is_content_changed(entry, found)
-
-
-def _is_bytecode(path: str) -> bool:
-    return BYTECODE in path.split("/")
 
 
 def _is_directory(name: str, parent: int) -> bool:

@@ -35,7 +35,7 @@ from packager.package.package_id import parse_id
 from packager.store import lock
 from packager.store.incoming_archive import receive
 from packager.store.installed import installed_ids
-from packager.store.manifest_records import missing, read_record
+from packager.store.manifest_records import is_private, missing, read_record
 from packager.store.publication import publish, renew
 from packager.store.write_session import Session, translated, writing
 
@@ -210,6 +210,11 @@ class Store:
         """What is known of an installed package. Raises NotFound, DataError, UsageError."""
         return self.record(package_id)[0]
 
+    def is_private(self, package_id: str) -> bool:
+        """Whether sizes and hashes of the package are for its owner only. Raises PackagerError."""
+        with translated(self.root):
+            return is_private(self.root, str(parse_id(package_id)))
+
     def record(self, package_id: str) -> tuple[Record, bytes]:
         """The record of an installed package and the JSON array of its entries, not parsed."""
         name = str(parse_id(package_id))
@@ -260,6 +265,8 @@ class Store:
                     return Verified(name, record, [])
                 debug(lambda: f"verify {name}: its files are read")
                 found = list(differences(record, entries, top, part, parts, since=since))
+                if found and is_private(self.root, name):
+                    found = [each.without_sizes() for each in found]
                 replaced = found and not is_at(path, top)
             except DataError as error:
                 record, found = None, [Difference("", str(error))] if part == 0 else []
