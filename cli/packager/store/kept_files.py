@@ -39,28 +39,32 @@ CONFIGURATION = "etc"  # always read, whatever its times say: the top directorie
 def keep_aside(root: str, root_fd: int, staging: int, emit: Emit | None) -> None:
     """Move what is not the store's from the trees in the open directory `staging` to ROOT/kept.
 
-    Event: `kept` (of, path, place) for each; a directory counts once. Raises OSError.
+    Event: `kept` (of, path, place) for each; a directory counts once. Raises OSError, whose
+    `filename` is below `staging`.
     """
     keeper = _Keeper(root, root_fd, emit)
     for package_id in _names(REPLACED, staging):
         with opened(REPLACED, staging) as replaced:
             if not _is_directory(package_id, replaced):
-                keeper.keep(package_id, replaced, [package_id])  # somebody's, in the tree's place
+                keeper.keep(
+                    package_id, REPLACED, replaced, [package_id]
+                )  # somebody's, in the tree's place
                 continue
             entries, since = _record(package_id, staging)
             if entries is None:
                 continue  # nothing tells what is the package's own
             with opened(package_id, replaced) as tree:
-                keeper.keep(package_id, tree, local_paths(tree, entries, since))
+                place = f"{REPLACED}/{package_id}"
+                keeper.keep(package_id, place, tree, local_paths(tree, entries, since))
     for name in _names(LINKS, staging):
         of = f"generation-{name.partition('-')[0]}"
         with opened(LINKS, staging) as links:
             if not _is_directory(name, links):
-                keeper.keep(of, links, [name])
+                keeper.keep(of, LINKS, links, [name])
                 continue
             with opened(name, links) as tree:
                 generation = _document(tree) if is_number(name.partition("-")[0]) else None
-                keeper.keep(of, tree, foreign_files(tree, generation))
+                keeper.keep(of, f"{LINKS}/{name}", tree, foreign_files(tree, generation))
 
 
 class _Keeper:
@@ -71,21 +75,24 @@ class _Keeper:
         self._root_fd = root_fd
         self._emit = emit
 
-    def keep(self, of: str, tree: int, paths: Iterable[str]) -> None:
+    def keep(self, of: str, place: str, tree: int, paths: Iterable[str]) -> None:
         """Move these paths of the tree `of`, at the descriptor `tree`, to a new directory in
-        ROOT/kept, durably. Raises OSError."""
+        ROOT/kept, durably. place: where the tree is in staging. Raises OSError."""
         kept = None
         for path in paths:
             if kept is None:
                 kept = new_directory(of, self._root_fd)
             parent, _, name = path.rpartition("/")
             with made_below(f"{kept}/{parent}", self._root_fd) as directory:
-                os.rename(path, name, src_dir_fd=tree, dst_dir_fd=directory)
+                try:
+                    os.rename(path, name, src_dir_fd=tree, dst_dir_fd=directory)
+                except OSError as error:
+                    error.filename = f"{place}/{path}"
+                    raise
                 os.fsync(directory)
             if self._emit is not None:
                 shown = os.fsencode(path).decode(errors="backslashreplace")
-                place = f"{self._root}/{KEPT}/{kept}/{shown}"
-                self._emit("kept", of=of, path=shown, place=place)
+                self._emit("kept", of=of, path=shown, place=f"{self._root}/{KEPT}/{kept}/{shown}")
 
 
 def local_paths(tree: int, entries: Iterable[Entry], since: int) -> list[str]:
