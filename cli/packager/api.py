@@ -27,6 +27,7 @@ Verifying and repairing:
 The host:
     HostOptions HostOptionValues HostPlan UnitsFailed Check CheckResult find_checks run_checks
     ordered_units systemctl systemctl_names failed_units not_running unknown_units
+    refuse_without_systemd refuse_unless_booted why_not_booted
 
 Repositories and downloads:
     Repository load_configuration check_repositories Candidate Repositories candidate_archive
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from packager.generations.environment_files import variables as package_environment
     from packager.generations.link_tree import place_link
     from packager.generations.published_links import Published, publish
+    from packager.host.apply import refuse_without_systemd
     from packager.host.documents import HostPlan
     from packager.host.host_plan import ordered as ordered_units
     from packager.host.options import HostOptions, HostOptionValues
@@ -68,7 +70,12 @@ if TYPE_CHECKING:
     from packager.host.settle import UnitsFailed
     from packager.host.systemd_units import addressed as systemctl_names
     from packager.host.systemd_units import failures as failed_units
-    from packager.host.systemd_units import not_running, systemctl
+    from packager.host.systemd_units import (
+        not_running,
+        refuse_unless_booted,
+        systemctl,
+        why_not_booted,
+    )
     from packager.host.systemd_units import unknown as unknown_units
     from packager.package.declarations import SERVICES_FILE, UNIT_DIRECTORIES, Declarations
     from packager.package.entry_kinds import FILE
@@ -183,6 +190,8 @@ __all__ = [
     "publish",
     "read_record",
     "redacted",
+    "refuse_unless_booted",
+    "refuse_without_systemd",
     "remaining_host_work",
     "renew_active_generation",
     "repair_packages",
@@ -198,6 +207,7 @@ __all__ = [
     "translated",
     "unknown_units",
     "verify",
+    "why_not_booted",
 ]
 
 # Where each name is at home; those of types alone are not here: they exist for type checkers.
@@ -272,6 +282,8 @@ _HOMES = {
     "publish": ("packager.generations.published_links", "publish"),
     "read_record": ("packager.store.manifest_records", "read_record"),
     "redacted": ("packager.repositories.urls", "redacted"),
+    "refuse_unless_booted": ("packager.host.systemd_units", "refuse_unless_booted"),
+    "refuse_without_systemd": ("packager.host.apply", "refuse_without_systemd"),
     "remaining_host_work": ("packager.verification.host_check", "remaining_host_work"),
     "renew_active_generation": ("packager.verification.repair", "renew_active"),
     "repair_packages": ("packager.verification.repair", "packages"),
@@ -287,6 +299,7 @@ _HOMES = {
     "translated": ("packager.store.write_session", "translated"),
     "unknown_units": ("packager.host.systemd_units", "unknown"),
     "verify": ("packager.verification.verify", "verify"),
+    "why_not_booted": ("packager.host.systemd_units", "why_not_booted"),
 }
 
 

@@ -46,8 +46,8 @@ class UnitRestarter:
         """Restart the units that were not started yet, by one call. Events: `unit`, as packager's.
 
         required: units that must exist; others that are unknown to systemd are left out: they have
-        gone with their package, or never came. Raises UnitsFailed, InputOutputError without
-        systemctl.
+        gone with their package, or never came. Raises UnitsFailed, ConfigError without
+        systemctl, InputOutputError.
         """
         units = ordered_units(name for name in names if name not in self._started)
         if self._options.systemd:
