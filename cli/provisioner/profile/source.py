@@ -46,8 +46,12 @@ def read_source(
     """
     forbid_core_dumps()
     if "://" in source:
-        downloaded = _download(source, sha256, options.download_policy, emit)
-        return SourceContent(downloaded, is_public=False)
+        from packager.api import is_file_url, local_path
+
+        if not is_file_url(source):
+            downloaded = _download(source, sha256, options.download_policy, emit)
+            return SourceContent(downloaded, is_public=False)
+        source = local_path(source)
     content, is_public = _read_standard_input() if source == STDIN else _read_file(source)
     if len(content) > MAX_PROFILE_BYTES:
         raise DataError(f"{display_name(source)}: a profile has at most {MAX_PROFILE_BYTES} bytes")
@@ -105,7 +109,7 @@ def _download(url: str, sha256: str | None, policy: Policy, emit: Emit) -> bytes
     from packager.api import download, is_url, redacted
 
     if not is_url(url):
-        raise UsageError(f"{redacted(url)}: only http and https URLs can be fetched")
+        raise UsageError(f"{redacted(url)}: only http, https and file URLs can be read")
     if sha256 is None:
         raise UsageError(
             f"{redacted(url)}: who answers there could bring anything to this host: "
