@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from packager.host.settle import UnitsFailed
     from packager.host.systemd_units import addressed as systemctl_names
     from packager.host.systemd_units import failures as failed_units
+    from packager.host.systemd_units import masked as masked_units
     from packager.host.systemd_units import not_running, systemctl
     from packager.host.systemd_units import unknown as unknown_units
     from packager.package.declarations import SERVICES_FILE, UNIT_DIRECTORIES, Declarations
@@ -100,7 +101,7 @@ if TYPE_CHECKING:
     from packager.store.write_session import translated
     from packager.verification.generation_check import check as check_active_generation
     from packager.verification.generation_check import is_activating
-    from packager.verification.host_check import remaining_host_work, required_units
+    from packager.verification.host_check import remaining_host_work, required_units, static_units
     from packager.verification.repair import forget_started, forget_units
     from packager.verification.repair import packages as repair_packages
     from packager.verification.repair import renew_active as renew_active_generation
@@ -170,6 +171,7 @@ __all__ = [
     "load_configuration",
     "look_at_pkgpanda",
     "make_plan",
+    "masked_units",
     "network_failure",
     "not_running",
     "ordered_units",
@@ -187,6 +189,7 @@ __all__ = [
     "resolve",
     "run_checks",
     "split_id",
+    "static_units",
     "systemctl",
     "systemctl_names",
     "tar_header",
@@ -257,6 +260,7 @@ _HOMES = {
     "load_configuration": ("packager.repositories.configuration_file", "load"),
     "look_at_pkgpanda": ("packager.activation.pkgpanda_import", "look"),
     "make_plan": ("packager.activation.planning", "make_plan"),
+    "masked_units": ("packager.host.systemd_units", "masked"),
     "network_failure": ("packager.repositories.network_errors", "broken"),
     "not_running": ("packager.host.systemd_units", "not_running"),
     "ordered_units": ("packager.host.host_plan", "ordered"),
@@ -274,6 +278,7 @@ _HOMES = {
     "resolve": ("packager.dependencies.resolver", "resolve"),
     "run_checks": ("packager.host.package_checks", "run"),
     "split_id": ("packager.package.package_id", "split_id"),
+    "static_units": ("packager.verification.host_check", "static_units"),
     "systemctl": ("packager.host.systemd_units", "systemctl"),
     "systemctl_names": ("packager.host.systemd_units", "addressed"),
     "tar_header": ("packager.archive.tar_writer", "header"),

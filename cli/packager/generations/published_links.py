@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 
 from packager.base.errors import DataError
-from packager.package.declarations import SERVICES_FILE
+from packager.package.declarations import SERVICES_FILE, UNIT_DIRECTORIES
 from packager.package.package_id import split_id
 
 TYPE_CHECKING = False
@@ -25,7 +25,7 @@ SOURCES = {
     "lib": ("lib",),
     "etc": ("etc",),
     "include": ("include",),
-    UNITS: ("dcos.target.wants", "units"),
+    UNITS: UNIT_DIRECTORIES,
 }
 # What else stands at the top of a generation, beside the packages' names.
 RESERVED = frozenset(
