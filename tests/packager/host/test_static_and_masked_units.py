@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from packager.archive.build import build
 from packager.base.errors import DataError
 from packager.host import systemd_units
-from packager.package.declarations import Declarations
 
 from tests.support.profile_host import Host as ProfileHost
 from tests.support.profile_host import configuration, profile, template
 from tests.support.recording_host import Host, Tools
+
+if TYPE_CHECKING:
+    from packager.package.declarations import Declarations
 
 UNIT = "[Service]\nExecStart=/bin/true\n"
 TIMER = "[Timer]\nOnCalendar=daily\n"
