@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from packager.archive.tar_reader import HARD_LINK, Refused
 from packager.package.entry_kinds import DIRECTORY, FILE
+from packager.package.host_links import is_allowed_host_link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from packager.archive.limits import Limits
 
 # Packages built by pkgpanda link to themselves, and to each other, by the absolute path that they
-# will be installed at. Any other absolute link leaves the tree.
+# will be installed at. Any other absolute link leaves the tree, but for those to the host's Python.
 PKGPANDA_ROOT = "/opt/mesosphere/"
 MAX_NAME_BYTES = 255  # bytes of one component, NAME_MAX
 MAX_FOLLOWED_LINKS = 40  # followed on the way to one target, as Linux does
@@ -59,7 +60,8 @@ class Tree:
         """
         text = self._text(target, "link target")
         if text.startswith("/") and not (
-            text.startswith(PKGPANDA_ROOT) and ".." not in text.split("/")
+            is_allowed_host_link(text)
+            or (text.startswith(PKGPANDA_ROOT) and ".." not in text.split("/"))
         ):
             raise Refused(f"the link leaves the package: its target is {text!r}")
         self.targets[path] = text
@@ -96,7 +98,7 @@ class Tree:
             inner = self.targets.get("/".join(at))
             if inner is None:
                 continue
-            if inner.startswith("/"):  # pkgpanda's root, whose own links nobody knows here
+            if inner.startswith("/"):  # the host's, or pkgpanda's root: links nobody knows here
                 if ".." in todo:
                     raise Refused(f"the link {path!r} leaves the package: its target is {target!r}")
                 return

@@ -13,6 +13,7 @@ import json
 
 from packager.base.errors import DataError
 from packager.package.declarations import SERVICES_FILE, UNIT_DIRECTORIES
+from packager.package.host_links import is_allowed_host_link
 from packager.package.package_id import split_id
 
 TYPE_CHECKING = False
@@ -127,7 +128,10 @@ def _put(published: Published, path: str, source: str, item: dict[str, str]) -> 
 
 def _leaves(package_id: str, target: str) -> bool:
     """Whether a link that `add` has let pass leaves its package. Relative ones never do; absolute
-    ones stay in it only as packages built by pkgpanda call themselves."""
+    ones stay in it only as packages built by pkgpanda call themselves. A virtual environment's link
+    to the host's Python is allowed."""
+    if is_allowed_host_link(target):
+        return False
     return target.startswith("/") and not target.startswith(f"{PKGPANDA_PACKAGES}{package_id}/")
 
 
