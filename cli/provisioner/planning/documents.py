@@ -55,10 +55,12 @@ class HealthSummary(TypedDict):
 
 
 class PlanDocument(TypedDict):
-    """environment and host are None while packages are missing."""
+    """environment and host are None while packages are missing. takes_over: the name of the applied
+    profile, if it is another one."""
 
     changed: bool
     profile: str
+    takes_over: str | None
     applied: int | None
     interrupted: int | None
     fetch: list[FetchDocument]
