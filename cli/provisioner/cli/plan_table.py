@@ -28,6 +28,9 @@ def show_plan(plan: PlanDocument) -> None:
 def _package_rows(plan: PlanDocument) -> Iterator[Row]:
     if plan["interrupted"] is not None:
         yield "run", "finish", str(plan["interrupted"]), "the apply was interrupted"
+    if plan["takes_over"] is not None:
+        words = f"in place of {plan['takes_over']}, whose configuration goes"
+        yield "profile", "take over", plan["profile"], words
     for fetched in plan["fetch"]:
         verified = "verified" if fetched["verified"] else "unverified"
         size = "" if fetched["size"] is None else f", {output.amount(fetched['size'])}"

@@ -64,10 +64,12 @@ class HealthSummary(TypedDict):
 
 
 class PlanDocument(TypedDict):
-    """environment, edited (as in packager's plan) and host are None while packages are missing."""
+    """environment, edited (as in packager's plan) and host are None while packages are missing.
+    takes_over: the name of the applied profile, if it is another one."""
 
     changed: bool
     profile: str
+    takes_over: str | None
     applied: int | None
     interrupted: int | None
     fetch: list[FetchDocument]

@@ -73,6 +73,7 @@ def plan_document(
     return {
         "changed": changed,
         "profile": desired.profile.name,
+        "takes_over": _taken_over(applied, desired.profile),
         "applied": applied.number if applied else None,
         "interrupted": pending.number if pending else None,
         "fetch": [_fetch(each) for each in desired.missing],
@@ -91,6 +92,13 @@ def plan_document(
         "health": _health(desired.profile),
         "on_failure": desired.profile.on_failure,
     }
+
+
+def _taken_over(applied: Run | None, profile: Profile) -> str | None:
+    """The name of the profile that is applied, if this is another one."""
+    if applied is None or applied.profile_name == profile.name:
+        return None
+    return applied.profile_name
 
 
 def _package_changes(desired: DesiredState) -> PackageChanges:
