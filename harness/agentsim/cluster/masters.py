@@ -9,12 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from agentsim.master.host import Master, MasterOptions
+from agentsim.master.host import Master, MasterConnection, MasterOptions
 from agentsim.master.state import Registry
 from agentsim.mesos.actor_message import Pid
 from agentsim.mesos.master_info import MASTER_ID, ZooKeeper
 from agentsim.run.spool import Spool
-from agentsim.simulator.connection import Connection
 from agentsim.simulator.serve import CannotServe
 
 _BACKLOG: Final = 4096
@@ -113,7 +112,7 @@ class Masters:
         )
         listener = self._listeners.pop(number, None) or self._listen(number)
         self._servers[number] = await self._loop.create_server(
-            lambda: Connection(master), sock=listener
+            lambda: MasterConnection(master), sock=listener
         )
         listener.listen(_BACKLOG)
         self.running[number] = master

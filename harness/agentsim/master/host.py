@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from agentsim.master import health_checks, registration
+from agentsim.master import health_checks, registration, tasks
 from agentsim.master.acls import EVERYTHING, Acls
 from agentsim.master.endpoints import Asked, Stage, View, answer, find
 from agentsim.master.operator_calls import Answer, Caller
@@ -171,6 +171,8 @@ class Master:
                 tells = registration.register(self.state, sender, message, now, wall)
             case "ReregisterSlaveMessage":
                 tells = registration.reregister(self.state, sender, message, now, wall)
+            case "StatusUpdateMessage":
+                tells = tasks.status_update(self.state, message)
             case "UnregisterSlaveMessage":
                 registration.unregister(self.state, sender, message)
             case _:
@@ -248,6 +250,12 @@ class Master:
 
     def exchange_ended(self, exchange: Exchange, gone: bool) -> None:
         """An answer was sent, or its client went away before."""
+
+
+class MasterConnection(Connection):
+    """A connection to a master: a thousand agents may send their messages over one."""
+
+    turn = 64
 
 
 class AnswerExchange(Exchange):
