@@ -18,7 +18,7 @@ from agentsim.master.operator_calls import Answer, Caller
 from agentsim.master.state import Registry, Settings, State, Tell, recover
 from agentsim.mesos.actor_message import Pid, receiver_of
 from agentsim.mesos.master_info import MASTER_ID
-from agentsim.mesos.wire_format import Undecodable, decode, encode
+from agentsim.mesos.wire_format import Undecodable, Values, decode, encode
 from agentsim.run.spool import Spool
 from agentsim.simulator.actor_messages import is_message
 from agentsim.simulator.agent import HEAD_SECONDS
@@ -154,6 +154,19 @@ class Master:
         self._mailer.close()
         for connection in tuple(self.connections):
             connection.close()
+
+    # -- what a simulation lets happen ----------------------------------------------------------
+
+    def launch(self, agent_id: str, name: str, resources: Sequence[Values]) -> bool:
+        """Launch a task on an agent; whether it is registered."""
+        if agent_id not in self.state.registered:
+            return False
+        self._settle(tasks.launch(self.state, agent_id, name, resources, "sleep 1000"))
+        return True
+
+    def remove_framework(self) -> None:
+        """End the framework of the tasks."""
+        self._settle(tasks.remove_framework(self.state))
 
     # -- messages -------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Tasks on the agents: a simulated framework that launches them, so that there is something to drain.
+"""Tasks on the agents: a simulated framework launches them, so that there is something to drain.
 
 A master hands a status update on to the framework, and acknowledges it once the framework has; this
 framework does so at once. A task counts until the update that ends it is acknowledged. If the

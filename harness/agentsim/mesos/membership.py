@@ -156,6 +156,11 @@ class Membership:
             yield self._send("UnregisterSlaveMessage", {"slave_id": self._id()})
         self._end(None)
 
+    def restart(self) -> None:
+        """The agent is started again."""
+        self.phase = Phase.WAITING
+        self.ended_by = None
+
     def forget_id(self) -> None:
         """What an agent's work directory held is gone: it will register as a new one."""
         self.agent_id = None

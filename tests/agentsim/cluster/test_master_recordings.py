@@ -14,7 +14,7 @@ _HEADS_ONLY = ("/state", "/master/state", "/flags", "/metrics/snapshot")
 
 def test_every_recorded_exchange_is_answered_alike() -> None:
     master = ReplayedMaster(RECORDED["agents"])
-    different = []
+    different: list[tuple[object, ...]] = []
     compared = 0
     for item in RECORDED["items"]:
         if "act" in item:
