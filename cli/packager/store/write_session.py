@@ -90,15 +90,18 @@ class Session:
             # Records without a tree are looked for only if staging/ has a dead directory: ours has
             # to be on the disk before the tree goes, and the record has to go before it does.
             os.fsync(staging)
+            name = record_name(package_id)
+            linked = False
+            with suppress(OSError):  # there may be no room for anything new
+                os.link(package_id, name, src_dir_fd=known, dst_dir_fd=self.mine.fd)
+                linked = True
             move(package_id, packages, package_id, self.mine.fd)
-            try:  # a rename, since there may be no room for anything new
+            try:
                 with suppress(FileNotFoundError):
-                    os.rename(
-                        package_id,
-                        record_name(package_id),
-                        src_dir_fd=known,
-                        dst_dir_fd=self.mine.fd,
-                    )
+                    if linked:
+                        os.unlink(package_id, dir_fd=known)
+                    else:
+                        os.rename(package_id, name, src_dir_fd=known, dst_dir_fd=self.mine.fd)
             except OSError:
                 os.rename(package_id, package_id, src_dir_fd=self.mine.fd, dst_dir_fd=packages)
                 raise
@@ -247,8 +250,7 @@ def _drop_orphans(root_fd: int, dead: Iterable[Staging]) -> None:
         for name in set(os.listdir(manifests)) - set(os.listdir(packages)):  # noqa: PTH208
             taken = next((each.fd for each in dead if is_there(name, each.fd)), None)
             with suppress(FileNotFoundError):
-                if taken is None:
-                    os.unlink(name, dir_fd=manifests)
-                else:
+                if taken is not None:  # does nothing if both are one file, see rename(2)
                     os.rename(name, record_name(name), src_dir_fd=manifests, dst_dir_fd=taken)
+                os.unlink(name, dir_fd=manifests)
         os.fsync(manifests)
