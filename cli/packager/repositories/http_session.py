@@ -11,6 +11,10 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Callable
+from email.errors import (
+    FirstHeaderLineIsContinuationDefect,
+    MissingHeaderBodySeparatorDefect,
+)
 from typing import Any
 
 import requests
@@ -22,6 +26,7 @@ from packager.repositories.credentials import basic, in_url
 
 Authorization = Callable[[requests.PreparedRequest], requests.PreparedRequest]
 
+_HEADER_DEFECTS = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
 _INTERIM = frozenset(range(102, 200))  # 100 is skipped by http.client, 101 ends HTTP
 
 
@@ -32,6 +37,13 @@ class _FinalResponse(http.client.HTTPResponse):
             if line[1] not in _INTERIM:
                 return line
             http.client.parse_headers(self.fp)
+
+    def begin(self) -> None:
+        super().begin()
+        # The parser takes a line that is none for the end of the head: what came after it, such as
+        # the length of the body, would be missing without a word.
+        if any(isinstance(each, _HEADER_DEFECTS) for each in self.msg.defects):
+            raise http.client.HTTPException("a header that is none")
 
 
 class _Connection(HTTPConnection):

@@ -88,6 +88,21 @@ def test_who_is_not_known_is_told_what_is_wrong(download: Download) -> None:
         download(web.url())
 
 
+@pytest.mark.parametrize(
+    ("asked", "known"),
+    [
+        ('Bearer realm="x"', False),
+        ("Negotiate, NTLM", False),
+        ('Bearer realm="x", Basic realm="y"', True),
+    ],
+)
+def test_a_scheme_that_is_not_known_is_named(download: Download, asked: str, known: bool) -> None:
+    for line, header in (("401 No", "WWW_Authenticate"), ("407 No", "Proxy_Authenticate")):
+        with serve(status(line, **{header: asked})) as web, pytest.raises(Denied) as caught:
+            download(web.url())
+        assert ("only Basic is known" in str(caught.value)) != known
+
+
 def test_a_proxy_gets_any_password(download: Download, monkeypatch: pytest.MonkeyPatch) -> None:
     with serve(body(b"tar")) as proxy:
         for user in ("me:\u0142\u00f3d\u017a", "token"):

@@ -159,6 +159,8 @@ FORM = b"------------------------1234\r\nContent-Disposition: form-data; name=fi
         (b"\xed\xab\xee\xdb" + bytes(600), "RPM"),
         (b"LZIP\1" + bytes(600), "lzip"),
         (gzip.compress(b"<html>"), "it is an HTML page"),
+        (gzip.compress(gzip.compress(TAR)), "compressed with gzip once more"),
+        (gzip.compress(zstd(TAR)), "compressed with zstd once more"),
     ],
 )
 def test_what_is_no_archive_is_named(tmp_path: Path, content: bytes, reason: str) -> None:
