@@ -302,12 +302,13 @@ class _Download:
         self, session: Session, url: str, headers: dict[str, str], own: str | None
     ) -> requests.Response:
         times = self._times
-        proxies.check(url, requests.utils.get_environ_proxies(url))
+        chosen = proxies.chosen(url)
         try:
             request = session.prepare_request(
                 requests.Request("GET", url, headers=headers, auth=self._authorization(url, own))
             )
             settings = session.merge_environment_settings(request.url, {}, True, None, None)
+            settings["proxies"] = chosen
             with _alarm(sum(times)):
                 return session.send(request, timeout=times, allow_redirects=False, **settings)
         except NETWORK_ERRORS as error:
@@ -315,13 +316,14 @@ class _Download:
 
     def _authorization(self, url: str, own: str | None) -> Authorization:
         """Those in the URL itself come first, then those of the URL that led here."""
-        whose = own if own is not None and credentials.in_url(url) is None else url
+        whose = url if own is None or credentials.in_url(url) else own
+        redirected = self.led is not None and whose is url
         try:
-            return authorized(credentials.authorization(whose))
+            return authorized(credentials.authorization(whose, redirected=redirected))
         except credentials.BadNetrc as bad:
             self._netrc_flaw = f" ({bad})"
-            found = credentials.in_url(whose)
-            return authorized(None if found is None else credentials.basic(*found))
+            said = credentials.in_url(whose)
+            return authorized(None if said is None else credentials.basic(*said))
 
     def _receive(self, response: requests.Response, body: retry_policy.Body) -> None:
         self.announced = body.total is not None or response.raw.chunked

@@ -128,6 +128,13 @@ def fastest_xz(data: bytes) -> bytes:
 WAYS = ((gzip.compress, bytes(3)), (fastest_xz, bytes(4)), (zstd, skippable()))
 
 
+def test_a_window_that_is_too_large_is_said_to_be_that() -> None:
+    frame = b"\x28\xb5\x2f\xfd" + b"\x00\x98" + b"\x09\0\0" + b"x"  # 512 MiB; one raw block
+    for archive, limits in ((frame, {}), (lzma.compress(TAR), {"memory": 1 << 20})):
+        with pytest.raises(Refused, match="MiB of memory to read: compress it with a smaller"):
+            unpacked(archive, **limits)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 20_000), max_size=6).map(sorted), st.sampled_from(WAYS))
 def test_streams_may_be_cut_anywhere(
