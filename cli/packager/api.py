@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from packager.host.settle import UnitsFailed
     from packager.host.systemd_units import addressed as systemctl_names
     from packager.host.systemd_units import failures as failed_units
+    from packager.host.systemd_units import masked as masked_units
     from packager.host.systemd_units import (
         not_running,
         refuse_unless_booted,
@@ -109,7 +110,7 @@ if TYPE_CHECKING:
     from packager.store.write_session import translated
     from packager.verification.generation_check import check as check_active_generation
     from packager.verification.generation_check import is_activating
-    from packager.verification.host_check import remaining_host_work, required_units
+    from packager.verification.host_check import remaining_host_work, required_units, static_units
     from packager.verification.repair import forget_started, forget_units
     from packager.verification.repair import packages as repair_packages
     from packager.verification.repair import renew_active as renew_active_generation
@@ -181,6 +182,7 @@ __all__ = [
     "local_path",
     "look_at_pkgpanda",
     "make_plan",
+    "masked_units",
     "network_failure",
     "not_running",
     "ordered_units",
@@ -200,6 +202,7 @@ __all__ = [
     "resolve",
     "run_checks",
     "split_id",
+    "static_units",
     "systemctl",
     "systemctl_names",
     "tar_header",
@@ -273,6 +276,7 @@ _HOMES = {
     "local_path": ("packager.repositories.urls", "local_path"),
     "look_at_pkgpanda": ("packager.activation.pkgpanda_import", "look"),
     "make_plan": ("packager.activation.planning", "make_plan"),
+    "masked_units": ("packager.host.systemd_units", "masked"),
     "network_failure": ("packager.repositories.network_errors", "broken"),
     "not_running": ("packager.host.systemd_units", "not_running"),
     "ordered_units": ("packager.host.host_plan", "ordered"),
@@ -292,6 +296,7 @@ _HOMES = {
     "resolve": ("packager.dependencies.resolver", "resolve"),
     "run_checks": ("packager.host.package_checks", "run"),
     "split_id": ("packager.package.package_id", "split_id"),
+    "static_units": ("packager.verification.host_check", "static_units"),
     "systemctl": ("packager.host.systemd_units", "systemctl"),
     "systemctl_names": ("packager.host.systemd_units", "addressed"),
     "tar_header": ("packager.archive.tar_writer", "header"),

@@ -12,54 +12,59 @@ import os
 import stat
 
 from packager.archive.directory_walk import walk
-from packager.base.digest import sha256
 from packager.base.durable_files import opened
 from packager.base.errors import DataError
 from packager.base.kept_places import KEPT, made_below, new_directory
-from packager.generations.document import DOCUMENT, decode
-from packager.generations.link_tree import is_own_link
+from packager.generations.document import DOCUMENT, decode, is_number
+from packager.generations.foreign_files import foreign_files
 from packager.generations.tree_pool import LINKS
-from packager.package.entry_kinds import DIRECTORY, FILE, LINK
+from packager.package.entry_kinds import DIRECTORY, FILE
 from packager.package.manifest import decode_entries, decode_record
+from packager.package.python_bytecode import CACHE, has_name_of_bytecode
 from packager.store.tree_comparison import is_content_changed
-from packager.store.write_session import RECORDS, REPLACED
+from packager.store.write_session import RECORDS, REPLACED, is_there
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from packager.archive.directory_walk import Found
     from packager.base.events import Emit
+    from packager.generations.document import Generation
     from packager.package.manifest import Entry
 
 CONFIGURATION = "etc"  # always read, whatever its times say: the top directories that begin so
-BYTECODE = "__pycache__"  # Python makes it anew
 
 
 def keep_aside(root: str, root_fd: int, staging: int, emit: Emit | None) -> None:
     """Move what is not the store's from the trees in the open directory `staging` to ROOT/kept.
 
-    Event: `kept` (of, path, place) for each; a directory counts once. Raises OSError.
+    Event: `kept` (of, path, place) for each; a directory counts once. Raises OSError, whose
+    `filename` is below `staging`.
     """
     keeper = _Keeper(root, root_fd, emit)
     for package_id in _names(REPLACED, staging):
         with opened(REPLACED, staging) as replaced:
             if not _is_directory(package_id, replaced):
-                keeper.keep(package_id, replaced, [package_id])  # somebody's, in the tree's place
+                keeper.keep(
+                    package_id, REPLACED, replaced, [package_id]
+                )  # somebody's, in the tree's place
                 continue
             entries, since = _record(package_id, staging)
             if entries is None:
                 continue  # nothing tells what is the package's own
             with opened(package_id, replaced) as tree:
-                keeper.keep(package_id, tree, local_paths(tree, entries, since))
+                place = f"{REPLACED}/{package_id}"
+                keeper.keep(package_id, place, tree, local_paths(tree, entries, since))
     for name in _names(LINKS, staging):
         of = f"generation-{name.partition('-')[0]}"
         with opened(LINKS, staging) as links:
             if not _is_directory(name, links):
-                keeper.keep(of, links, [name])
+                keeper.keep(of, LINKS, links, [name])
                 continue
             with opened(name, links) as tree:
-                keeper.keep(of, tree, list(strangers(tree)))
+                generation = _document(tree) if is_number(name.partition("-")[0]) else None
+                keeper.keep(of, f"{LINKS}/{name}", tree, foreign_files(tree, generation))
 
 
 class _Keeper:
@@ -70,21 +75,24 @@ class _Keeper:
         self._root_fd = root_fd
         self._emit = emit
 
-    def keep(self, of: str, tree: int, paths: Iterable[str]) -> None:
+    def keep(self, of: str, place: str, tree: int, paths: Iterable[str]) -> None:
         """Move these paths of the tree `of`, at the descriptor `tree`, to a new directory in
-        ROOT/kept, durably. Raises OSError."""
+        ROOT/kept, durably. place: where the tree is in staging. Raises OSError."""
         kept = None
         for path in paths:
             if kept is None:
                 kept = new_directory(of, self._root_fd)
             parent, _, name = path.rpartition("/")
             with made_below(f"{kept}/{parent}", self._root_fd) as directory:
-                os.rename(path, name, src_dir_fd=tree, dst_dir_fd=directory)
+                try:
+                    os.rename(path, name, src_dir_fd=tree, dst_dir_fd=directory)
+                except OSError as error:
+                    error.filename = f"{place}/{path}"
+                    raise
                 os.fsync(directory)
             if self._emit is not None:
                 shown = os.fsencode(path).decode(errors="backslashreplace")
-                place = f"{self._root}/{KEPT}/{kept}/{shown}"
-                self._emit("kept", of=of, path=shown, place=place)
+                self._emit("kept", of=of, path=shown, place=f"{self._root}/{KEPT}/{kept}/{shown}")
 
 
 def local_paths(tree: int, entries: Iterable[Entry], since: int) -> list[str]:
@@ -94,47 +102,45 @@ def local_paths(tree: int, entries: Iterable[Entry], since: int) -> list[str]:
     since: files that were not touched since (ctime, ns since 1970) are believed, except below etc:
     a clock that was set back must not cost a configuration. Raises OSError.
     """
+    return _local_paths(walk(tree), entries, since)
+
+
+def _local_paths(tree: Iterable[Found], entries: Iterable[Entry], since: int) -> list[str]:
     expected = {entry.path: entry for entry in entries}
     found: list[str] = []
-    for each in walk(tree):
+    for each in tree:
         if found and each.path.startswith(f"{found[-1]}/"):
             continue
         entry = expected.get(each.path)
+        if each.kind == FILE and has_name_of_bytecode(each.path):
+            continue  # Python makes it anew
         if entry is None:
-            if not _is_bytecode(each.path):
+            if each.kind != DIRECTORY or each.name != CACHE:
                 found.append(each.path)
         elif each.kind != entry.kind or _is_changed(entry, each, since):
             found.append(each.path)
     return found
 
 
-def strangers(tree: int) -> Iterator[str]:
-    """The paths in a tree of links, at the descriptor `tree`, that are none of its links and files
-    (directories do not count). Raises OSError."""
-    own = _own_files(tree)
-    for each in walk(tree):
-        if each.kind == DIRECTORY:
-            continue
-        if each.kind == LINK:
-            if not is_own_link(each.path, os.readlink(each.name, dir_fd=each.parent)):
-                yield each.path
-        elif each.path not in own or own[each.path] != _sum(each):
-            yield each.path
+def changed_configuration(tree: int, entries: Iterable[Entry]) -> list[str]:
+    """The paths below etc, and etc of roles, in a package's tree that are not of these entries or
+    have other content, all read. Raises OSError."""
+    known = list(entries)
+    tops = [each.path for each in known if each.path.startswith(CONFIGURATION)]
+    found: list[str] = []
+    for top in sorted({path.partition("/")[0] for path in tops}):
+        if is_there(top, tree) and _is_directory(top, tree):
+            with opened(top, tree) as fd:
+                found += _local_paths(walk(fd, f"{top}/"), known, 0)
+    return found
 
 
-def _own_files(tree: int) -> dict[str, str]:
-    """The files that are not links in a generation's tree, and their SHA-256, as its document has
-    it; what the document is itself is believed."""
+def _document(tree: int) -> Generation | None:
     try:
         with open(DOCUMENT, "rb", opener=_opener(tree)) as file:
-            content = file.read()
-        return {DOCUMENT: sha256(content), **decode(content, DOCUMENT).files}
+            return decode(file.read(), DOCUMENT)
     except (OSError, DataError):
-        return {}
-
-
-def _sum(found: Found) -> str | None:
-    return found.entry(found.mode).sha256 if found.kind == FILE else None
+        return None
 
 
 def _record(package_id: str, staging: int) -> tuple[list[Entry] | None, int]:
@@ -159,10 +165,6 @@ def _is_changed(entry: Entry, found: Found, since: int) -> bool:
     if entry.kind == FILE and not is_read:
         return bool(found.status.st_size != entry.size)
     return is_content_changed(entry, found)
-
-
-def _is_bytecode(path: str) -> bool:
-    return BYTECODE in path.split("/")
 
 
 def _is_directory(name: str, parent: int) -> bool:

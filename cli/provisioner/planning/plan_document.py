@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from provisioner.desired.desired_state import DesiredState
     from provisioner.planning.configuration_changes import ActiveFile
     from provisioner.planning.documents import (
+        EditDocument,
         FetchDocument,
         FileChange,
         HealthSummary,
@@ -72,6 +73,7 @@ def plan_document(
     return {
         "changed": changed,
         "profile": desired.profile.name,
+        "takes_over": _taken_over(applied, desired.profile),
         "applied": applied.number if applied else None,
         "interrupted": pending.number if pending else None,
         "fetch": [_fetch(each) for each in desired.missing],
@@ -85,10 +87,18 @@ def plan_document(
         "restart": restart,
         "repair": [each.document() for each in differences],
         "environment": activation["environment"] if activation else None,
+        "edited": _edited(plan) if plan is not None else None,
         "host": plan.host if plan is not None else None,
         "health": _health(desired.profile),
         "on_failure": desired.profile.on_failure,
     }
+
+
+def _taken_over(applied: Run | None, profile: Profile) -> str | None:
+    """The name of the profile that is applied, if this is another one."""
+    if applied is None or applied.profile_name == profile.name:
+        return None
+    return applied.profile_name
 
 
 def _package_changes(desired: DesiredState) -> PackageChanges:
@@ -181,6 +191,10 @@ def _diff(path: str, before: bytes | None, after: bytes) -> str | None:
         lineterm="",
     )
     return "\n".join(lines)
+
+
+def _edited(plan: Plan) -> list[EditDocument]:
+    return [{"of": each.of, "path": each.path, "place": each.place} for each in plan.edited]
 
 
 def _fetch(candidate: Candidate) -> FetchDocument:

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import click
 
+from agentsim.cluster.faults import BadFault, parse_fault
 from agentsim.cluster.masters import MastersOptions
 from agentsim.cluster.patterns import MAX_AGENTS, AgentList, BadPattern, Patterns
 from agentsim.cluster.run import ClusterSettings, run_cluster
@@ -126,6 +127,15 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     show_default=True,
     help="How the log on standard error is written.",
 )
+@click.option(
+    "--inject",
+    "faults",
+    multiple=True,
+    metavar="KIND[=AMOUNT]:AGENTS",
+    help="Let agents fail from the start: unreachable, hang, refuse, slow, delay, cut, busy, full,"
+    " die, restart, twin; AGENTS are numbers (3, 3-7), hostnames, ATTRIBUTE=VALUE, a share (10%)"
+    " or *, with commas. May be repeated; a running cluster is told at its own address.",
+)
 @click.option("--seed", default=0, show_default=True, help="The same seed draws the same.")
 def cluster_command(
     tables: tuple[Path, ...],
@@ -144,6 +154,7 @@ def cluster_command(
     environment: tuple[str, ...],
     spool_dir: Path,
     log_format: str,
+    faults: tuple[str, ...],
     seed: int,
 ) -> None:
     """Run many simulated agents in one process, as members of a cluster, until Ctrl-C.
@@ -158,6 +169,11 @@ def cluster_command(
           --domain 'eu/z1|z2' --environment 'STATE=/tmp/cluster/{hostname}'
       agentsim cluster --agents 1000 --master 127.0.0.1:5050
     """
+    try:
+        for fault in faults:
+            parse_fault(fault)
+    except BadFault as error:
+        _fail(EX_USAGE, f"--inject {error}")
     count, describe = _agents(agents, Patterns(hostname, attributes, resources, domain))
     as_json = log_format == "json"
 
@@ -189,10 +205,13 @@ def cluster_command(
             dict(map(environment_entry, environment)),
             seed,
             time_scale if master is None else 1.0,
+            faults,
         )
         run_cluster(settings, log)
     except BadAcls as error:
         _fail(EX_DATAERR, str(error))
+    except (BadFault, BadPattern) as error:
+        _fail(EX_USAGE, str(error))
     except CannotServe as error:
         _fail(EX_UNAVAILABLE, str(error))
     finally:
@@ -203,8 +222,8 @@ def _agents(text: str, patterns: Patterns) -> tuple[int, Callable[[int, int], Ag
     try:
         if text.isdecimal():
             count = int(text)
-            if not 0 < count <= MAX_AGENTS:
-                _fail(EX_USAGE, f"--agents {text}: from 1 to {MAX_AGENTS} can have addresses")
+            if count > MAX_AGENTS:
+                _fail(EX_USAGE, f"--agents {text}: {MAX_AGENTS} at the most can have addresses")
             patterns.describe(1, 1)
             return count, patterns.describe
         listed = AgentList(Path(text))

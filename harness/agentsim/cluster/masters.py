@@ -9,12 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from agentsim.master.host import Master, MasterOptions
+from agentsim.master.endpoints import Stage
+from agentsim.master.host import Master, MasterConnection, MasterOptions
 from agentsim.master.state import Registry
 from agentsim.mesos.actor_message import Pid
 from agentsim.mesos.master_info import MASTER_ID, ZooKeeper
 from agentsim.run.spool import Spool
-from agentsim.simulator.connection import Connection
 from agentsim.simulator.serve import CannotServe
 
 _BACKLOG: Final = 4096
@@ -100,6 +100,11 @@ class Masters:
         """Where agents find who leads."""
         return self._options.election or self._pids[1]
 
+    @property
+    def numbers(self) -> range:
+        """The numbers of all of them."""
+        return range(1, self._options.count + 1)
+
     async def start(self) -> None:
         """Start all of them."""
         for number in self._pids:
@@ -113,7 +118,7 @@ class Masters:
         )
         listener = self._listeners.pop(number, None) or self._listen(number)
         self._servers[number] = await self._loop.create_server(
-            lambda: Connection(master), sock=listener
+            lambda: MasterConnection(master), sock=listener
         )
         listener.listen(_BACKLOG)
         self.running[number] = master
@@ -126,6 +131,11 @@ class Masters:
         master = self.running.pop(number)
         self._servers.pop(number).close()
         master.close()
+
+    @property
+    def leading(self) -> Master | None:
+        """The master that leads, and has read the registry."""
+        return next((each for each in self.running.values() if each.stage is Stage.LEADING), None)
 
     async def close(self) -> None:
         """End all of them."""

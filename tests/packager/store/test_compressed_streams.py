@@ -165,9 +165,9 @@ FORM = b"------------------------1234\r\nContent-Disposition: form-data; name=fi
         (b"\x7fELF" + bytes(600), "it is a program"),
         (b"\xed\xab\xee\xdb" + bytes(600), "RPM"),
         (b"LZIP\1" + bytes(600), "lzip"),
-        (gzip.compress(b"<html>"), "it is an HTML page"),
-        (gzip.compress(gzip.compress(TAR)), "compressed with gzip once more"),
-        (gzip.compress(zstd(TAR)), "compressed with zstd once more"),
+        (gzip.compress(b"<html>", mtime=0), "it is an HTML page"),
+        (gzip.compress(gzip.compress(TAR, mtime=0), mtime=0), "compressed with gzip once more"),
+        (gzip.compress(zstd(TAR), mtime=0), "compressed with zstd once more"),
     ],
 )
 def test_what_is_no_archive_is_named(tmp_path: Path, content: bytes, reason: str) -> None:
