@@ -27,6 +27,7 @@ Verifying and repairing:
 The host:
     HostOptions HostOptionValues HostPlan UnitsFailed Check CheckResult find_checks run_checks
     ordered_units systemctl systemctl_names failed_units not_running unknown_units
+    refuse_without_systemd refuse_unless_booted why_not_booted
 
 Repositories and downloads:
     Repository load_configuration check_repositories Candidate Repositories candidate_archive
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from packager.generations.environment_files import variables as package_environment
     from packager.generations.link_tree import place_link
     from packager.generations.published_links import Published, publish
+    from packager.host.apply import refuse_without_systemd
     from packager.host.documents import HostPlan
     from packager.host.host_plan import ordered as ordered_units
     from packager.host.options import HostOptions, HostOptionValues
@@ -68,7 +70,12 @@ if TYPE_CHECKING:
     from packager.host.systemd_units import addressed as systemctl_names
     from packager.host.systemd_units import failures as failed_units
     from packager.host.systemd_units import masked as masked_units
-    from packager.host.systemd_units import not_running, systemctl
+    from packager.host.systemd_units import (
+        not_running,
+        refuse_unless_booted,
+        systemctl,
+        why_not_booted,
+    )
     from packager.host.systemd_units import unknown as unknown_units
     from packager.package.declarations import SERVICES_FILE, UNIT_DIRECTORIES, Declarations
     from packager.package.entry_kinds import FILE
@@ -89,7 +96,8 @@ if TYPE_CHECKING:
     from packager.repositories.network_errors import NETWORK_ERRORS
     from packager.repositories.network_errors import broken as network_failure
     from packager.repositories.retry_policy import REDIRECTS as REDIRECT_STATUSES
-    from packager.repositories.retry_policy import Policy, is_url, redacted
+    from packager.repositories.retry_policy import Policy
+    from packager.repositories.urls import is_url, redacted
     from packager.store.installed import has_tree, installed_ids
     from packager.store.lock import DEFAULT_WAIT as DEFAULT_WAIT_SECONDS
     from packager.store.lock import NAME as LOCK_NAME
@@ -181,6 +189,8 @@ __all__ = [
     "publish",
     "read_record",
     "redacted",
+    "refuse_unless_booted",
+    "refuse_without_systemd",
     "remaining_host_work",
     "renew_active_generation",
     "repair_packages",
@@ -197,6 +207,7 @@ __all__ = [
     "translated",
     "unknown_units",
     "verify",
+    "why_not_booted",
 ]
 
 # Where each name is at home; those of types alone are not here: they exist for type checkers.
@@ -256,7 +267,7 @@ _HOMES = {
     "is_activating": ("packager.verification.generation_check", "is_activating"),
     "is_locked": ("packager.store.lock", "is_locked"),
     "is_number": ("packager.generations.document", "is_number"),
-    "is_url": ("packager.repositories.retry_policy", "is_url"),
+    "is_url": ("packager.repositories.urls", "is_url"),
     "load_configuration": ("packager.repositories.configuration_file", "load"),
     "look_at_pkgpanda": ("packager.activation.pkgpanda_import", "look"),
     "make_plan": ("packager.activation.planning", "make_plan"),
@@ -269,7 +280,9 @@ _HOMES = {
     "plan_document": ("packager.activation.plan_document", "document"),
     "publish": ("packager.generations.published_links", "publish"),
     "read_record": ("packager.store.manifest_records", "read_record"),
-    "redacted": ("packager.repositories.retry_policy", "redacted"),
+    "redacted": ("packager.repositories.urls", "redacted"),
+    "refuse_unless_booted": ("packager.host.systemd_units", "refuse_unless_booted"),
+    "refuse_without_systemd": ("packager.host.apply", "refuse_without_systemd"),
     "remaining_host_work": ("packager.verification.host_check", "remaining_host_work"),
     "renew_active_generation": ("packager.verification.repair", "renew_active"),
     "repair_packages": ("packager.verification.repair", "packages"),
@@ -286,6 +299,7 @@ _HOMES = {
     "translated": ("packager.store.write_session", "translated"),
     "unknown_units": ("packager.host.systemd_units", "unknown"),
     "verify": ("packager.verification.verify", "verify"),
+    "why_not_booted": ("packager.host.systemd_units", "why_not_booted"),
 }
 
 

@@ -9,6 +9,7 @@ long for a member as making its file.
 
 from __future__ import annotations
 
+from packager.archive.foreign_formats import described, is_text
 from packager.package.entry_kinds import DIRECTORY, FILE, LINK
 
 TYPE_CHECKING = False
@@ -35,13 +36,6 @@ REFUSED_KINDS = {
     b"M": "continues another volume",
     b"N": "has an old GNU long name",
     b"V": "is a volume label",
-}
-OTHER_FORMATS = {
-    b"BZh": "it is compressed with bzip2; gzip, xz or zstd can be read",
-    b"\x5d\0\0": "it is compressed with lzma; gzip, xz or zstd can be read",
-    b"\x04\x22\x4d\x18": "it is compressed with lz4; gzip, xz or zstd can be read",
-    b"PK\3\4": "it is a zip archive, not a tar archive",
-    b"!<arch>\n": "it is an ar archive (as .deb files are), not a tar archive",
 }
 SPECIAL_BITS = ((0o4000, "setuid"), (0o2000, "setgid"), (0o1000, "sticky"))
 
@@ -201,9 +195,11 @@ class TarReader:
         try:
             check_sum(block.ljust(BLOCK_BYTES, b"\0"))
         except Refused as reason:
-            for magic, what in OTHER_FORMATS.items():
-                if block.startswith(magic):
-                    raise Refused(what) from None
+            what = described(block)
+            if what is not None:
+                raise Refused(what) from None
+            if is_text(block):
+                raise Refused("it is text, not a tar archive") from None
             raise Refused(f"this is not a tar archive: {reason}") from None
 
     def _check_end(self) -> None:

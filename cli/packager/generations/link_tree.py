@@ -21,6 +21,7 @@ from contextlib import closing, suppress
 
 from packager.generations.path_conflicts import DIRECTORY
 from packager.generations.published_links import SOURCES
+from packager.package.declarations import SERVICES_FILE
 from packager.package.python_bytecode import CACHE, source_directories
 
 TYPE_CHECKING = False
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from packager.generations.published_links import Published
 
+PACKAGES = "../../packages/"  # where the links at the top of a tree lead
 ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 MODE = 0o755
 MIN_PARALLEL_LINKS = 2000  # links that are worth a second thread
@@ -108,7 +110,7 @@ class Changes:
             for directory in each.directories:
                 self.add.setdefault(directory, {})
         self.rename = {
-            name: f"../../packages/{new[name].id}" if name in new else None
+            name: f"{PACKAGES}{new[name].id}" if name in new else None
             for name in {**old, **new}
             if name not in old or name not in new or old[name].id != new[name].id
         }
@@ -123,6 +125,40 @@ class Changes:
 def link_text(path: str, name: str, source: str) -> str:
     """The text of the link at `path` of a tree to the file `source` of the package `name`."""
     return f"{'../' * path.count('/')}{name}/{source}"
+
+
+def is_own_link(path: str, text: str) -> bool:
+    """Whether the link at `path` of a tree has such a text as all have that are made here."""
+    up = "../" * path.count("/")
+    if not up:
+        return text.startswith(PACKAGES)
+    return text.startswith(up) and not text.startswith(f"{up}../")
+
+
+def replaced_links(tree: int, top: str) -> list[str]:
+    """The paths below the directory `top` of the tree at which something else stands than a link or
+    a directory: an editor that writes a new file puts it in the place of the link. Raises OSError.
+    """
+    found: list[str] = []
+    _find_replaced(tree, top, top, found)
+    return [path for path in sorted(found) if path != SERVICES_FILE]
+
+
+def _find_replaced(parent: int, name: str, path: str, found: list[str]) -> None:
+    try:
+        fd = os.open(name, ENTER, dir_fd=parent)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    try:
+        with os.scandir(fd) as entries:
+            others = [each for each in entries if not each.is_symlink()]
+        for each in others:
+            if each.is_dir(follow_symlinks=False):
+                _find_replaced(fd, each.name, f"{path}/{each.name}", found)
+            else:
+                found.append(f"{path}/{each.name}")
+    finally:
+        os.close(fd)
 
 
 def owner(path: str, text: str) -> str:

@@ -1,6 +1,7 @@
 """Brings the host to what a set of packages asks for: the part of an activation outside the store.
 
     plan       what is to be done so that the host fits a set, with what is there now looked at
+    refuse_without_systemd    refuses a plan that needs a systemd where there is none
     prepare    users, state directories: what the new set needs before it may become active
     undo       takes back what this very `prepare` has made, when the activation fails after it
     settle     units, settings, owners: once `active` has been switched
@@ -19,9 +20,10 @@ from __future__ import annotations
 import os
 
 from packager.base.debug_log import debug
-from packager.base.errors import ConfigError, Conflict, Denied, PackagerError, from_os_error
+from packager.base.errors import Conflict, Denied, PackagerError, from_os_error
 from packager.host import applied_state, file_owners, host_plan, systemd_units, users
 from packager.host.settle import HostWork, UnitsFailed
+from packager.host.system_programs import program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +54,13 @@ def plan(
         return _plan(declared_by_id, roles, context, state)
     except OSError as error:
         raise from_os_error(error, context.root) from error
+
+
+def refuse_without_systemd(plan: HostPlan, context: Context) -> None:
+    """Raise ConfigError, before anything has changed, if the plan needs a systemd and this host was
+    not booted with one. May ask systemctl, which planning alone does not."""
+    if context.systemd and plan.keys() & systemd_units.STEPS:
+        systemd_units.refuse_unless_booted()
 
 
 def prepare(plan: HostPlan, context: Context, state: AppliedState, emit: Emit) -> None:
@@ -185,9 +194,24 @@ def _plan(
         of_system = systemd_units.overridden(entry["unit"])
         if of_system is not None and entry["unit"] not in applied["units"]:
             found["reasons"][entry["unit"]] += f", {OVERRIDING} {of_system}"
-    if (found.keys() & {"stop", "restart", "start", "try_restart"}) and not _on_path("systemctl"):
-        raise ConfigError("systemctl is not on the PATH: without systemd, give --no-systemd")
+    edited = _edited(found, units_dir, applied)
+    if edited:
+        found["edited"] = edited
+    if found.keys() & {"stop", "restart", "start", "try_restart"}:
+        program("systemctl")  # without it the plan can't be carried out
     return found
+
+
+def _edited(plan: HostPlan, units_dir: str, applied: Applied) -> list[str]:
+    """The unit files that the plan would replace or take away though somebody has edited them."""
+    files = {each["unit"]: each["sha256"] for each in plan.get("place", ())}
+    files |= dict.fromkeys(plan.get("remove", ()), "")
+    return [
+        f"{units_dir}/{name}"
+        for name, new in sorted(files.items())
+        if name in applied["units"]
+        and systemd_units.edited(units_dir, name, applied["units"][name], new) is not None
+    ]
 
 
 def _steps(plan: HostPlan) -> str:
@@ -220,7 +244,8 @@ def _applied(
 
 
 def _check_places(plan: HostPlan, context: Context) -> None:
-    """Raise Denied before anything is changed if `after` could not write where it has to."""
+    """Raise Denied or ConfigError before anything is changed if the later steps could not do their
+    work."""
     if "place" in plan or "remove" in plan:
         place = context.units_dir
         while not os.path.exists(place):  # noqa: PTH110
@@ -230,6 +255,8 @@ def _check_places(plan: HostPlan, context: Context) -> None:
                 f"{place}: unit files can't be placed there: run as root, or give --units-dir or "
                 "--rooted-systemd"
             )
+    for user in plan.get("users", ()):
+        users.refuse_unless_makable(user["name"])
     file_owners.refuse_forbidden(plan.get("file_owners", []))
     for entry in plan.get("owners", ()):
         if entry["was"] != entry["user"] and os.geteuid() != 0:
@@ -269,7 +296,3 @@ def _pending(state: AppliedState, active: int | None) -> Prepared:
     """What was made for a generation that did not become active."""
     pending = state.get("pending", {})
     return {} if active is not None and pending.get("generation") == active else pending
-
-
-def _on_path(program: str) -> bool:
-    return any(os.access(f"{directory}/{program}", os.X_OK) for directory in os.get_exec_path())

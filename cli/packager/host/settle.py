@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 
-from packager.base.errors import PackagerError
+from packager.base.errors import ConfigError, PackagerError
+from packager.base.kept_places import keep_copy
 from packager.base.stop_signals import signals_deferred
 from packager.host import applied_state, host_plan, systemd_units, users
+from packager.host.system_programs import program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +16,13 @@ if TYPE_CHECKING:
 
     from packager.base.events import Emit
     from packager.host.context import Context
-    from packager.host.documents import AppliedState, HostPlan, PlannedDirectory, PlannedOwner
+    from packager.host.documents import (
+        AppliedState,
+        HostPlan,
+        PlannedDirectory,
+        PlannedOwner,
+        UnitState,
+    )
 
 
 class UnitsFailed(PackagerError):
@@ -79,14 +87,14 @@ class HostWork:
             self._units[name] = {"sha256": None, "started": None, "masked": True}
             self._emit("warning", message=f"{name} is masked on this host: it is left alone")
         for placement in self._plan.get("place", ()):
-            entry = self._units.setdefault(placement["unit"], {"started": None})
-            entry["sha256"] = ""
-            entry.pop("masked", None)
-            entry.pop("static", None)
+            unit = self._units.setdefault(placement["unit"], {"started": None})
+            systemd_units.begin(unit, placement["sha256"])
+            unit.pop("masked", None)
+            unit.pop("static", None)
             if placement.get("static"):
-                entry["static"] = True
+                unit["static"] = True
         for name in self._plan.get("remove", ()):
-            self._units[name]["sha256"] = ""
+            systemd_units.begin(self._units[name])
         for name in self._plan.get("stop", ()):  # it may run until it has certainly been stopped
             entry = self._units[name]
             entry["starting"] = entry.get("started") or entry.get("starting")
@@ -124,18 +132,30 @@ class HostWork:
         if "target" in self._plan:
             systemd_units.place_target(self._dir)
         for entry in place:
+            unit = self._units[entry["unit"]]
+            self._keep_edited(entry["unit"], unit)
             systemd_units.place(self._dir, self._context.root, entry)
-            self._units[entry["unit"]]["sha256"] = entry["sha256"]
+            unit["sha256"] = entry["sha256"]
+            del unit["placed"]
             self._tell(entry["unit"], "placed")
         for name in remove:
-            systemd_units.remove(self._dir, name)
             unit = self._units[name]
+            self._keep_edited(name, unit)
+            systemd_units.remove(self._dir, name)
+            del unit["placed"]
             if self._stopped or not (unit.get("started") or unit.get("starting")):
                 del self._units[name]
             else:  # to be stopped by the next activation that can
                 unit["sha256"] = None
             self._tell(name, "removed")
         systemd_units.sync(self._dir)
+
+    def _keep_edited(self, name: str, unit: UnitState) -> None:
+        """Keep a copy of a unit file that somebody has edited. Event: `kept` (of, path, place)."""
+        content = systemd_units.edited(self._dir, name, unit)
+        if content is not None:
+            place = keep_copy(name, content, "units", self._context.root)
+            self._emit("kept", of="units", path=f"{self._dir}/{name}", place=place)
 
     def _owners(self) -> None:
         for entry in self._plan.get("owners", ()):
@@ -157,16 +177,20 @@ class HostWork:
 
         words = [f"{name}={value}" for name, value in settings.items()]
         try:
+            path = program("sysctl")
             with signals_deferred():
                 done = subprocess.run(
-                    ["sysctl", "-q", "-w", *words],
+                    [path, "-q", "-w", *words],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
                     check=False,
                 )
+        except ConfigError as error:
+            self._emit("warning", message=f"no kernel setting was set: {error}")
+            return
         except OSError as error:
-            self._emit("warning", message=f"no kernel setting was set: {error.strerror}: sysctl")
+            self._emit("warning", message=f"no kernel setting was set: {path}: {error.strerror}")
             return
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip()

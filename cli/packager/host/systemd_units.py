@@ -18,16 +18,17 @@ from contextlib import suppress
 
 from packager.base.digest import sha256
 from packager.base.durable_files import replace_file_in
-from packager.base.errors import Conflict, InputOutputError, from_os_error
+from packager.base.errors import ConfigError, Conflict, InputOutputError, PackagerError
 from packager.base.stop_signals import signals_deferred
 from packager.host.host_plan import TARGET
+from packager.host.system_programs import find_program, program
 from packager.package.declarations import read_unit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from packager.host.documents import Placement
+    from packager.host.documents import Placement, UnitState
 
 WANTS = f"{TARGET}.wants"
 TARGET_CONTENT = (
@@ -36,6 +37,12 @@ TARGET_CONTENT = (
 TEMPORARY = ".packager.new"
 MASK = "/dev/null"
 DISTRIBUTION_DIRECTORIES = ("/usr/lib/systemd/system", "/lib/systemd/system")
+BOOTED = "/run/systemd/system"
+IN_CHROOT = "Running in chroot"  # systemctl ignores most of what it is told there, successfully
+# The steps of a plan that systemd has a part in.
+STEPS = frozenset(
+    ("stop", "restart", "start", "try_restart", "place", "remove", "target", "reload")
+)
 NOT_LOADED = 5  # systemctl stop: no such unit, so it is stopped (systemctl(1), EXIT STATUS)
 LOG_LINES = 10
 MAX_LOG_CHARACTERS = 4096  # characters of one unit's log that are reported
@@ -86,6 +93,28 @@ def overridden(name: str) -> str | None:
     place (systemd.unit(5), "Unit File Load Path")."""
     paths = (f"{directory}/{name}" for directory in DISTRIBUTION_DIRECTORIES)
     return next((path for path in paths if os.path.lexists(path)), None)
+
+
+def begin(unit: UnitState, sha256: str | None = None) -> None:
+    """Note in the state of a unit that its file is being exchanged for one with this SHA-256, or
+    (None) taken away. What was there by our doing stays known, however often this is cut off."""
+    known = unit.setdefault("placed", [])
+    for each in (unit.get("sha256"), sha256):
+        if each and each not in known:
+            known.append(each)
+    unit["sha256"] = ""
+
+
+def edited(units_dir: str, name: str, unit: UnitState, new: str | None = None) -> bytes | None:
+    """The content of a unit file that is neither one placed by us, as its state says, nor has the
+    SHA-256 `new`: somebody has edited it. None: it is not edited, or not there. Raises OSError."""
+    try:
+        with open(f"{units_dir}/{name}", "rb") as file:  # noqa: PTH123
+            content = file.read()
+    except FileNotFoundError:
+        return None
+    known = {unit.get("sha256"), new, *unit.get("placed", ())}
+    return None if sha256(content) in known else content
 
 
 def place(units_dir: str, root: str, entry: Placement) -> None:
@@ -151,12 +180,41 @@ def addressed(names: Iterable[str]) -> list[str]:
 
 
 def systemctl(*words: str) -> tuple[int, str]:
-    """Call systemctl; its exit status and what it said. Raises InputOutputError without one."""
+    """Call systemctl; its exit status and what it said. Raises ConfigError without one,
+    InputOutputError if it can't be started."""
+    path = program("systemctl")
     try:
-        return _run("systemctl", *words)
+        return _run(path, *words)
     except OSError as error:
-        reason = from_os_error(error, "systemctl")
-        raise InputOutputError(f"{reason}; without systemd, give --no-systemd") from error
+        raise InputOutputError(
+            f"{path} can't be started: {error.strerror}; without systemd, give --no-systemd"
+        ) from error
+
+
+def why_not_booted() -> str | None:
+    """Why systemd can't be asked for anything on this host; None: it can be.
+
+    Where systemd is process 1 there is BOOTED (sd_booted(3)). Elsewhere systemctl is asked: what
+    stands in for systemd in some containers answers. Raises nothing.
+    """
+    if os.path.isdir(BOOTED):  # noqa: PTH112
+        return None
+    try:
+        code, said = systemctl("show", "--property=Version")
+    except PackagerError as error:
+        return str(error)
+    if code == 0 and IN_CHROOT not in said:
+        return None
+    first = said.partition("\n")[0] or f"systemctl ended with {code}"
+    return f"this host was not booted with systemd ({first})"
+
+
+def refuse_unless_booted() -> None:
+    """Raise ConfigError if systemd can't be asked for anything on this host."""
+    reason = why_not_booted()
+    if reason is not None:
+        remedy = "" if "--no-systemd" in reason else "; without systemd, give --no-systemd"
+        raise ConfigError(f"nothing was changed: {reason}{remedy}")
 
 
 def failures(names: Sequence[str], said: str) -> list[Failure]:
@@ -254,9 +312,12 @@ def last_log(unit: str) -> str:
     """The last lines that the journal has of a unit; "" if there is no journal."""
     import subprocess
 
+    path = find_program("journalctl")
+    if path is None:
+        return ""
     words = (f"--unit={unit}", f"--lines={LOG_LINES}", "--output=cat", "--no-pager", "--quiet")
     try:
-        return _run("journalctl", *words, complaints=False, timeout=10)[1][-MAX_LOG_CHARACTERS:]
+        return _run(path, *words, complaints=False, timeout=10)[1][-MAX_LOG_CHARACTERS:]
     except (OSError, subprocess.TimeoutExpired):
         return ""
 

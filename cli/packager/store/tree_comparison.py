@@ -86,15 +86,14 @@ def differences(
         try:
             read = (own is None or found.path in own) and not _untouched(found, since)
             reason = _compare(entry, found, read=read)
+            if not reason and found.path == PKGINFO and found.kind == FILE:
+                with open(PKGINFO, "rb", opener=found.open) as file:
+                    if parse_pkginfo(file.read())[0] != record.pkginfo:
+                        reason = "the record has another pkginfo"
         except FileNotFoundError:
             reason = "it vanished while it was read"
-        if reason:
-            if not bytecode.has(found):
-                yield Difference(path, reason)
-        elif found.path == PKGINFO and found.kind == FILE:
-            with open(PKGINFO, "rb", opener=found.open) as file:
-                if parse_pkginfo(file.read())[0] != record.pkginfo:
-                    yield Difference(PKGINFO, "the record has another pkginfo")
+        if reason and not bytecode.has(found):
+            yield Difference(path, reason)
     for path, entry in expected.items():
         yield Difference(path, f"the {entry.kind} is missing", MISSING)
 
@@ -154,6 +153,16 @@ def _differs_outside(entry: Entry, found: Found) -> str | None:
     if kind == FILE and found.status.st_size != entry.size:
         return f"{found.status.st_size} {BYTES_IT_HAD} {entry.size}"
     return None
+
+
+def is_content_changed(entry: Entry, found: Found) -> bool:
+    """Whether a file or link, of the kind that it was, has another content or target; one that has
+    vanished meanwhile has not. Raises OSError."""
+    try:
+        now = found.entry(found.mode)
+    except FileNotFoundError:
+        return False
+    return (now.target, now.sha256) != (entry.target, entry.sha256)
 
 
 def _compare(entry: Entry, found: Found, *, read: bool = True) -> str | None:

@@ -50,8 +50,8 @@ class UnitRestarter:
 
         required: units that must exist; others that are unknown to systemd are left out: they have
         gone with their package, or never came. So are those that the administrator has masked.
-        static: units that are restarted only if they run. Raises UnitsFailed, InputOutputError
-        without systemctl.
+        static: units that are restarted only if they run. Raises UnitsFailed, ConfigError without
+        systemctl, InputOutputError.
         """
         units = ordered_units(name for name in names if name not in self._started)
         if self._options.systemd:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from packager.cli.command_model import (
+    DISCARD,
     EXIT_ZERO,
     FLAG,
     ROOT,
@@ -100,6 +101,7 @@ COMMANDS: tuple[Command, ...] = (
         options=(
             *_SOURCE,
             PARALLEL,
+            DISCARD,
             *HOST,
             format_option("table", "json", "ndjson"),
         ),

@@ -3,7 +3,17 @@ store."""
 
 from __future__ import annotations
 
-from packager.api import Packages, Published, Request, make_plan, publish, translated
+from packager.api import (
+    Packages,
+    Published,
+    Request,
+    make_plan,
+    publish,
+    refuse_unless_booted,
+    refuse_without_systemd,
+    required_units,
+    translated,
+)
 
 from provisioner.desired.configuration_package import (
     configuration_manifest,
@@ -30,6 +40,20 @@ def plan_activation(root: str, desired: DesiredState, options: HostOptions) -> P
     with translated(root):
         packages = _WithConfiguration(root, desired)
         return make_plan(root, activation_request(desired, options), packages)
+
+
+def refuse_without_needed_systemd(desired: DesiredState, plan: Plan, options: HostOptions) -> None:
+    """Raise ConfigError, before anything has changed, if systemd has a part in the apply and this
+    host was not booted with one: it, and the way back, would fail half way."""
+    if not options.systemd:
+        return
+    refuse_without_systemd(plan.host, plan.context)
+    if (
+        required_units(plan.context.root, plan.target, options)
+        or any(each.restart for each in desired.configuration.files)
+        or desired.profile.health.units
+    ):
+        refuse_unless_booted()
 
 
 class _WithConfiguration(Packages):

@@ -6,84 +6,17 @@ import json
 import os
 import pty
 import signal
-import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
-from packager.repositories.index_build import index, opened
 
-from tests.support.packager_command import PACKAGER, environment, packager, staged
-from tests.support.repository_site import Site, archive, configuration, put, site
+from tests.support.fetching_host import SIZE, Host, events, make_index
+from tests.support.packager_command import packager, staged
+from tests.support.repository_site import Site, archive, put, site
 from tests.support.web_server import cut, head, raw, stall, status
-
-SIZE = 400_000
-QUICK = ("--retries=0", "--read-timeout=2", "--connect-timeout=2")
-
-
-class Host:
-    """A host with its store and configuration, and the repositories that are served to it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.root = path / "root"
-        self.config = path / "config.toml"
-
-    def configure(self, *repositories: Mapping[str, object]) -> None:
-        configuration(self.config, *({"trust": "off", **each} for each in repositories))
-
-    def run(self, *words: str | Path) -> subprocess.CompletedProcess[bytes]:
-        return packager(self.root, *words, PACKAGER_CONFIG=str(self.config), no_proxy="*")
-
-    def fetch(self, *words: str) -> subprocess.CompletedProcess[bytes]:
-        return self.run("fetch", *QUICK, *words)
-
-    def start(self, *words: str, **more: Any) -> subprocess.Popen[bytes]:
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        started: subprocess.Popen[bytes] = subprocess.Popen(
-            [*PACKAGER, "fetch", *words],
-            env=environment(self.root, PACKAGER_CONFIG=str(self.config), no_proxy="*"),
-            **{**pipes, **more},
-        )
-        return started
-
-    @property
-    def installed(self) -> list[str]:
-        return sorted(each.name for each in (self.root / "packages").iterdir())
-
-    @property
-    def parts(self) -> list[Path]:
-        return sorted((self.root / "downloads").iterdir())
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Host:
-    return Host(tmp_path)
-
-
-@pytest.fixture
-def main(tmp_path: Path) -> Iterator[Site]:
-    """A repository with three packages, one of them large."""
-    put(tmp_path / "main", "hello--1.0", description="Greets. \x1b[31m")
-    put(tmp_path / "main", "hello--1.10")
-    put(tmp_path / "main", "hello--1.9")
-    put(tmp_path / "main", "web--2.0", requires=[{"name": "hello", "version": "<1.10"}, "big"])
-    put(tmp_path / "main", "big--1", SIZE)
-    make_index(tmp_path / "main")
-    with site(tmp_path / "main") as served:
-        yield served
-
-
-def make_index(directory: Path) -> None:
-    with opened(str(directory)) as top:
-        index(top, lambda event, /, **fields: None)
-
-
-def events(said: bytes) -> list[dict[str, object]]:
-    return [json.loads(line) for line in said.splitlines()]
 
 
 def until(condition: Callable[[], bool], seconds: float = 20) -> None:
@@ -164,85 +97,6 @@ def test_at_most_so_many_at_once(host: Host, main: Site) -> None:
         running.terminate()
         assert running.wait(20) == -signal.SIGTERM
     assert sum(path.startswith("/hello") for path in main.paths) == 2
-
-
-def test_mirrors_in_order(host: Host, main: Site, tmp_path: Path) -> None:
-    """The first is down for the archive, the second lies, the third is stuck, the last has it."""
-    with (
-        site(tmp_path / "main") as lying,
-        site(tmp_path / "main") as stuck,
-        site(tmp_path / "main") as good,
-    ):
-        main.faults["hello--1.0.tar"] = [status("404 Not Found")]
-        data = archive("hello--1.0", description="Greets. \x1b[31m")
-        lie = data.replace(b"bin/name", b"bin/evil")
-        lying.faults["hello--1.0.tar"] = [raw(head("200 OK", Content_Length=len(lie)), lie)]
-        stuck.faults["hello--1.0.tar"] = [stall(head("200 OK", Content_Length=len(data)))]
-        mirrors = [lying.url, stuck.url, good.url]
-        host.configure({"name": "main", "url": main.url, "mirrors": mirrors})
-        said = host.run(
-            *("fetch", "--format=ndjson", "--retries=0", "--read-timeout=0.3", "hello--1.0")
-        )
-    assert said.returncode == 0, said.stderr
-    told = [each for each in events(said.stdout) if each["event"] == "mirror"]
-    assert [each["source"] for each in told] == [
-        url + "hello--1.0.tar" for url in (main.url, lying.url, stuck.url)
-    ]
-    assert [str(each["reason"]).split(",")[0][:20] for each in told] == [
-        *("the server answered ", "the archive's SHA-25", "no answer"),
-    ]
-    assert b"trying the next mirror" in said.stderr
-
-
-def test_a_mirror_has_the_index_when_the_first_has_not(host: Host, main: Site) -> None:
-    host.configure({"name": "main", "url": "http://127.0.0.1:1/", "mirrors": [main.url]})
-    said = host.fetch("hello--1.0")
-    assert said.returncode == 0
-    assert said.stderr.count(b"connection refused") == 1  # archives are asked where it went well
-
-
-def test_all_mirrors_fail(host: Host, main: Site, tmp_path: Path) -> None:
-    with site(tmp_path / "main") as second:
-        main.faults["hello--1.0.tar"] = [status("404 Not Found")]
-        second.faults["hello--1.0.tar"] = [status("500 Oops")]
-        host.configure({"name": "main", "url": main.url, "mirrors": [second.url]})
-        said = host.fetch("hello--1.0")
-    assert said.returncode == 69  # it may be there: the second could not tell
-    assert b"404" in said.stderr and b"500" in said.stderr
-
-
-def test_mirrors_are_tried_again_when_all_are_down(host: Host, main: Site, tmp_path: Path) -> None:
-    with site(tmp_path / "main") as second:
-        main.faults["hello--1.0.tar"] = [status("503 Later")]
-        good = archive("hello--1.0", description="Greets. \x1b[31m")
-        whole = raw(head("200 OK", Content_Length=len(good)), good)
-        second.faults["hello--1.0.tar"] = [status("503 Later"), whole]
-        host.configure({"name": "main", "url": main.url, "mirrors": [second.url]})
-        said = host.run("fetch", "--retries=1", "hello--1.0")
-    assert said.returncode == 0
-    assert b"trying again in" in said.stderr
-
-
-def test_what_one_mirror_began_another_ends(host: Host, main: Site, tmp_path: Path) -> None:
-    data = archive("big--1", SIZE)
-    main.faults["big--1.tar"] = [cut(data, 100_000)]
-    with site(tmp_path / "main") as second:
-        host.configure({"name": "main", "url": main.url, "mirrors": [second.url]})
-        assert host.fetch("big").returncode == 0
-        (request,) = second.web.requests
-    assert request.headers["range"] == "bytes=100000-"
-
-
-def test_a_poisoned_beginning_is_thrown_away(host: Host, main: Site, tmp_path: Path) -> None:
-    """The first mirror lies and breaks off: the second is not to blame for the wrong hash."""
-    data = archive("big--1", SIZE)
-    main.faults["big--1.tar"] = [cut(b"\0" * len(data), 100_000)]
-    with site(tmp_path / "main") as second:
-        host.configure({"name": "main", "url": main.url, "mirrors": [second.url]})
-        assert host.fetch("big").returncode == 0
-        assert [each.headers.get("range") for each in second.web.requests] == [
-            *("bytes=100000-", None),
-        ]
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
@@ -384,7 +238,7 @@ def test_wrong_words_and_settings(host: Host, main: Site) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"<html>login</html>", b"is refused: it is not JSON"),
+        (b"<html>login</html>", b"JSON was expected, and it is an HTML page"),
         (b'{"index":1,"packages":[', b"is refused: it is not JSON"),
         (b'{"index":1,"packages":[{"id":"../x--1"}]}', b"/packages/0/id"),
         (b'{"index":1,"packages":[]}' + b" " * (65 << 20), b"larger than"),

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from packager.repositories import index_build, trusted_metadata
 
-from tests.packager.repositories.test_trust import World
 from tests.support.repository_site import put, site
+from tests.support.signed_repository import World
 
 CALLS = ("mkdir", "write", "fchmod", "fsync", "rename", "unlink")
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from packager.repositories import index_build, trusted_metadata
 
-from tests.packager.repositories.test_trust import World
 from tests.support.kill_points import tell, why_no_strace
 from tests.support.power_loss import Recording, judged, recording_to
 from tests.support.repository_site import put, site
+from tests.support.signed_repository import World
 
 REMEMBER = """
 import sys
