@@ -60,7 +60,8 @@ def run(
         host=HostOptions(**host),
     )
     with listener("table") as emit:
-        profile = load_requested_profile(root, sources, sha256, options, emit).profile
+        requested = load_requested_profile(root, sources, sha256, options, emit)
+        profile = requested.profile
         # A random key will do where there is none yet: there are no digests to compare with.
         key = (reader.digest_key(root) if profile.secrets else None) or os.urandom(KEY_BYTES)
         desired = DesiredStateResolver(root, profile, options, key=key, emit=emit).resolve()
@@ -69,6 +70,7 @@ def run(
     applied, pending = reader.applied_run(root), reader.pending_run(root)
     differences = _differences_to_repair(root, applied, desired, options)
     document = plan_document(root, desired, activation, differences, applied, pending)
+    document["layers"] = requested.layers
     if output_format == "json":
         output.json_line(document)
     elif not document["changed"]:

@@ -73,6 +73,7 @@ def plan_document(
         "changed": changed,
         "profile": desired.profile.name,
         "takes_over": _taken_over(applied, desired.profile),
+        "layers": [],
         "applied": applied.number if applied else None,
         "interrupted": pending.number if pending else None,
         "fetch": [_fetch(each) for each in desired.missing],
