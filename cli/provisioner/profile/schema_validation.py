@@ -24,12 +24,17 @@ SCHEMA_PATH = os.path.join(os.path.dirname(__file__), "profile.schema.json")  # 
 MAX_KEY_SHOWN_CHARACTERS = 80
 
 
-def fits_schema(document: dict[str, object], reasons: list[str]) -> TypeGuard[ProfileDocument]:
-    """Whether the document is a profile by the schema; why it is not is added to `reasons`."""
+def fits_schema(
+    document: dict[str, object], reasons: list[str], *, is_layer: bool = False
+) -> TypeGuard[ProfileDocument]:
+    """Whether the document is a profile by the schema; why it is not is added to `reasons`.
+    is_layer: it may leave to another layer what every profile must have."""
     with required_library("profiles"):
         import jsonschema
     with open(SCHEMA_PATH, "rb") as file:  # noqa: PTH123
         schema = json.loads(file.read())
+    if is_layer:
+        schema["required"] = ["profile"]
     validator = jsonschema.Draft202012Validator(schema)
     for error in sorted(validator.iter_errors(document), key=lambda each: _place(each.path)):
         reasons += _explanation(error)

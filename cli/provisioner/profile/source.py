@@ -60,6 +60,21 @@ def read_source(
     return SourceContent(content, is_public=is_public)
 
 
+def read_layer(path: str) -> SourceContent:
+    """The bytes of a profile that another one includes. Raises as `read_source` for a file."""
+    content, is_public = _read_file(path)
+    if len(content) > MAX_PROFILE_BYTES:
+        raise DataError(f"{path}: a profile has at most {MAX_PROFILE_BYTES} bytes")
+    return SourceContent(content, is_public=is_public)
+
+
+def directory_of(source: str) -> str | None:
+    """The directory that paths in the profile are relative to; None: it is in no file."""
+    if source == STDIN or "://" in source:
+        return None
+    return os.path.dirname(os.path.abspath(source))  # noqa: PTH100, PTH120
+
+
 def display_name(source: str) -> str:
     """The source as messages name it: a URL without its secrets."""
     if source == STDIN:

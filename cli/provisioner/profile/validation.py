@@ -32,6 +32,13 @@ def validate(document: dict[str, object], place: str) -> Profile:
     return profile
 
 
+def refuse_invalid_layer(document: dict[str, object], place: str) -> None:
+    """Raise DataError with everything that is wrong with one layer of a profile by itself."""
+    reasons: list[str] = []
+    if not fits_schema(document, reasons, is_layer=True):
+        raise _invalid(place, reasons)
+
+
 def _invalid(place: str, reasons: list[str]) -> DataError:
     shown = reasons[:MAX_REASONS_SHOWN]
     if len(reasons) > len(shown):
