@@ -40,7 +40,10 @@ from provisioner.applying.finish_or_roll_back import finish_or_roll_back
 from provisioner.applying.health_gate import gate
 from provisioner.applying.run_start import run_start
 from provisioner.desired.desired_state import DesiredStateResolver
-from provisioner.planning.activation_plan import plan_activation
+from provisioner.planning.activation_plan import (
+    plan_activation,
+    refuse_without_needed_systemd,
+)
 from provisioner.planning.configuration_changes import active_configuration_files
 from provisioner.runs import reader
 
@@ -76,7 +79,8 @@ def apply(
         desired = _desired_state(context)
         files_before = active_configuration_files(root, desired)
         configuration_was_damaged = install_configuration(store, desired.configuration, emit)
-        plan_activation(root, desired, options.host)
+        plan = plan_activation(root, desired, options.host)
+        refuse_without_needed_systemd(root, desired, plan, options.host)
         pending = reader.pending_run(root)
         start = run_start(
             context, desired, key, pending, files_before, restart_all=configuration_was_damaged

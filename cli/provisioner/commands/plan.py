@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from provisioner.status.difference import Difference
 
 
+WOULD_CHANGE = 2  # as of `terraform plan -detailed-exitcode`
+
+
 def run(
     *,
     root: str,
@@ -41,6 +44,7 @@ def run(
     connect_timeout: float,
     read_timeout: float,
     retries: int,
+    exit_code: bool,
     output_format: str,
     **host: Unpack[HostOptionValues],
 ) -> int:
@@ -71,7 +75,7 @@ def run(
         output.line(f"the host is as {profile.name} says; nothing would be changed")
     else:
         show_plan(document)
-    return 0
+    return WOULD_CHANGE if exit_code and document["changed"] else 0
 
 
 def _differences_to_repair(

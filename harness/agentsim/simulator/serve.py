@@ -194,7 +194,7 @@ async def _serve(
     if activity is not None:
         agent.fallbacks.append(Page(agent, activity, counters).exchange)
     Reloader(loop, agent, settings.paths, settings.tables, log)
-    loop.set_exception_handler(lambda _, context: _report(agent, log, context))
+    loop.set_exception_handler(lambda _, context: _report(agent, listener, log, context))
     stop = asyncio.Event()
 
     def interrupted() -> None:
@@ -267,9 +267,11 @@ def _child_ended(loop: asyncio.AbstractEventLoop) -> None:
         loop.call_later(_REAP_AGAIN_SECONDS, _child_ended, loop)
 
 
-def _report(agent: Agent, log: Log, context: dict[str, Any]) -> None:
+def _report(agent: Agent, listener: socket.socket, log: Log, context: dict[str, Any]) -> None:
     """A line for what the system refuses (no descriptor for a client), everything for a bug."""
     exception = context.get("exception")
+    if isinstance(exception, ValueError) and listener.fileno() < 0:
+        return  # asyncio accepts again a second after a refusal, though the server was closed
     if isinstance(exception, OSError):
         log.say_once(f"{context['message']}: {exception.strerror}")
         if exception.errno in (errno.EMFILE, errno.ENFILE):
