@@ -61,9 +61,11 @@ def load_requested_profile(
         number = applied.number
         debug(lambda: f"profile: byte for byte that of run {number}, so it is not parsed")
         return RequestedProfile(applied.profile(), content, applied)
-    from provisioner.profile.parser import parse
+    from packager.base.documents.parser import parse
+
+    from provisioner.profile.kind import PROFILE
     from provisioner.profile.validation import validate
 
     place = source.display_name(sources[0])
     debug(lambda: f"profile: {place} is parsed and validated")
-    return RequestedProfile(validate(parse(content, place), place), content, None)
+    return RequestedProfile(validate(parse(content, place, PROFILE), place), content, None)

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, TypedDict
 
-from provisioner.base.optional_libraries import required_library
+from packager.base.optional_libraries import required_library
 
-with required_library("templates"):
+with required_library("templates", extra="provisioner"):
     import jinja2
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import stat
 
+from packager.base.bounded_read import read_up_to
 from packager.base.errors import DataError, NotFound, from_os_error
-
-from provisioner.base.bounded_read import read_up_to
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

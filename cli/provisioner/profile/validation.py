@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from packager.api import check_repositories
+from packager.base.documents.schema_validation import invalid
 from packager.base.errors import ConfigError, DataError
 
 from provisioner.profile.model import Profile
 from provisioner.profile.profile_rules import broken_rules
 from provisioner.profile.schema_validation import fits_schema
-
-MAX_REASONS_SHOWN = 20
 
 
 def validate(document: dict[str, object], place: str) -> Profile:
@@ -19,21 +18,14 @@ def validate(document: dict[str, object], place: str) -> Profile:
     """
     reasons: list[str] = []
     if not fits_schema(document, reasons):
-        raise _invalid(place, reasons)
+        raise invalid(place, reasons)
     profile = Profile(document)
     reasons = list(broken_rules(profile))
     if reasons:
-        raise _invalid(place, reasons)
+        raise invalid(place, reasons)
     if profile.repositories is not None:
         try:
             check_repositories(profile.repositories, place)
         except ConfigError as error:
             raise DataError(str(error)) from None
     return profile
-
-
-def _invalid(place: str, reasons: list[str]) -> DataError:
-    shown = reasons[:MAX_REASONS_SHOWN]
-    if len(reasons) > len(shown):
-        shown.append(f"and {len(reasons) - len(shown)} more")
-    return DataError(f"{place}: " + "\n".join(shown))
