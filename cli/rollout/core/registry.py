@@ -36,10 +36,17 @@ class HostId:
         return cls(hostname, address)
 
 
+def attribute_text(value: str | float) -> str:
+    """An attribute as text, which is compared: 2.0 is 2."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
 @dataclass(frozen=True)
 class Placement:
-    """Where a host is and what it is for, as its agent's flags say. attributes: as text, numbers
-    without a needless fraction."""
+    """Where a host is and what it is for, as its agent's flags say. attributes: see
+    `attribute_text`."""
 
     region: str | None = None
     zone: str | None = None

@@ -31,10 +31,9 @@ def schema_violations(document: object, schema_path: str, kind: DocumentKind) ->
     with open(schema_path, "rb") as file:  # noqa: PTH123
         schema = json.loads(file.read())
     errors = jsonschema.Draft202012Validator(schema).iter_errors(document)
-    found: list[str] = []
-    for error in sorted(errors, key=lambda each: _place(each.path)):
-        found += _explanation(error, kind)
-    return found
+    ordered = sorted(errors, key=lambda each: _place(each.path))
+    # The schema may say the same in several ways, or once for each missing key.
+    return [*dict.fromkeys(words for each in ordered for words in _explanation(each, kind))]
 
 
 def invalid(place: str, reasons: Sequence[str]) -> DataError:
