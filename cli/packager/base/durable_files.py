@@ -47,11 +47,12 @@ def make_directory(path: str, mode: int, parent: int) -> None:
     os.fsync(parent)
 
 
-def exchange(name: str, parent: int, other: str, other_parent: int) -> None:
+def exchange(name: str, parent: int, other: str, other_parent: int, *, remedy: str) -> None:
     """Let the two names, each in its directory, mean what the other one meant: in one step, so that
     both are there at every moment (renameat2(2), RENAME_EXCHANGE). The caller syncs both places.
 
-    Raises InputOutputError where the kernel or the file system can't do that, OSError.
+    Raises InputOutputError with the `remedy` where the kernel or the file system can't, as for
+    directories in a lower layer of an overlay file system (EXDEV); OSError.
     """
     import ctypes
 
@@ -62,11 +63,14 @@ def exchange(name: str, parent: int, other: str, other_parent: int) -> None:
             *(parent, os.fsencode(name), other_parent, os.fsencode(other), RENAME_EXCHANGE)
         )
         number = ctypes.get_errno() if done != 0 else 0
-    if number in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP):
-        raise InputOutputError(
-            f"{other} can't be repaired in its place: the file system of the store (or this "
-            "kernel) can't exchange two directories; deactivate it, remove it, and add it again"
-        )
+    if number in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EXDEV):
+        reason = "the file system of the store (or this kernel) can't exchange two directories"
+        if number == errno.EXDEV:
+            reason = (
+                "it is in a layer of an image (an overlay file system without redirect_dir), "
+                "where no directory can be exchanged"
+            )
+        raise InputOutputError(f"{other} can't be repaired in its place: {reason}; {remedy}")
     if number:
         raise OSError(number, os.strerror(number), other)
 

@@ -95,6 +95,11 @@ def from_os_error(error: OSError, place: str = "") -> PackagerError:
         errno.ENOTDIR: (ConfigError, "a directory is needed there"),
         errno.ELOOP: (ConfigError, "a directory is needed there, not a link"),
         errno.ENAMETOOLONG: (ConfigError, "give a shorter --root"),
+        errno.EXDEV: (
+            ConfigError,
+            "what is in a store must be on one file system, and nothing in it a mount of its own; "
+            "mount all of the store there",
+        ),
         errno.EMFILE: (Temporary, "too many open files; try again"),
         errno.ENFILE: (Temporary, "too many open files; try again"),
         errno.ENOMEM: (Temporary, "not enough memory; try again"),

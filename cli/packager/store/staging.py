@@ -79,7 +79,7 @@ def _make(name: str, parent: int) -> bool:
             raise
         try:
             os.rename(RESERVE, name, src_dir_fd=parent, dst_dir_fd=parent)
-        except FileNotFoundError:
+        except OSError:  # there is none, or it came with an image and can't be renamed
             raise error from None
         return True
     _keep_reserve(parent)

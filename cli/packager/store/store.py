@@ -38,6 +38,8 @@ from packager.store.installed import installed_ids
 from packager.store.manifest_records import missing, read_record
 from packager.store.write_session import Session, move, translated, writing
 
+ADD_AGAIN = "deactivate it, remove it, and add it again"
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -112,6 +114,7 @@ class Store:
         """
         expected_id = id_of(package_id, name_hint)
         with self._writing() as session:
+            session.refuse_split_store()
             incoming = receive(
                 *(source, session.mine.fd, self._limits, expected_id),
                 sha256=sha256,
@@ -147,6 +150,7 @@ class Store:
         """
         name = str(parse_id(package_id))
         with self._writing(make=False) as session:
+            session.refuse_split_store()
             incoming = receive(
                 *(source, session.mine.fd, self._limits, name),
                 sha256=sha256,
@@ -263,6 +267,7 @@ class Store:
         """A private directory on the store's file system; removed with all it holds at the end of
         the block, or by a later command if this process is killed."""
         with self._writing() as session:
+            session.refuse_split_store()
             yield f"{self.root}/staging/{session.mine.name}"
 
     def _writing(self, *, make: bool = True) -> AbstractContextManager[Session]:
@@ -328,7 +333,7 @@ def renew(package_id: str, root_fd: int, staging_fd: int, *, record: bool) -> No
             os.rename(RECORD, package_id, src_dir_fd=staging_fd, dst_dir_fd=manifests)
             os.fsync(manifests)
         try:
-            durable_files.exchange(TREE, staging_fd, package_id, packages)
+            durable_files.exchange(TREE, staging_fd, package_id, packages, remedy=ADD_AGAIN)
         except FileNotFoundError:  # somebody has taken the whole tree away
             move(TREE, staging_fd, package_id, packages)
             return
@@ -340,7 +345,7 @@ def renew(package_id: str, root_fd: int, staging_fd: int, *, record: bool) -> No
             os.fsync(packages)
             os.fsync(staging_fd)
         except OSError:
-            durable_files.exchange(TREE, staging_fd, package_id, packages)
+            durable_files.exchange(TREE, staging_fd, package_id, packages, remedy=ADD_AGAIN)
             raise
 
 

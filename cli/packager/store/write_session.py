@@ -6,6 +6,7 @@ nobody's. It is moved into this command's own staging directory and deleted late
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import contextmanager, suppress
@@ -15,12 +16,12 @@ from packager.base.durable_files import opened
 from packager.base.errors import ConfigError, NotFound, from_os_error
 from packager.base.stop_signals import signals_deferred
 from packager.generations.tree_pool import Trees
-from packager.store import lock
+from packager.store import lock, removal_in_place
 from packager.store.staging import Staging, open_staging, take_dead
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 DIRECTORIES = (
     ("manifests", 0o755),
@@ -55,6 +56,20 @@ class Session:
                 self.found += self.trees.recover(self.mine.fd)
             yield
 
+    def refuse_split_store(self) -> None:
+        """Raise ConfigError if part of the store is on another file system, where no rename leads:
+        before an archive is downloaded or unpacked for nothing. Raises OSError."""
+        devices = {
+            name: os.stat(name, dir_fd=self.root_fd, follow_symlinks=False).st_dev
+            for name, _ in DIRECTORIES
+        }
+        for name, device in devices.items():
+            if device != devices["staging"]:
+                raise ConfigError(
+                    f"{self.root}/{name} is another file system than {self.root}/staging: packages "
+                    "are put in place by one rename; mount all of the store there"
+                )
+
     def take_away(self, package_id: str) -> None:
         """Take an installed package out of the store, durably. The caller holds ROOT/lock and
         knows that nothing needs it. Raises FileNotFoundError if it is not there, OSError."""
@@ -67,7 +82,14 @@ class Session:
             # Records without a tree are looked for only if staging/ has a dead directory: ours has
             # to be on the disk before the tree goes, and the record has to go before it does.
             os.fsync(staging)
-            move(package_id, packages, package_id, self.mine.fd)
+            try:
+                move(package_id, packages, package_id, self.mine.fd)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                removal_in_place.begin(package_id, self.mine.fd)
+                removal_in_place.carry_out(package_id, packages, known)
+                return
             try:
                 with suppress(FileNotFoundError):
                     os.unlink(package_id, dir_fd=known)
@@ -93,6 +115,7 @@ def writing(root: str, *, lock_wait: float, make: bool = True) -> Iterator[Sessi
             try:
                 session.found = [f"staging/{each.name}" for each in dead]
                 if dead:
+                    _finish_removals(root_fd, dead)
                     _drop_orphans(root_fd)
                 session.found += session.trees.recover(session.mine.fd)
             except BaseException:
@@ -145,6 +168,14 @@ def _open_root(root: str, make: bool) -> Iterator[int]:
         yield root_fd
     finally:
         os.close(root_fd)
+
+
+def _finish_removals(root_fd: int, dead: Iterable[Staging]) -> None:
+    """Go on with removals in place that were interrupted. The caller holds the lock."""
+    for each in dead:
+        for package_id in removal_in_place.begun(each.fd):
+            with opened("packages", root_fd) as packages, opened("manifests", root_fd) as known:
+                removal_in_place.carry_out(package_id, packages, known)
 
 
 def _drop_orphans(root_fd: int) -> None:

@@ -18,7 +18,7 @@ import os
 from packager.api import LOCK_NAME, is_locked, is_number
 from packager.base.errors import DataError, NotFound, from_os_error
 
-from provisioner.runs.run import Run, read_record
+from provisioner.runs.run import RECORD_FILE, Run, read_record
 
 DIRECTORY = "provisioner"
 RUNS = "runs"
@@ -46,7 +46,7 @@ def pending_run(root: str) -> Run | None:
 def read_run(root: str, number: int) -> Run:
     """Run `number`. Raises NotFound, DataError, PackagerError for errno."""
     directory = f"{top_directory(root)}/{RUNS}/{number}"
-    if not os.path.lexists(directory):
+    if not os.path.lexists(f"{directory}/{RECORD_FILE}"):
         raise NotFound(f"run {number} is not kept in {root}; see 'provisioner history'")
     return Run(directory, number, read_record(directory))
 

@@ -8,12 +8,13 @@ finish    `applied` leads to the run, if its profile counts from now on; the rec
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
 from contextlib import contextmanager, suppress
 
-from packager.api import DEFAULT_WAIT_SECONDS, exclusive_lock, place_link
+from packager.api import DEFAULT_WAIT_SECONDS, exclusive_lock, is_number, place_link
 from packager.base import durable_files
 from packager.base.durable_files import opened, replace_file_in, write_new_file
 from packager.base.errors import from_os_error
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 RECORD_FORMAT = 1
 MAX_RUNS_KEPT = 50
 PRIVATE_MODE = 0o600
+HIDDEN_RECORD = f".old-{RECORD_FILE}"  # of a run that is none any more
 
 
 class RunWriter:
@@ -124,7 +126,7 @@ class RunWriter:
         with opened(reader.RUNS, self._fd) as runs:
             for number in kept[: -MAX_RUNS_KEPT + 1]:
                 if number not in needed:
-                    os.rename(str(number), f".old-{number}", src_dir_fd=runs, dst_dir_fd=runs)
+                    _hide(str(number), runs)
             _delete_leftovers(runs)
 
 
@@ -166,11 +168,29 @@ def _opened_top(root: str) -> Iterator[int]:
         os.close(root_fd)
 
 
+def _hide(name: str, runs: int) -> None:
+    """Let the run be one no more, in one step; what is left of it are leftovers."""
+    try:
+        os.rename(name, f".old-{name}", src_dir_fd=runs, dst_dir_fd=runs)
+    except OSError as error:
+        if error.errno != errno.EXDEV:  # it came with an image, whose directories stay in place
+            raise
+        with opened(name, runs) as run:
+            os.rename(RECORD_FILE, HIDDEN_RECORD, src_dir_fd=run, dst_dir_fd=run)
+            os.fsync(run)
+
+
 def _delete_leftovers(directory: int) -> None:
     """Delete what killed commands have left, and runs that are not kept."""
     for name in os.listdir(directory):
-        if name.startswith("."):
+        if name.startswith(".") or (is_number(name) and _is_hidden(name, directory)):
             durable_files.remove_tree(name, directory)
+
+
+def _is_hidden(name: str, runs: int) -> bool:
+    with opened(name, runs) as run:
+        found = os.listdir(run)  # noqa: PTH208
+    return RECORD_FILE not in found and (HIDDEN_RECORD in found or not found)
 
 
 def _encode(document: Mapping[str, object]) -> bytes:
