@@ -32,7 +32,8 @@ The host:
 Repositories and downloads:
     Repository load_configuration check_repositories Candidate Repositories candidate_archive
     candidate_pkginfo install_candidate forget_old_downloads Policy REDIRECT_STATUSES is_url
-    redacted download NETWORK_ERRORS network_failure Declared resolve requested_package
+    redacted download TrustingSession ca_bundle NETWORK_ERRORS network_failure Declared resolve
+    requested_package
 
 A host of pkgpanda's:
     PkgpandaHost look_at_pkgpanda
@@ -84,6 +85,8 @@ if TYPE_CHECKING:
     from packager.package.package_id import flaw as flaw_of_id
     from packager.package.package_id import split_id
     from packager.repositories.candidates import Candidate, Repositories
+    from packager.repositories.certificate_authorities import TrustingSession
+    from packager.repositories.certificate_authorities import bundle as ca_bundle
     from packager.repositories.configuration_file import Repository
     from packager.repositories.configuration_file import load as load_configuration
     from packager.repositories.configuration_file import repositories as check_repositories
@@ -148,10 +151,12 @@ __all__ = [
     "Repository",
     "Request",
     "Store",
+    "TrustingSession",
     "UnitsFailed",
     "acting_user",
     "activate",
     "active_generation",
+    "ca_bundle",
     "candidate_archive",
     "candidate_pkginfo",
     "check_active_generation",
@@ -236,12 +241,14 @@ _HOMES = {
     "Repository": ("packager.repositories.configuration_file", "Repository"),
     "Request": ("packager.activation.planning", "Request"),
     "SERVICES_FILE": ("packager.package.declarations", "SERVICES_FILE"),
+    "TrustingSession": ("packager.repositories.certificate_authorities", "TrustingSession"),
     "Store": ("packager.store.store", "Store"),
     "UNIT_DIRECTORIES": ("packager.package.declarations", "UNIT_DIRECTORIES"),
     "UnitsFailed": ("packager.host.settle", "UnitsFailed"),
     "acting_user": ("packager.activation.activate", "user"),
     "activate": ("packager.activation.activate", "activate"),
     "active_generation": ("packager.generations.document", "active_generation"),
+    "ca_bundle": ("packager.repositories.certificate_authorities", "bundle"),
     "candidate_archive": ("packager.repositories.install", "archive"),
     "candidate_pkginfo": ("packager.repositories.install", "pkginfo"),
     "check_active_generation": ("packager.verification.generation_check", "check"),

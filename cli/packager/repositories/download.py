@@ -35,6 +35,7 @@ from packager.base.errors import (
 )
 from packager.base.events import Emit
 from packager.repositories import retry_policy
+from packager.repositories.certificate_authorities import TrustingSession
 from packager.repositories.network_errors import NETWORK_ERRORS, Broken, broken
 
 BLOCK_BYTES = 1 << 18  # bytes asked of the connection at once
@@ -72,9 +73,10 @@ def fetch(
     What the file holds already counts as the beginning of the body if `sha256` and `size` are
     there to vouch for the whole; else it is thrown away. `what` is downloaded, for messages.
 
-    Events: fetching (source, bytes, total), retrying (source, reason, seconds). Proxies, CA
-    bundles and netrc are taken from the environment as requests does. Main thread only: the alarm
-    clock (SIGALRM) ends what is too slow for the time-outs of single reads.
+    Events: fetching (source, bytes, total), retrying (source, reason, seconds). Proxies and netrc
+    are taken from the environment as requests does; for authorities see `certificate_authorities`.
+    Main thread only: the alarm clock (SIGALRM) ends what is too slow for the time-outs of single
+    reads.
 
     Raises NotFound, Denied, Unavailable (after the retries), ProtocolError, ConfigError, DataError
     for a wrong size or hash, OSError of the file. No message contains credentials.
@@ -285,7 +287,7 @@ class _Download:
         return 0
 
 
-class _Session(requests.Session):
+class _Session(TrustingSession):
     """A session that hides redirects from requests: even when it is told not to follow them, it
     reads their whole bodies."""
 
