@@ -5,8 +5,7 @@
 // do (process.cpp, `HttpProxy`). So for a while each exchange is looked at for
 // whether its connection, one of this program's descriptors, is still there.
 
-#ifndef __COMMAND_CLIENT_WATCH_HPP__
-#define __COMMAND_CLIENT_WATCH_HPP__
+#pragma once
 
 #include <list>
 #include <memory>
@@ -47,5 +46,3 @@ private:
 };
 
 } // namespace command {
-
-#endif // __COMMAND_CLIENT_WATCH_HPP__

@@ -4,8 +4,7 @@
 // for, the command is run, and its output becomes the answer, all at once
 // (`whole`) or as it comes (`stream`).
 
-#ifndef __COMMAND_COMMAND_EXCHANGE_HPP__
-#define __COMMAND_COMMAND_EXCHANGE_HPP__
+#pragma once
 
 #include <atomic>
 #include <memory>
@@ -106,5 +105,3 @@ private:
 process::http::Response toResponse(const Answer& answer);
 
 } // namespace command {
-
-#endif // __COMMAND_COMMAND_EXCHANGE_HPP__

@@ -1,8 +1,7 @@
 // Which commands of a table wait and which run, the request ids that are
 // taken, and their end.
 
-#ifndef __COMMAND_COMMAND_REGISTRY_HPP__
-#define __COMMAND_COMMAND_REGISTRY_HPP__
+#pragma once
 
 #include <map>
 #include <memory>
@@ -61,5 +60,3 @@ private:
 };
 
 } // namespace command {
-
-#endif // __COMMAND_COMMAND_REGISTRY_HPP__

@@ -1,8 +1,7 @@
 // How many commands of a route run at once, and how many requests wait for a
 // place.
 
-#ifndef __COMMAND_CONCURRENCY_LIMIT_HPP__
-#define __COMMAND_CONCURRENCY_LIMIT_HPP__
+#pragma once
 
 #include <cstdint>
 #include <map>
@@ -64,5 +63,3 @@ private:
 };
 
 } // namespace command {
-
-#endif // __COMMAND_CONCURRENCY_LIMIT_HPP__

@@ -7,8 +7,7 @@
 //
 // Sources: pidfd_open(2), proc(5).
 
-#ifndef __COMMAND_GUARD_HPP__
-#define __COMMAND_GUARD_HPP__
+#pragma once
 
 #include <stdint.h>
 
@@ -53,5 +52,3 @@ bool isGuarded(pid_t pid);
 pid_t parentOfOrphans();
 
 } // namespace command {
-
-#endif // __COMMAND_GUARD_HPP__

@@ -11,8 +11,7 @@
 //   descriptor or timer is left, but for a command that can't be killed: that
 //   is reaped when it exits, and `onLateExit` called.
 
-#ifndef __COMMAND_INVOCATION_HPP__
-#define __COMMAND_INVOCATION_HPP__
+#pragma once
 
 #include <functional>
 #include <map>
@@ -100,5 +99,3 @@ private:
 };
 
 } // namespace command {
-
-#endif // __COMMAND_INVOCATION_HPP__

@@ -1,7 +1,6 @@
 // The one line that each invocation leaves in the agent's log.
 
-#ifndef __COMMAND_LOG_LINE_HPP__
-#define __COMMAND_LOG_LINE_HPP__
+#pragma once
 
 #include <sys/types.h>
 
@@ -22,5 +21,3 @@ std::string logLine(
   const Outcome& outcome);
 
 } // namespace command {
-
-#endif // __COMMAND_LOG_LINE_HPP__

@@ -6,8 +6,7 @@
 // sees exits through pidfds rather than through the reaper's polling. Timers
 // are monotonic: libprocess's own follow the system clock.
 
-#ifndef __COMMAND_LOOP_HPP__
-#define __COMMAND_LOOP_HPP__
+#pragma once
 
 #include <chrono>
 #include <functional>
@@ -65,5 +64,3 @@ private:
 };
 
 } // namespace command {
-
-#endif // __COMMAND_LOOP_HPP__

@@ -9,8 +9,7 @@
 // Sources: proc(5), pidfd_open(2), pidfd_send_signal(2),
 // PR_SET_CHILD_SUBREAPER(2const).
 
-#ifndef __COMMAND_PIPE_HOLDERS_HPP__
-#define __COMMAND_PIPE_HOLDERS_HPP__
+#pragma once
 
 #include <stdint.h>
 
@@ -41,5 +40,3 @@ std::string pipeName(int fd);
 void killHolders(const Search& search);
 
 } // namespace command {
-
-#endif // __COMMAND_PIPE_HOLDERS_HPP__

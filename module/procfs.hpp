@@ -2,8 +2,7 @@
 //
 // Source: proc(5), /proc/PID/stat.
 
-#ifndef __COMMAND_PROCFS_HPP__
-#define __COMMAND_PROCFS_HPP__
+#pragma once
 
 #include <stdint.h>
 
@@ -34,5 +33,3 @@ bool readStat(pid_t pid, ProcessStat* stat);
 uint64_t ticksNow();
 
 } // namespace command {
-
-#endif // __COMMAND_PROCFS_HPP__

@@ -1,7 +1,6 @@
 // Which realms the agent can authenticate somebody for.
 
-#ifndef __COMMAND_REALMS_HPP__
-#define __COMMAND_REALMS_HPP__
+#pragma once
 
 #include <map>
 #include <set>
@@ -20,5 +19,3 @@ process::Future<std::set<std::string>> findGuardedRealms(
   const std::map<std::string, Table>& tables);
 
 } // namespace command {
-
-#endif // __COMMAND_REALMS_HPP__

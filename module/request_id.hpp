@@ -1,7 +1,6 @@
 // The ids by which requests and their commands are found in logs.
 
-#ifndef __COMMAND_REQUEST_ID_HPP__
-#define __COMMAND_REQUEST_ID_HPP__
+#pragma once
 
 #include <string>
 
@@ -16,5 +15,3 @@ std::string readRequestId(const process::http::Request& request);
 std::string randomRequestId();
 
 } // namespace command {
-
-#endif // __COMMAND_REQUEST_ID_HPP__

@@ -1,7 +1,6 @@
 // A route table that is served, and what its requests share.
 
-#ifndef __COMMAND_SERVED_TABLE_HPP__
-#define __COMMAND_SERVED_TABLE_HPP__
+#pragma once
 
 #include <map>
 #include <memory>
@@ -80,5 +79,3 @@ public:
 };
 
 } // namespace command {
-
-#endif // __COMMAND_SERVED_TABLE_HPP__

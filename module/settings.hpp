@@ -1,7 +1,6 @@
 // The module's parameters -> what the operator wants.
 
-#ifndef __COMMAND_SETTINGS_HPP__
-#define __COMMAND_SETTINGS_HPP__
+#pragma once
 
 #include <string>
 #include <utility>
@@ -45,5 +44,3 @@ Settings readSettings(
   const Parameters& parameters, std::vector<std::string>* errors);
 
 } // namespace command {
-
-#endif // __COMMAND_SETTINGS_HPP__

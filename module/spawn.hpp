@@ -9,8 +9,7 @@
 //
 // Sources: clone(2), execve(2), prctl(2), close_range(2), pidfd_open(2).
 
-#ifndef __COMMAND_SPAWN_HPP__
-#define __COMMAND_SPAWN_HPP__
+#pragma once
 
 #include <sys/types.h>
 
@@ -79,5 +78,3 @@ int reap(const Child& child);
 void closeFrom(int first);
 
 } // namespace command {
-
-#endif // __COMMAND_SPAWN_HPP__

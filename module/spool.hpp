@@ -5,8 +5,7 @@
 // without a name is gone with its last descriptor, so a killed agent leaves
 // nothing behind. All files together stay within the spool's limit.
 
-#ifndef __COMMAND_SPOOL_HPP__
-#define __COMMAND_SPOOL_HPP__
+#pragma once
 
 #include <atomic>
 #include <string>
@@ -72,5 +71,3 @@ private:
 };
 
 } // namespace command {
-
-#endif // __COMMAND_SPOOL_HPP__

@@ -1,7 +1,6 @@
 // The files of route tables: which there are, and what is in them.
 
-#ifndef __COMMAND_TABLE_FILES_HPP__
-#define __COMMAND_TABLE_FILES_HPP__
+#pragma once
 
 #include <map>
 #include <string>
@@ -17,5 +16,3 @@ std::map<std::string, Table> readTables(
   const std::vector<std::string>& routes, std::vector<std::string>* errors);
 
 } // namespace command {
-
-#endif // __COMMAND_TABLE_FILES_HPP__

@@ -3,8 +3,7 @@
 // Decides and hands over; whatever takes time happens on the served table's
 // loop.
 
-#ifndef __COMMAND_TABLE_PROCESS_HPP__
-#define __COMMAND_TABLE_PROCESS_HPP__
+#pragma once
 
 #include <atomic>
 #include <string>
@@ -56,5 +55,3 @@ private:
 };
 
 } // namespace command {
-
-#endif // __COMMAND_TABLE_PROCESS_HPP__

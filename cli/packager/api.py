@@ -98,7 +98,8 @@ if TYPE_CHECKING:
     from packager.repositories.network_errors import NETWORK_ERRORS
     from packager.repositories.network_errors import broken as network_failure
     from packager.repositories.retry_policy import REDIRECTS as REDIRECT_STATUSES
-    from packager.repositories.retry_policy import Policy, is_url, redacted
+    from packager.repositories.retry_policy import Policy
+    from packager.repositories.urls import is_url, redacted
     from packager.store.installed import has_tree, installed_ids
     from packager.store.lock import DEFAULT_WAIT as DEFAULT_WAIT_SECONDS
     from packager.store.lock import NAME as LOCK_NAME
@@ -270,7 +271,7 @@ _HOMES = {
     "is_activating": ("packager.verification.generation_check", "is_activating"),
     "is_locked": ("packager.store.lock", "is_locked"),
     "is_number": ("packager.generations.document", "is_number"),
-    "is_url": ("packager.repositories.retry_policy", "is_url"),
+    "is_url": ("packager.repositories.urls", "is_url"),
     "load_configuration": ("packager.repositories.configuration_file", "load"),
     "look_at_pkgpanda": ("packager.activation.pkgpanda_import", "look"),
     "make_plan": ("packager.activation.planning", "make_plan"),
@@ -282,7 +283,7 @@ _HOMES = {
     "plan_document": ("packager.activation.plan_document", "document"),
     "publish": ("packager.generations.published_links", "publish"),
     "read_record": ("packager.store.manifest_records", "read_record"),
-    "redacted": ("packager.repositories.retry_policy", "redacted"),
+    "redacted": ("packager.repositories.urls", "redacted"),
     "refuse_unless_booted": ("packager.host.systemd_units", "refuse_unless_booted"),
     "refuse_without_systemd": ("packager.host.apply", "refuse_without_systemd"),
     "remaining_host_work": ("packager.verification.host_check", "remaining_host_work"),

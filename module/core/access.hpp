@@ -7,8 +7,7 @@
 // Sources: Fetch Metadata Request Headers (W3C) on Sec-Fetch-Site, RFC 6454 on
 // Origin, RFC 9110 (7.2) on Host.
 
-#ifndef __COMMAND_CORE_ACCESS_HPP__
-#define __COMMAND_CORE_ACCESS_HPP__
+#pragma once
 
 #include <optional>
 #include <string>
@@ -53,5 +52,3 @@ std::optional<Refusal> refuseRoute(
   const Route& route, const std::optional<std::string>& principal);
 
 } // namespace command {
-
-#endif // __COMMAND_CORE_ACCESS_HPP__

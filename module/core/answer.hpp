@@ -4,8 +4,7 @@
 // their hash map, which decides the order on the wire: `OK(JSON)` sets the
 // type first, every other response with a body in memory the length first.
 
-#ifndef __COMMAND_CORE_ANSWER_HPP__
-#define __COMMAND_CORE_ANSWER_HPP__
+#pragma once
 
 #include <optional>
 #include <string>
@@ -57,5 +56,3 @@ Answer methodNotAllowed(
   const std::vector<std::string>& allowed, const std::string& method);
 
 } // namespace command {
-
-#endif // __COMMAND_CORE_ANSWER_HPP__

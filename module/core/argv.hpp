@@ -5,8 +5,7 @@
 // unknown keys, the time-out, then parameters, each in the order of their
 // bytes.
 
-#ifndef __COMMAND_CORE_ARGV_HPP__
-#define __COMMAND_CORE_ARGV_HPP__
+#pragma once
 
 #include <string>
 #include <unordered_map>
@@ -40,5 +39,3 @@ std::variant<CommandLine, Refusal> build(
   const std::string& rest);
 
 } // namespace command {
-
-#endif // __COMMAND_CORE_ARGV_HPP__

@@ -3,8 +3,7 @@
 // Every implementation of the ABI gives the same bytes, so nothing is left to
 // a JSON library: no spaces, UTF-8 as it is, escapes only where JSON demands.
 
-#ifndef __COMMAND_CORE_FORMATTING_HPP__
-#define __COMMAND_CORE_FORMATTING_HPP__
+#pragma once
 
 #include <cstddef>
 #include <string>
@@ -59,5 +58,3 @@ std::string quote(const std::string& name);
 std::string stderrTail(const std::string& text);
 
 } // namespace command {
-
-#endif // __COMMAND_CORE_FORMATTING_HPP__

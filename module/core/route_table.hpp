@@ -4,8 +4,7 @@
 // `parse` is all or nothing: a table with any mistake is refused as a whole,
 // with all its mistakes, so that no host ever serves half of one.
 
-#ifndef __COMMAND_CORE_ROUTE_TABLE_HPP__
-#define __COMMAND_CORE_ROUTE_TABLE_HPP__
+#pragma once
 
 #include <map>
 #include <string>
@@ -39,5 +38,3 @@ std::variant<Table, std::vector<Mistake>> parse(
   const std::string& text, const std::string& file);
 
 } // namespace command {
-
-#endif // __COMMAND_CORE_ROUTE_TABLE_HPP__

@@ -4,8 +4,7 @@
 // and deep nesting mean, and parsers differ; what they could read differently
 // is refused, so that two hosts always see one table.
 
-#ifndef __COMMAND_CORE_STRICT_JSON_HPP__
-#define __COMMAND_CORE_STRICT_JSON_HPP__
+#pragma once
 
 #include <string>
 
@@ -19,5 +18,3 @@ namespace command {
 nlohmann::json read(const std::string& text, Mistakes* mistakes);
 
 } // namespace command {
-
-#endif // __COMMAND_CORE_STRICT_JSON_HPP__

@@ -4,8 +4,7 @@
 // a `code` that programs compare and a `reason` that people read; only the
 // code is contract.
 
-#ifndef __COMMAND_CORE_TABLE_ERRORS_HPP__
-#define __COMMAND_CORE_TABLE_ERRORS_HPP__
+#pragma once
 
 #include <string>
 #include <vector>
@@ -51,5 +50,3 @@ private:
 };
 
 } // namespace command {
-
-#endif // __COMMAND_CORE_TABLE_ERRORS_HPP__

@@ -3,8 +3,7 @@
 // No regular expressions: the two languages' engines differ, and some patterns
 // can be made to run for ever.
 
-#ifndef __COMMAND_CORE_VALUE_TYPES_HPP__
-#define __COMMAND_CORE_VALUE_TYPES_HPP__
+#pragma once
 
 #include <bitset>
 #include <cstdint>
@@ -49,5 +48,3 @@ std::string judge(
   std::vector<std::string>* elements);
 
 } // namespace command {
-
-#endif // __COMMAND_CORE_VALUE_TYPES_HPP__

@@ -14,17 +14,19 @@ from packager.base.debug_log import debug
 from packager.generations.document import DOCUMENT, active_number, kept_numbers, read_generation
 from packager.store import lock
 from packager.store.installed import installed_ids
-from packager.store.write_session import translated, writing
+from packager.store.write_session import translated, undeleted, writing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from packager.base.errors import PackagerError
     from packager.base.events import Emit
 
 
 class Collected:
-    """What goes, or has gone."""
+    """What goes, or has gone; `failure`: to be raised once the rest has been told, since not all
+    files of it could be deleted."""
 
-    __slots__ = ("generations", "kept", "packages", "waiting")
+    __slots__ = ("failure", "generations", "kept", "packages", "waiting")
 
     def __init__(
         self, generations: list[int], kept: list[int], packages: list[str], waiting: list[str]
@@ -33,6 +35,7 @@ class Collected:
         self.kept = kept
         self.packages = packages
         self.waiting = waiting  # packages that no generation needs, but new ones
+        self.failure: PackagerError | None = None
 
 
 def collectable(root: str, keep: int) -> Collected:
@@ -42,19 +45,32 @@ def collectable(root: str, keep: int) -> Collected:
         return _collectable(root, keep)
 
 
-def collect(root: str, keep: int, emit: Emit, *, lock_wait: float = lock.DEFAULT_WAIT) -> Collected:
+def collect(
+    root: str,
+    keep: int,
+    emit: Emit,
+    *,
+    discard: bool = False,
+    lock_wait: float = lock.DEFAULT_WAIT,
+) -> Collected:
     """Keep the active generation and the newest others, `keep` in all; forget the rest, and remove
-    the packages that then none needs. Events: `forgotten` (generation), `removed` (id).
+    the packages that then none needs. discard: what somebody has put into their trees, or changed
+    there, goes with them. Events: `forgotten` (generation), `removed` (id), `kept` (of, path,
+    place), `warning`.
 
-    Raises PackagerError only.
+    Raises PackagerError only: ConfigError, before anything goes, if something is mounted in what
+    would go.
     """
     root = os.path.abspath(root)  # noqa: PTH100
     with (
-        writing(root, lock_wait=lock_wait, make=False) as session,
+        writing(root, lock_wait=lock_wait, make=False, discard=discard, emit=emit) as session,
         session.locked(lock.ACTIVATION),  # an activation may yet go back to the generation before
         session.locked(),
     ):
+        session.raises = True
         found = _collectable(root, keep)
+        session.trees.refuse_mounts(map(str, found.generations))
+        session.refuse_mounts(found.packages)
         for number in found.generations:
             session.trees.forget(number, session.mine.fd)
             emit("forgotten", generation=number)
@@ -63,6 +79,8 @@ def collect(root: str, keep: int, emit: Emit, *, lock_wait: float = lock.DEFAULT
         for package_id in found.packages:
             session.take_away(package_id)
             emit("removed", id=package_id)
+    if session.mine.undeleted is not None:
+        found.failure = undeleted(root, session.mine.undeleted)
     return found
 
 

@@ -108,6 +108,12 @@ class Plan:
         return self.current is None or self.current.number != self.target.number
 
     @property
+    def needs_tree(self) -> bool:
+        """Whether a tree of links has to be made for it, of one that is there."""
+        root, number = self.context.root, self.target.number
+        return self.switches and not os.path.lexists(f"{root}/generations/{number}")
+
+    @property
     def changed(self) -> bool:
         """Whether anything is to be done, in the store or on the host."""
         return self.switches or bool(self.host)

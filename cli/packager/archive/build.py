@@ -140,12 +140,14 @@ def archive(package_id: str, manifest: Manifest, top: int, mtime: int) -> Iterat
     yield from bare_archive(manifest, top, mtime)
 
 
-def bare_archive(manifest: Manifest, top: int, mtime: int) -> Iterator[bytes]:
-    """The same without the archive's own manifest: exactly the tree that was surveyed."""
+def bare_archive(manifest: Manifest, top: int, mtime: int | None) -> Iterator[bytes]:
+    """The same without the archive's own manifest: exactly the tree that was surveyed. mtime: None:
+    each file's own."""
     for entry in manifest.entries:
+        time = _time(entry, top) if mtime is None else mtime
         mode = 0o777 if entry.kind == LINK else entry.mode
         yield tar_writer.header(
-            entry.path, entry.kind, mode=mode, size=entry.size, target=entry.target, mtime=mtime
+            entry.path, entry.kind, mode=mode, size=entry.size, target=entry.target, mtime=time
         )
         if entry.kind == FILE:
             yield from _content(entry, top)
@@ -179,6 +181,15 @@ def _check_pkginfo(manifest: Manifest, top: int, limits: Limits, emit: Emit | No
             for message in warnings:
                 if emit:
                     emit("warning", message=message)
+
+
+def _time(entry: Entry, top: int) -> int:
+    """When the file was changed, in seconds since 1970; 0 if a header has no place for it."""
+    try:
+        found = int(os.stat(entry.path, dir_fd=top, follow_symlinks=False).st_mtime)
+    except OSError as error:
+        raise from_os_error(error, entry.path) from error
+    return found if 0 <= found <= MAX_TAR_TIME else 0
 
 
 def _content(entry: Entry, top: int) -> Iterator[bytes]:

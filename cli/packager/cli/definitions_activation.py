@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from packager.cli.command_model import FLAG, Argument, Command, Option, format_option
+from packager.cli.command_model import DISCARD, FLAG, Argument, Command, Option, format_option
 from packager.cli.definitions_host import HOST_OPTIONS
 
 _DRY_RUN = Option(
@@ -153,6 +153,7 @@ ACTIVATION_COMMANDS: tuple[Command, ...] = (
                 help="How many generations are kept, the active one included.",
             ),
             _DRY_RUN,
+            DISCARD,
             format_option("table", "json", "ndjson"),
         ),
         examples=(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from packager.cli.command_model import Argument, Command, Option, format_option
+from packager.cli.command_model import DISCARD, Argument, Command, Option, format_option
 from packager.cli.definitions_host import HOST_OPTIONS
 from packager.cli.definitions_repositories import CONFIG, MAX_SIZE, PATIENCE
 
@@ -83,6 +83,7 @@ REPAIR: tuple[Command, ...] = (
                 metavar="HEX",
                 help="Of the archive --from. Needed only if the package's record is damaged too.",
             ),
+            DISCARD,
             CONFIG,
             MAX_SIZE,
             *PATIENCE,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from click._termui_impl import ProgressBar
 
-SPOKEN = frozenset({"warning", "retrying", "mirror"})  # said on standard error too
+SPOKEN = frozenset({"warning", "retrying", "mirror", "kept"})  # said on standard error too
 
 
 class Listener:
@@ -161,4 +161,7 @@ def sentence(event: str, fields: dict[str, Field]) -> str:
         return f"{fields['source']}: {fields['reason']}; trying again in {fields['seconds']} s"
     if event == "mirror":
         return f"{fields['source']}: {fields['reason']}; trying the next mirror"
+    if event == "kept":
+        place = fields["place"]
+        return f"{fields['of']}: {fields['path']} is somebody else's, or edited: kept as {place}"
     return f"warning: {fields['message']}"

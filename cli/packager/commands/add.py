@@ -82,13 +82,16 @@ def name_of(source: str) -> str | None:
     if source == STDIN:
         return None
     if _is_remote(source):
-        from packager.repositories import retry_policy
+        from packager.repositories import urls
 
-        if not retry_policy.is_url(source):
+        if not (urls.is_url(source) or urls.is_file_url(source)):
             raise UsageError(
-                f"{retry_policy.redacted(source)}: only http and https URLs can be fetched"
+                f"{urls.redacted(source)}: only http, https and file URLs can be fetched"
             )
-        return retry_policy.file_name(source)
+        try:
+            return urls.file_name(source)
+        except ValueError:
+            raise UsageError(f"{urls.redacted(source)}: the URL is malformed") from None
     return os.path.basename(source)  # noqa: PTH119
 
 
@@ -104,6 +107,10 @@ def opened(
     Raises PackagerError."""
     if not _is_remote(source):
         return _opened(source)
+    from packager.repositories import urls
+
+    if urls.is_file_url(source):
+        return _opened(urls.local_path(source))
     from packager.repositories.retry_policy import Policy
 
     return _fetched(store, source, sha256, size, Policy(*patience), emit)

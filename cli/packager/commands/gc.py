@@ -7,13 +7,13 @@ from packager.cli import output
 from packager.cli.progress import listener, listening
 
 
-def run(*, root: str, keep: int, dry_run: bool, output_format: str) -> int:
+def run(*, root: str, keep: int, dry_run: bool, discard: bool, output_format: str) -> int:
     """Collect; raises PackagerError, OutputFailed, Stopped."""
     if dry_run:
         _report(collectable(root, keep), output_format, "would be ")
         return 0
     with listening(listener(output_format)) as emit:
-        found = collect(root, keep, emit)
+        found = collect(root, keep, emit, discard=discard)
         if output_format == "ndjson":
             emit(
                 "collected",
@@ -21,8 +21,10 @@ def run(*, root: str, keep: int, dry_run: bool, output_format: str) -> int:
                 generations=len(found.generations),
                 packages=len(found.packages),
             )
-            return 0
-    _report(found, output_format, "")
+        else:
+            _report(found, output_format, "")
+        if found.failure is not None:
+            raise found.failure
     return 0
 
 

@@ -13,6 +13,12 @@ import json
 
 from packager.base.errors import DataError
 from packager.package.declarations import SERVICES_FILE
+from packager.package.link_resolution import (
+    AbsoluteTarget,
+    LeavesPackage,
+    TooManyLinks,
+    follow,
+)
 from packager.package.package_id import split_id
 
 TYPE_CHECKING = False
@@ -32,7 +38,6 @@ RESERVED = frozenset(
     (*SOURCES, "environment", "environment.export", "buildinfo.json", "generation.json")
 )
 PKGPANDA_PACKAGES = "/opt/mesosphere/packages/"
-MAX_FOLLOWED_LINKS = 40  # followed on the way to one target, as Linux does
 
 
 class Published:
@@ -150,25 +155,12 @@ def _publish_linked(
 
 def _follow(path: str, entries: dict[str, dict[str, str]]) -> str | None:
     """The path in the package that the link at `path` leads to; None if it leads out of it."""
-    at: list[str] = []
-    todo = path.split("/")[::-1]
-    followed = 0
-    while todo:
-        part = todo.pop()
-        if part in ("", "."):
-            continue
-        if part == "..":
-            if not at:
-                return None
-            at.pop()
-            continue
-        at.append(part)
-        item = entries.get("/".join(at))
-        if item is None or item["type"] != "link":
-            continue
-        followed += 1
-        if followed > MAX_FOLLOWED_LINKS or item["target"].startswith("/"):
-            return None
-        at.pop()
-        todo.extend(item["target"].split("/")[::-1])
-    return "/".join(at)
+
+    def target_of(at: str) -> str | None:
+        item = entries.get(at)
+        return item["target"] if item is not None and item["type"] == "link" else None
+
+    try:
+        return follow(path, target_of)
+    except (LeavesPackage, TooManyLinks, AbsoluteTarget):
+        return None

@@ -32,6 +32,7 @@ from packager.base import durable_files
 from packager.base.debug_log import debug
 from packager.base.durable_files import opened
 from packager.base.errors import DataError, PackagerError
+from packager.base.mounts import refuse_mounts
 from packager.generations import link_tree
 from packager.generations.document import DOCUMENT, Generation, active_number, decode, is_number
 from packager.generations.link_tree import Spoiled
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
     Load = Callable[[str, tuple[str, ...]], Published]
 
+LINKS = "links"  # in a staging directory: trees that are to be deleted
+CONFIGURATION = "etc"  # what people edit
 SPARE = "spare"
 NEXT = "next"
 NEXT_SPARE = "next-spare"
@@ -67,6 +70,7 @@ class Trees:
     def recover(self, garbage: int) -> list[str]:
         """Finish or take back what a killed command left; move what is left of it to the directory
         `garbage`, where it is deleted by somebody else. Returns the names of what was found."""
+        self.refuse_mounts_in_unfinished()
         active = active_number(self._root)
         found = []
         if active is not None and not self._in_history(active):
@@ -76,14 +80,28 @@ class Trees:
         if os.path.lexists(f"{self._root}/{NEW_LINK}"):
             os.unlink(NEW_LINK, dir_fd=self._root_fd)
             found.append(NEW_LINK)
-        for name in self._names():
-            number = int(name) if is_number(name) else None
-            known = name == SPARE or (number is not None and self._in_history(number))
-            is_active = number is not None and number == active
-            if not is_active and not (known and self._has_document(name)):
-                self.discard(name, garbage)
-                found.append(f"generations/{name}")
+        for name in self._unfinished(active):
+            self.discard(name, garbage)
+            found.append(f"generations/{name}")
         return found
+
+    def refuse_mounts_in_unfinished(self) -> None:
+        """Raise ConfigError if something is mounted in a tree that `recover` would move away."""
+        self.refuse_mounts(self._unfinished(active_number(self._root)))
+
+    def refuse_mounts(self, names: Iterable[str] | None = None) -> None:
+        """Raise ConfigError if something is mounted in one of these trees (None: in any)."""
+        trees = self._names() if names is None else names
+        refuse_mounts(self._root_fd, [f"generations/{name}" for name in trees])
+
+    def _unfinished(self, active: int | None) -> list[str]:
+        return [name for name in self._names() if not self._is_known(name, active)]
+
+    def _is_known(self, name: str, active: int | None) -> bool:
+        if not is_number(name):
+            return name == SPARE and self._has_document(name)
+        number = int(name)
+        return number == active or (self._in_history(number) and self._has_document(name))
 
     def has(self, number: int) -> bool:
         """Whether generation `number` has its tree."""
@@ -98,6 +116,7 @@ class Trees:
         publishes for these roles. garbage: a directory of this command's own, deleted by somebody
         else.
         """
+        self.refuse_mounts()  # trees are made of one another
         with opened("generations", self._root_fd) as generations:
             self._discard_unfinished(garbage)
             try:
@@ -112,6 +131,7 @@ class Trees:
     ) -> None:
         """Make the tree of `target` anew, of the packages alone, and put it in the place of the one
         that is there, active or not, by one rename; durably. Arguments as of `prepare`."""
+        self.refuse_mounts((NEXT, NEXT_SPARE, str(target.number)))
         with opened("generations", self._root_fd) as generations:
             self._discard_unfinished(garbage)
             self._build(generations, target, files, load)
@@ -180,15 +200,18 @@ class Trees:
         return True
 
     def discard(self, name: str, garbage: int) -> None:
-        """Move what is called `name` in generations/ to the directory `garbage`, durably; delete it
-        where it is if it can't be moved."""
-        with opened("generations", self._root_fd) as generations:
+        """Move what is called `name` in generations/ to LINKS in the directory `garbage`, durably:
+        what somebody has put there is looked for before it is deleted. What can't be moved is
+        copied there, and deleted where it is."""
+        durable_files.make_directory(LINKS, 0o700, garbage)
+        with opened("generations", self._root_fd) as generations, opened(LINKS, garbage) as links:
             target = f"{name}-{os.urandom(4).hex()}"
             try:
-                os.rename(name, target, src_dir_fd=generations, dst_dir_fd=garbage)
+                os.rename(name, target, src_dir_fd=generations, dst_dir_fd=links)
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
+                link_tree.copy_durably(name, generations, target, links)
                 with opened(name, generations) as tree:
                     link_tree.place_link(DOCUMENT, None, tree)
                     os.fsync(tree)
@@ -273,6 +296,9 @@ class Trees:
             if changes is None:
                 return None
             target.links = None if existing.links is None else existing.links + changes.more
+            with opened(name, generations) as tree:
+                if link_tree.replaced_links(tree, CONFIGURATION):
+                    raise Spoiled(f"generations/{name} has files of somebody else's")
             touched = None if name == active else self._taken(generations, name)
             if touched is None:
                 touched = self._copied(generations, name, NEXT)
@@ -283,6 +309,8 @@ class Trees:
         except (Spoiled, PackagerError, FileNotFoundError):
             self._discard_unfinished(garbage)
             self.drop_spare(garbage)
+            if name not in (SPARE, active) and self.has(int(name)):
+                self.discard(name, garbage)  # else it would be tried again and again
             return None
         return touched
 

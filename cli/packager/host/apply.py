@@ -21,7 +21,7 @@ import os
 
 from packager.base.debug_log import debug
 from packager.base.errors import Conflict, Denied, PackagerError, from_os_error
-from packager.host import applied_state, host_plan, systemd_units, users
+from packager.host import applied_state, file_owners, host_plan, systemd_units, users
 from packager.host.settle import HostWork, UnitsFailed
 from packager.host.system_programs import program
 
@@ -64,7 +64,8 @@ def refuse_without_systemd(plan: HostPlan, context: Context) -> None:
 def prepare(plan: HostPlan, context: Context, state: AppliedState, emit: Emit) -> None:
     """Make what the new set needs. Raises PackagerError; the caller then calls `undo`.
 
-    Events: `user` (name, action made|removed), `directory` (path, action made|removed).
+    Events: `user` (name, action made|removed), `directory` (path, action made|removed), `owner`
+    (path, user, group, changed) of files of packages.
     """
     try:
         _check_places(plan, context)
@@ -86,6 +87,9 @@ def prepare(plan: HostPlan, context: Context, state: AppliedState, emit: Emit) -
         for directory in plan.get("directories", ()):
             users.make_directory(directory["path"], directory["user"])
             emit("directory", path=directory["path"], action="made")
+        for file in plan.get("file_owners", ()):
+            file_owners.give(context.root, file)
+            emit("owner", path=file["path"], user=file["user"], group=file["group"], changed=1)
     except OSError as error:
         raise from_os_error(error, context.root) from error
 
@@ -148,6 +152,8 @@ def _plan(
     )
     reasons = host_plan.problems(required, accounts, make_users=context.options.make_users)
     directories = {path: users.owner_of(path) for path in required["directories"]}
+    given, refused = file_owners.to_be_given(context.root, declared_by_id, required["users"])
+    reasons += refused
     if reasons:
         raise Conflict("; ".join(reasons))
     applied = _applied(state, context, settings_needed=bool(required["sysctl"]))
@@ -164,6 +170,8 @@ def _plan(
         },
         systemd=context.systemd,
     )
+    if given:
+        found["file_owners"] = given
     if "pending" in state:  # also with nothing to take back: it has to be forgotten
         found["withdraw"] = host_plan.withdrawn(_pending(state, context.previous), required)
     if context.adopting is not None or "adopting" in state:  # also to forget it
@@ -171,9 +179,24 @@ def _plan(
     debug(lambda: f"host: {_steps(found)}")
     for entry in found.get("place", ()):
         systemd_units.check_place(units_dir, entry, ours=entry["unit"] in applied["units"])
+    edited = _edited(found, units_dir, applied)
+    if edited:
+        found["edited"] = edited
     if found.keys() & {"stop", "restart", "start"}:
         program("systemctl")  # without it the plan can't be carried out
     return found
+
+
+def _edited(plan: HostPlan, units_dir: str, applied: Applied) -> list[str]:
+    """The unit files that the plan would replace or take away though somebody has edited them."""
+    files = {each["unit"]: each["sha256"] for each in plan.get("place", ())}
+    files |= dict.fromkeys(plan.get("remove", ()), "")
+    return [
+        f"{units_dir}/{name}"
+        for name, new in sorted(files.items())
+        if name in applied["units"]
+        and systemd_units.edited(units_dir, name, applied["units"][name], new) is not None
+    ]
 
 
 def _steps(plan: HostPlan) -> str:
@@ -211,6 +234,7 @@ def _check_places(plan: HostPlan, context: Context) -> None:
             )
     for user in plan.get("users", ()):
         users.refuse_unless_makable(user["name"])
+    file_owners.refuse_forbidden(plan.get("file_owners", []))
     for entry in plan.get("owners", ()):
         if entry["was"] != entry["user"] and os.geteuid() != 0:
             raise Denied(f"{entry['path']}: only root can give it to {entry['user']}: run as root")

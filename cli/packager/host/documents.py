@@ -40,9 +40,11 @@ class Requirements(TypedDict):
 
 class UnitState(TypedDict, total=False):
     """sha256: of the file that was put in place, "" while that is being done, None when it was
-    taken away and the unit could not be stopped. started, starting: [package, sha256]."""
+    taken away and the unit could not be stopped. placed: while that is being done, of all files
+    that may be there by our doing. started, starting: [package, sha256]."""
 
     sha256: str | None
+    placed: list[str]
     started: list[str] | None
     starting: list[str] | None
 
@@ -131,11 +133,22 @@ class PlannedOwner(TypedDict):
     was: str
 
 
+class PlannedFileOwner(TypedDict):
+    """A file of a package and whom it is to belong to; None: whoever has it. was: `user:group`."""
+
+    path: str
+    package: str
+    user: str | None
+    group: str | None
+    was: str
+
+
 class HostPlan(TypedDict, total=False):
     """See `host_plan.difference`; a key that would be empty is left out."""
 
     place: list[Placement]
     remove: list[str]
+    edited: list[str]
     stop: list[str]
     restart: list[str]
     start: list[str]
@@ -143,6 +156,7 @@ class HostPlan(TypedDict, total=False):
     users: list[PlannedUser]
     directories: list[PlannedDirectory]
     owners: list[PlannedOwner]
+    file_owners: list[PlannedFileOwner]
     sysctl: dict[str, str]
     wanted: dict[str, list[str]]
     target: bool

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from packager.base.errors import ConfigError, PackagerError
+from packager.base.kept_places import keep_copy
 from packager.base.stop_signals import signals_deferred
 from packager.host import applied_state, host_plan, systemd_units, users
 from packager.host.system_programs import program
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
 
     from packager.base.events import Emit
     from packager.host.context import Context
-    from packager.host.documents import AppliedState, HostPlan, PlannedDirectory, PlannedOwner
+    from packager.host.documents import (
+        AppliedState,
+        HostPlan,
+        PlannedDirectory,
+        PlannedOwner,
+        UnitState,
+    )
 
 
 class UnitsFailed(PackagerError):
@@ -77,9 +84,10 @@ class HostWork:
         for directory in self._plan.get("directories", ()):
             self._remember(directory)
         for placement in self._plan.get("place", ()):
-            self._units.setdefault(placement["unit"], {"started": None})["sha256"] = ""
+            unit = self._units.setdefault(placement["unit"], {"started": None})
+            systemd_units.begin(unit, placement["sha256"])
         for name in self._plan.get("remove", ()):
-            self._units[name]["sha256"] = ""
+            systemd_units.begin(self._units[name])
         for name in self._plan.get("stop", ()):  # it may run until it has certainly been stopped
             entry = self._units[name]
             entry["starting"] = entry.get("started") or entry.get("starting")
@@ -117,18 +125,30 @@ class HostWork:
         if "target" in self._plan:
             systemd_units.place_target(self._dir)
         for entry in place:
+            unit = self._units[entry["unit"]]
+            self._keep_edited(entry["unit"], unit)
             systemd_units.place(self._dir, self._context.root, entry)
-            self._units[entry["unit"]]["sha256"] = entry["sha256"]
+            unit["sha256"] = entry["sha256"]
+            del unit["placed"]
             self._tell(entry["unit"], "placed")
         for name in remove:
-            systemd_units.remove(self._dir, name)
             unit = self._units[name]
+            self._keep_edited(name, unit)
+            systemd_units.remove(self._dir, name)
+            del unit["placed"]
             if self._stopped or not (unit.get("started") or unit.get("starting")):
                 del self._units[name]
             else:  # to be stopped by the next activation that can
                 unit["sha256"] = None
             self._tell(name, "removed")
         systemd_units.sync(self._dir)
+
+    def _keep_edited(self, name: str, unit: UnitState) -> None:
+        """Keep a copy of a unit file that somebody has edited. Event: `kept` (of, path, place)."""
+        content = systemd_units.edited(self._dir, name, unit)
+        if content is not None:
+            place = keep_copy(name, content, "units", self._context.root)
+            self._emit("kept", of="units", path=f"{self._dir}/{name}", place=place)
 
     def _owners(self) -> None:
         for entry in self._plan.get("owners", ()):

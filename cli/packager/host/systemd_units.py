@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from packager.host.documents import Placement
+    from packager.host.documents import Placement, UnitState
 
 WANTS = f"{TARGET}.wants"
 TARGET_CONTENT = (
@@ -73,6 +73,28 @@ def check_place(units_dir: str, entry: Placement, *, ours: bool) -> None:
             f"{path} is there already and is not of a package; "
             f"{entry['package']} has a unit of this name: move the file away"
         )
+
+
+def begin(unit: UnitState, sha256: str | None = None) -> None:
+    """Note in the state of a unit that its file is being exchanged for one with this SHA-256, or
+    (None) taken away. What was there by our doing stays known, however often this is cut off."""
+    known = unit.setdefault("placed", [])
+    for each in (unit.get("sha256"), sha256):
+        if each and each not in known:
+            known.append(each)
+    unit["sha256"] = ""
+
+
+def edited(units_dir: str, name: str, unit: UnitState, new: str | None = None) -> bytes | None:
+    """The content of a unit file that is neither one placed by us, as its state says, nor has the
+    SHA-256 `new`: somebody has edited it. None: it is not edited, or not there. Raises OSError."""
+    try:
+        with open(f"{units_dir}/{name}", "rb") as file:  # noqa: PTH123
+            content = file.read()
+    except FileNotFoundError:
+        return None
+    known = {unit.get("sha256"), new, *unit.get("placed", ())}
+    return None if sha256(content) in known else content
 
 
 def place(units_dir: str, root: str, entry: Placement) -> None:

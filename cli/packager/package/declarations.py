@@ -3,7 +3,7 @@
 Declarations are kept in the generation's document; later activations decide from them and do not
 read the package again. They do not depend on the host: units carry the role that they are for.
 
-    environment sysctl state_directory username group
+    environment sysctl state_directory username group owners
     requires conflicts provides replaces variant       as in pkginfo.json
     units      [{"name", "path", "role", "sha256"}]; `path` in the package, `role` "" for all hosts
     services   the names (without .service) that the package's sysctl settings can be for
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         state_directory: bool
         username: str
         group: str
+        owners: dict[str, dict[str, str]]  # paths to {"user", "group"}, one of them or both
         requires: list[object]
         conflicts: list[object]
         provides: list[object]
@@ -71,7 +72,7 @@ MAX_UNIT_BYTES = 1 << 20  # bytes
 RESERVED_UNITS = ("dcos.target", "dcos-download.service", "dcos-setup.service")
 # Those that stand in pkginfo.json, which has been checked when the package was added.
 FROM_PKGINFO = (
-    *("environment", "sysctl", "state_directory", "username", "group"),
+    *("environment", "sysctl", "state_directory", "username", "group", "owners"),
     *("requires", "conflicts", "provides", "replaces"),
 )
 

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from packager.archive.foreign_formats import HEAD_BYTES, described
 from packager.base.debug_log import debug
 from packager.base.errors import ConfigError, Conflict, DataError, NotFound, PackagerError
 from packager.base.events import Emit, Field
@@ -31,6 +32,7 @@ from packager.repositories.download import fetch
 from packager.repositories.index_format import FILE_NAME, MAX_INDEX_BYTES, Package, location
 from packager.repositories.mirrors import in_order
 from packager.repositories.retry_policy import Policy
+from packager.repositories.urls import redacted
 
 
 class Candidate:
@@ -241,7 +243,12 @@ class Repositories:
             limited = replace(policy, max_size=most)
             fetch(location(base, path), file, policy=limited, emit=emit, what="file")
             file.seek(0)
-            return file.read()
+            content = file.read()
+        # Whoever is in the way (a login page, a proxy's error) answers 200 with a page.
+        foreign = described(content[:HEAD_BYTES])
+        if foreign is not None:
+            raise DataError(f"{location(redacted(base), path)}: JSON was expected, and {foreign}")
+        return content
 
 
 def _decoded(content: bytes) -> dict[str, Package]:

@@ -41,34 +41,9 @@ SYSTEM_FILES = (
 )
 
 
-class TrustingSession(requests.Session):
-    """A session that believes the authorities of this module where requests would believe its own;
-    not if `own_authorities` is set, since each request names its own.
+class SystemAdapter(HTTPAdapter):
+    """The adapter of a TrustingSession for https."""
 
-    Sending raises ConfigError for a variable that names no authorities.
-    """
-
-    own_authorities = False
-
-    def get_adapter(self, url: str) -> BaseAdapter:
-        """The adapter for `url`; that for https is made when it is first needed."""
-        adapter = super().get_adapter(url)
-        if not url.lower().startswith("https:") or self.own_authorities or bundle() is not None:
-            return adapter
-        if not isinstance(adapter, _SystemAdapter):
-            adapter = _SystemAdapter()
-            self.mount("https://", adapter)
-        return adapter
-
-
-def bundle() -> str | None:
-    """The file or directory that is to be in the place of all others, if the environment names
-    one."""
-    named = (os.environ.get(variable) for variable in BUNDLE_VARIABLES)
-    return next((path for path in named if path), None)
-
-
-class _SystemAdapter(HTTPAdapter):
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, ssl_context=_context(), **options)
 
@@ -82,6 +57,34 @@ class _SystemAdapter(HTTPAdapter):
         super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
         if verify is True:  # requests has added its own authorities
             conn.ca_certs = conn.ca_cert_dir = None
+
+
+class TrustingSession(requests.Session):
+    """A session that believes the authorities of this module where requests would believe its own;
+    not if `own_authorities` is set, since each request names its own.
+
+    Sending raises ConfigError for a variable that names no authorities.
+    """
+
+    own_authorities = False
+    system_adapter: type[SystemAdapter] = SystemAdapter
+
+    def get_adapter(self, url: str) -> BaseAdapter:
+        """The adapter for `url`; that for https is made when it is first needed."""
+        adapter = super().get_adapter(url)
+        if not url.lower().startswith("https:") or self.own_authorities or bundle() is not None:
+            return adapter
+        if not isinstance(adapter, SystemAdapter):
+            adapter = self.system_adapter()
+            self.mount("https://", adapter)
+        return adapter
+
+
+def bundle() -> str | None:
+    """The file or directory that is to be in the place of all others, if the environment names
+    one."""
+    named = (os.environ.get(variable) for variable in BUNDLE_VARIABLES)
+    return next((path for path in named if path), None)
 
 
 def _context() -> ssl.SSLContext:

@@ -116,9 +116,10 @@ def decode(content: bytes) -> dict[str, Package]:
 def location(base: str, path: str) -> str:
     """The URL of `path`, checked before, in the repository at `base`, which ends with a slash.
 
-    Joined by hand: to a URL resolver, a path such as `a--1:2.tar` has a scheme of its own.
+    Joined by hand: to a URL resolver, a path such as `a--1:2.tar` has a scheme of its own. A plus
+    is encoded: servers that are like S3 take it for a blank.
     """
-    return base + quote(path, safe="/@~+")
+    return base + quote(path, safe="/@~")
 
 
 def path_flaw(path: str) -> str | None:

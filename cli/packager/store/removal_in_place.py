@@ -1,9 +1,10 @@
 """Removing a package where it is, for file systems that can't rename its directory.
 
 A store that came with an image is in a lower layer of an overlay file system, which renames no
-directory of such a layer (EXDEV; the kernel's overlayfs.rst, "redirect_dir"). There the tree is
-deleted file by file. A note in the writer's staging directory, durable before the first of them
-goes, has the next writer finish what was interrupted; until then the package is incomplete.
+directory of such a layer (EXDEV; the kernel's overlayfs.rst, "redirect_dir"). There a copy of the
+tree takes the way of every tree that leaves packages/, and the tree itself is deleted file by file.
+A note in the writer's staging directory, durable before the first of them goes, has the next writer
+finish what was interrupted; until then the package is incomplete.
 """
 
 from __future__ import annotations
@@ -12,14 +13,16 @@ import os
 from contextlib import suppress
 
 from packager.base import durable_files
+from packager.generations import link_tree
 from packager.package.package_id import flaw
 
 NOTE = ".removing"  # ends the name of a note; no id has it in this place
 
 
-def begin(package_id: str, staging: int) -> None:
-    """Write down, durably, that the package is being removed. staging: the descriptor of the
-    writer's directory, which is on the disk. Raises OSError."""
+def begin(package_id: str, packages: int, staging: int, taken: int) -> None:
+    """Copy the tree to the directory `taken`, and write down that the package is being removed; all
+    durably. staging: the writer's directory, which is on the disk. Raises OSError."""
+    link_tree.copy_durably(package_id, packages, package_id, taken)
     durable_files.write_new_file(f"{package_id}{NOTE}", staging, b"", sync=True)
     os.fsync(staging)
 

@@ -12,10 +12,13 @@ import stat
 from contextlib import contextmanager, suppress
 
 from packager.base import durable_files
+from packager.base.debug_log import debug
 from packager.base.durable_files import opened
-from packager.base.errors import ConfigError, NotFound, from_os_error
+from packager.base.errors import ConfigError, NotFound, PackagerError, from_os_error
+from packager.base.mounts import refuse_mounts
+from packager.base.ownership import refuse_others_directories
 from packager.base.stop_signals import signals_deferred
-from packager.generations.tree_pool import Trees
+from packager.generations.tree_pool import LINKS, SPARE, Trees
 from packager.store import lock, removal_in_place
 from packager.store.staging import Staging, open_staging, take_dead
 
@@ -23,6 +26,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from packager.base.events import Emit
+
+REPLACED, RECORDS = "replaced", "records"  # in a staging directory, see `replaced`
 DIRECTORIES = (
     ("manifests", 0o755),
     ("staging", 0o700),
@@ -35,14 +41,18 @@ DIRECTORIES = (
 class Session:
     """One changing command at work in the store at `root`."""
 
-    __slots__ = ("_lock_wait", "found", "mine", "root", "root_fd", "trees")
+    __slots__ = ("_lock_wait", "found", "mine", "raises", "root", "root_fd", "trees", "undeleted")
 
-    def __init__(self, root: str, root_fd: int, lock_wait: float, mine: Staging) -> None:
+    def __init__(
+        self, root: str, root_fd: int, lock_wait: float, mine: Staging, trees: Trees
+    ) -> None:
         self.root = root
         self.root_fd = root_fd
         self.mine = mine  # a private directory, removed at the end
-        self.trees = Trees(root, root_fd)
+        self.trees = trees
         self.found: list[str] = []  # what had been left, by their names in the store
+        self.undeleted: list[OSError] = []  # of that, what still is; `filename`: below staging/
+        self.raises = False  # what can't be deleted of what this command has taken away, at its end
         self._lock_wait = lock_wait
 
     @contextmanager
@@ -70,6 +80,18 @@ class Session:
                     "are put in place by one rename; mount all of the store there"
                 )
 
+    def refuse_mounts(self, package_ids: Iterable[str]) -> None:
+        """Raise ConfigError if something is mounted in the trees of these packages, or in that of
+        links that goes with them."""
+        self.trees.refuse_mounts((SPARE,))
+        refuse_mounts(self.root_fd, [f"packages/{each}" for each in package_ids])
+
+    def raise_undeleted(self, done: str) -> None:
+        """After the session: raise the failure, if any, to delete what this command has taken out
+        of the store. `done`: what it did all the same."""
+        if self.mine.undeleted is not None:
+            raise undeleted(self.root, self.mine.undeleted, f"{done}, but ")
+
     def take_away(self, package_id: str) -> None:
         """Take an installed package out of the store, durably. The caller holds ROOT/lock and
         knows that nothing needs it. Raises FileNotFoundError if it is not there, OSError."""
@@ -82,36 +104,59 @@ class Session:
             # Records without a tree are looked for only if staging/ has a dead directory: ours has
             # to be on the disk before the tree goes, and the record has to go before it does.
             os.fsync(staging)
-            try:
-                move(package_id, packages, package_id, self.mine.fd)
-            except OSError as error:
-                if error.errno != errno.EXDEV:
-                    raise
-                removal_in_place.begin(package_id, self.mine.fd)
-                removal_in_place.carry_out(package_id, packages, known)
-                return
-            try:
+            with replaced(self.mine.fd) as (taken, records):
                 with suppress(FileNotFoundError):
-                    os.unlink(package_id, dir_fd=known)
-            except OSError:
-                os.rename(package_id, package_id, src_dir_fd=self.mine.fd, dst_dir_fd=packages)
-                raise
+                    os.link(package_id, package_id, src_dir_fd=known, dst_dir_fd=records)
+                os.fsync(records)
+                try:
+                    move(package_id, packages, package_id, taken)
+                except OSError as error:
+                    if error.errno != errno.EXDEV:
+                        raise
+                    removal_in_place.begin(package_id, packages, self.mine.fd, taken)
+                    removal_in_place.carry_out(package_id, packages, known)
+                    return
+                try:
+                    with suppress(FileNotFoundError):
+                        os.unlink(package_id, dir_fd=known)
+                except OSError:
+                    os.rename(package_id, package_id, src_dir_fd=taken, dst_dir_fd=packages)
+                    raise
             with suppress(OSError):  # the package is gone; a record that stays harms nothing
                 os.fsync(known)
 
 
 @contextmanager
-def writing(root: str, *, lock_wait: float, make: bool = True) -> Iterator[Session]:
+def writing(
+    root: str,
+    *,
+    lock_wait: float,
+    make: bool = True,
+    discard: bool = False,
+    emit: Emit | None = None,
+) -> Iterator[Session]:
     """A session in the store at `root`, which is made if it is not there (and `make` is true).
 
-    Raises PackagerError only: whatever errno the block ends with is translated.
+    discard: what somebody has changed in the trees that this command takes away is not kept (see
+    `kept_files`). Events: `kept` (of, path, place), `warning` (message) for what can't be deleted
+    at the end. Raises PackagerError only:
+    whatever errno the block ends with is translated.
     """
     # A store is for everybody to read, whatever the umask of whoever writes to it.
     os.umask(0o022)
     with translated(root), _open_root(root, make) as root_fd:
+
+        def save(staging: int) -> None:
+            if any(is_there(name, staging) for name in (LINKS, REPLACED)):
+                from packager.store.kept_files import keep_aside
+
+                keep_aside(root, root_fd, staging, emit)
+
         with lock.exclusive(root_fd, root, lock_wait):
+            trees = Trees(root, root_fd)
+            trees.refuse_mounts_in_unfinished()
             dead = take_dead(root_fd)
-            session = Session(root, root_fd, lock_wait, open_staging(root_fd))
+            session = Session(root, root_fd, lock_wait, open_staging(root_fd), trees)
             try:
                 session.found = [f"staging/{each.name}" for each in dead]
                 if dead:
@@ -122,10 +167,38 @@ def writing(root: str, *, lock_wait: float, make: bool = True) -> Iterator[Sessi
                 with session.mine:
                     raise
         with session.mine:
+            if not discard:
+                session.mine.rescue = save
             for leftover in dead:
+                leftover.rescue = save
                 with leftover:
                     pass
+                if leftover.undeleted is not None:
+                    session.undeleted.append(leftover.undeleted)
             yield session
+        own = None if session.raises else session.mine.undeleted
+        for failure in (*session.undeleted, own):
+            if failure is not None:
+                message = str(undeleted(root, failure))
+                debug(message.__str__)
+                if emit is not None:
+                    emit("warning", message=message)
+
+
+def undeleted(root: str, failure: OSError, before: str = "") -> PackagerError:
+    """What to raise, or to say, if something in ROOT/staging can't be deleted."""
+    path = f"{root}/staging/{failure.filename}"
+    remedies = {
+        errno.EPERM: "is it immutable? 'lsattr' tells, 'chattr -i' ends it",
+        errno.EBUSY: f"is something mounted there? 'umount {path}'",
+        errno.EROFS: "mount the file system writable",
+    }
+    remedy = remedies.get(failure.errno or 0, "look who owns it, and at the kernel's log")
+    kind = type(from_os_error(failure))
+    return kind(
+        f"{before}{path} can't be deleted: {failure.strerror}: {remedy}; "
+        "then 'packager recover' deletes it"
+    )
 
 
 @contextmanager
@@ -150,7 +223,27 @@ def move(name: str, source: int, new_name: str, target: int) -> None:
 
 
 @contextmanager
+def replaced(staging: int) -> Iterator[tuple[int, int]]:
+    """Descriptors of two directories in `staging`, durably there: for trees that leave packages/,
+    and for the records that tell later what in them is the packages' own (see `kept_files`)."""
+    for name in (REPLACED, RECORDS):
+        durable_files.make_directory(name, 0o700, staging)
+    with opened(REPLACED, staging) as trees, opened(RECORDS, staging) as records:
+        yield trees, records
+
+
+def is_there(name: str, parent: int) -> bool:
+    """Whether the directory `parent` has something called `name`. Raises OSError."""
+    try:
+        os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+@contextmanager
 def _open_root(root: str, make: bool) -> Iterator[int]:
+    refuse_others_directories(root)
     if make:
         durable_files.make_directories(root, 0o755)
     try:

@@ -49,6 +49,7 @@ def _change(context: ApplyContext, desired: DesiredState, run: Run) -> bool:
         contextmanager(open_archive),
         context.emit,
         quick=options.quick,
+        discard=options.discard,
     )
     plan = activate(root, activation_request(desired, options.host), context.emit_observed)
     generations = run.record["generation"]

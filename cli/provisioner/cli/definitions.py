@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from packager.cli.command_model import (
+    DISCARD,
     EXIT_ZERO,
     FLAG,
     ROOT,
@@ -92,6 +93,7 @@ COMMANDS: tuple[Command, ...] = (
         options=(
             *_SOURCE,
             PARALLEL,
+            DISCARD,
             *HOST,
             format_option("table", "json", "ndjson"),
         ),
@@ -205,10 +207,20 @@ COMMANDS: tuple[Command, ...] = (
                 help="The template of the late-bound package (ID.dcos_config of the repository): "
                 "its files are then rendered by the profile, in place of that package.",
             ),
+            Option(
+                "--output",
+                "output_path",
+                kind="path",
+                metavar="FILE",
+                help="Write the profile to FILE, which only its owner can read, in place of "
+                "standard output.",
+            ),
             *_HOST_DIRECTORIES,
         ),
         arguments=(Argument("SOURCE", "source", kind="path", complete="directories"),),
-        examples=(("provisioner import-pkgpanda /opt/mesosphere > host.json", "takes it over"),),
+        examples=(
+            ("provisioner import-pkgpanda --output=host.json /opt/mesosphere", "takes it over"),
+        ),
         exit_codes=_READ_CODES,
     ),
     Command(

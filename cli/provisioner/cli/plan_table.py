@@ -47,7 +47,9 @@ def _package_rows(plan: PlanDocument) -> Iterator[Row]:
 
 def _configuration_rows(plan: PlanDocument) -> Iterator[Row]:
     for file in plan["configuration"]["files"]:
-        yield "file", file["change"], file["path"], file["reason"] or ""
+        given = ", ".join(f"{kind} {name}" for kind, name in (file["owners"] or {}).items())
+        why = "; ".join(filter(None, (file["reason"], given and f"given to {given}")))
+        yield "file", file["change"], file["path"], why
     for difference in plan["repair"]:
         yield difference["kind"], "repair", difference["subject"], difference["reason"]
 
@@ -66,5 +68,8 @@ def _host_rows(plan: PlanDocument) -> Iterator[Row]:
         yield "user", "make", user["name"], f"for {user['package']}"
     for directory in host.get("directories", []):
         yield "directory", "make", directory["path"], f"for {directory['package']}"
+    for file in host.get("file_owners", []):
+        owner = f"{file['user'] or ''}:{file['group'] or ''}"
+        yield "owner", "give", file["path"], f"to {owner}, for {file['package']}"
     for name, value in host.get("sysctl", {}).items():
         yield "setting", "set", name, value

@@ -10,6 +10,7 @@ from packager.base.errors import NotFound, UsageError
 
 from provisioner.base import keyed_digest
 from provisioner.profile import source
+from provisioner.profile.secret_values import has_inline_secrets
 from provisioner.runs import reader
 
 TYPE_CHECKING = False
@@ -54,7 +55,19 @@ def load_requested_profile(
             raise NotFound(f"no profile was applied to {root} yet; name one: a path, a URL, or -")
         debug(lambda: f"profile: that of run {run.number}")
         return RequestedProfile(run.profile(), None, run)
-    content = source.read_source(sources[0], sha256=sha256, options=options, emit=emit)
+    found = source.read_source(sources[0], sha256=sha256, options=options, emit=emit)
+    requested = _requested_profile(root, found.content, source.display_name(sources[0]))
+    if found.is_public and has_inline_secrets(requested.profile.secrets):
+        place = source.display_name(sources[0])
+        emit(
+            "warning",
+            message=f"{place} has secrets in it and can be read by everybody: chmod o= it, or keep "
+            "them in files of their own",
+        )
+    return requested
+
+
+def _requested_profile(root: str, content: bytes, place: str) -> RequestedProfile:
     key, applied = reader.digest_key(root), reader.applied_run(root)
     digest = keyed_digest.of_bytes(key, content) if key is not None else None
     if applied is not None and applied.profile_digest == digest:
@@ -64,6 +77,5 @@ def load_requested_profile(
     from provisioner.profile.parser import parse
     from provisioner.profile.validation import validate
 
-    place = source.display_name(sources[0])
     debug(lambda: f"profile: {place} is parsed and validated")
     return RequestedProfile(validate(parse(content, place), place), content, None)

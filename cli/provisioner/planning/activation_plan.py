@@ -15,7 +15,10 @@ from packager.api import (
     translated,
 )
 
-from provisioner.desired.configuration_package import configuration_manifest
+from provisioner.desired.configuration_package import (
+    configuration_manifest,
+    configuration_owners,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,6 +63,7 @@ class _WithConfiguration(Packages):
         super().__init__(root)
         self._own_id = desired.configuration.package_id
         self._own_entries = b"[]"
+        self._owners = configuration_owners(desired.configuration.files)
         if self._own_id is not None:
             manifest = configuration_manifest(desired.configuration, desired.profile)
             self._own_entries = manifest.text
@@ -73,5 +77,6 @@ class _WithConfiguration(Packages):
         return publish(package_id, self._own_entries, roles)
 
     def declarations(self, package_id: str, roles: tuple[str, ...]) -> Declarations:
-        # It declares nothing but a description, and has no empty directory.
-        return {} if package_id == self._own_id else super().declarations(package_id, roles)
+        if package_id != self._own_id:
+            return super().declarations(package_id, roles)
+        return {"owners": self._owners} if self._owners else {}  # it has no empty directory

@@ -35,7 +35,7 @@ class PackageChanges(TypedDict):
 
 class FileChange(TypedDict):
     """change: add, change, remove, unknown. diff: a unified one, None if the file is secret or too
-    large. mode: octal digits, None if it stays."""
+    large. mode: octal digits, owners: {"user", "group"}, None if they stay."""
 
     path: str
     change: str
@@ -43,6 +43,7 @@ class FileChange(TypedDict):
     diff: str | None
     reason: str | None
     mode: str | None
+    owners: dict[str, str] | None
 
 
 class HealthSummary(TypedDict):

@@ -19,10 +19,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from packager.api import Candidate, Entry, Plan
+    from packager.api import Candidate, Plan
 
     from provisioner.desired.configuration import ConfigurationFile
     from provisioner.desired.desired_state import DesiredState
+    from provisioner.planning.configuration_changes import ActiveFile
     from provisioner.planning.documents import (
         FetchDocument,
         FileChange,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from provisioner.status.difference import Difference
 
 MAX_DIFF_BYTES = 256 << 10  # of a file of which a diff is made
-NOT_THE_OWNER = 0o077  # permissions of group and others
+OTHERS = 0o007  # permissions of those who are neither the owner nor of the group
 
 
 def plan_document(
@@ -107,7 +108,7 @@ def _package_changes(desired: DesiredState) -> PackageChanges:
 
 
 def _file_changes(
-    root: str, desired: DesiredState, active_files: Iterable[Entry]
+    root: str, desired: DesiredState, active_files: Iterable[ActiveFile]
 ) -> Iterator[FileChange]:
     before = {each.path: each for each in active_files}
     after = {each.path: each for each in desired.configuration.files}
@@ -123,13 +124,14 @@ def _file_changes(
                 "diff": None,
                 "reason": "its template is in a package that is still to be fetched",
                 "mode": None,
+                "owners": None,
             }
         elif entry is None or file is None or not is_same_file(entry, file):
             yield _file_change(path, f"{directory}/{path}", entry, file)
 
 
 def _file_change(
-    path: str, active_path: str, entry: Entry | None, file: ConfigurationFile | None
+    path: str, active_path: str, entry: ActiveFile | None, file: ConfigurationFile | None
 ) -> FileChange:
     """How the file becomes `file`. entry: the active one, at active_path."""
     mode = None
@@ -147,14 +149,15 @@ def _file_change(
         "diff": diff,
         "reason": "contains a secret" if secret else None,
         "mode": mode,
+        "owners": None if file is None or (entry and entry.owners == file.owners) else file.owners,
     }
 
 
-def _may_be_secret(entry: Entry | None, file: ConfigurationFile | None) -> bool:
-    """Whether one of them may contain a secret: files that do are their owner's only."""
-    if file is not None and (file.secret or not file.mode & NOT_THE_OWNER):
+def _may_be_secret(entry: ActiveFile | None, file: ConfigurationFile | None) -> bool:
+    """Whether one of them may contain a secret: others may not read files that do."""
+    if file is not None and (file.secret or not file.mode & OTHERS):
         return True
-    return entry is not None and not entry.mode & NOT_THE_OWNER
+    return entry is not None and not entry.mode & OTHERS
 
 
 def _content(path: str) -> bytes | None:

@@ -32,6 +32,8 @@ FileDocument = TypedDict(
         "content": str,
         "from": TemplateSource,
         "mode": str,
+        "owner": str,
+        "group": str,
         "restart": list[str],
     },
     total=False,

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import sys
 
 from packager.base.errors import DataError, NotFound, UsageError, from_os_error
 
 from provisioner.base.bounded_read import read_up_to
+from provisioner.base.core_dumps import forbid_core_dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,20 +26,34 @@ STDIN = "-"
 MAX_PROFILE_BYTES = 4 << 20
 
 
-def read_source(source: str, *, sha256: str | None, options: CommandOptions, emit: Emit) -> bytes:
+class SourceContent:
+    """The bytes of a profile. is_public: everybody on this host can read the file they are in."""
+
+    __slots__ = ("content", "is_public")
+
+    def __init__(self, content: bytes, *, is_public: bool) -> None:
+        self.content = content
+        self.is_public = is_public
+
+
+def read_source(
+    source: str, *, sha256: str | None, options: CommandOptions, emit: Emit
+) -> SourceContent:
     """The profile's bytes. sha256: what theirs must be, in hex; a URL needs one.
 
     Raises UsageError, NotFound, DataError for another hash or one that is too large; what
     `packager.repositories.download` raises.
     """
+    forbid_core_dumps()
     if "://" in source:
-        return _download(source, sha256, options.download_policy, emit)
-    content = _read_standard_input() if source == STDIN else _read_file(source)
+        downloaded = _download(source, sha256, options.download_policy, emit)
+        return SourceContent(downloaded, is_public=False)
+    content, is_public = _read_standard_input() if source == STDIN else _read_file(source)
     if len(content) > MAX_PROFILE_BYTES:
         raise DataError(f"{display_name(source)}: a profile has at most {MAX_PROFILE_BYTES} bytes")
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
         raise DataError(f"{display_name(source)}: the profile's SHA-256 is not {sha256}")
-    return content
+    return SourceContent(content, is_public=is_public)
 
 
 def display_name(source: str) -> str:
@@ -51,22 +67,22 @@ def display_name(source: str) -> str:
     return redacted(source)
 
 
-def _read_standard_input() -> bytes:
+def _read_standard_input() -> tuple[bytes, bool]:
     if sys.stdin is None:
         raise UsageError("standard input is closed; there is no profile to read")
     if sys.stdin.isatty():
         raise UsageError("standard input is a terminal; redirect the profile into it")
     try:
-        return read_up_to(0, MAX_PROFILE_BYTES)
+        return read_up_to(0, MAX_PROFILE_BYTES), _is_public(0)
     except OSError as error:
         raise from_os_error(error, "standard input") from error
 
 
-def _read_file(path: str) -> bytes:
+def _read_file(path: str) -> tuple[bytes, bool]:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            return read_up_to(fd, MAX_PROFILE_BYTES)
+            return read_up_to(fd, MAX_PROFILE_BYTES), _is_public(fd)
         finally:
             os.close(fd)
     except FileNotFoundError:
@@ -75,6 +91,12 @@ def _read_file(path: str) -> bytes:
         raise UsageError(f"{path} is a directory; a profile is a file") from None
     except OSError as error:
         raise from_os_error(error, path) from error
+
+
+def _is_public(fd: int) -> bool:
+    status = os.fstat(fd)
+    has_name = stat.S_ISREG(status.st_mode) and status.st_nlink > 0  # a host's spool has none
+    return has_name and bool(status.st_mode & stat.S_IROTH)
 
 
 def _download(url: str, sha256: str | None, policy: Policy, emit: Emit) -> bytes:

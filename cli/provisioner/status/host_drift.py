@@ -68,6 +68,9 @@ def _accounts_and_directories(plan: HostPlan) -> Iterator[Difference]:
     for owned in plan.get("owners", ()):
         expected, found = f"all of it owned by {owned['user']}", f"owned by {owned['was']}"
         yield Difference(OWNER, owned["path"], expected, found, owned["package"])
+    for file in plan.get("file_owners", ()):
+        expected = f"owned by {file['user'] or '(whoever)'}:{file['group'] or '(whoever)'}"
+        yield Difference(OWNER, file["path"], expected, f"owned by {file['was']}", file["package"])
     for name, value in plan.get("sysctl", {}).items():
         yield Difference(SETTING, name, value, "not set since the host was started")
     for path in plan.get("forget", ()):

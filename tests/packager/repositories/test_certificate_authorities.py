@@ -97,7 +97,7 @@ def test_the_system_s_own_store(root: Path, url: str, tmp_path: Path, bundle: st
             shutil.copy(f"/etc/{name}", etc / name)
     (etc / bundle).parent.mkdir(parents=True)
     shutil.copy(CERTIFICATE, etc / bundle)
-    done = fork_server.run(["packager", "add", url], environment(root), etc=etc)
+    done = fork_server.run(["packager", "add", url], environment(root), mounts={"/etc": etc})
     assert done.returncode == 0, done.stderr
 
 

@@ -96,6 +96,23 @@ def test_packages_come_and_go(root: Path) -> None:
 
 
 @needs_overlay
+def test_what_somebody_has_changed_is_kept(root: Path) -> None:
+    """As where directories are renamed: the tree that goes takes the same way."""
+    (root / "packages/c--1/bin/c").write_text("edited by hand")
+    (root / "packages/c--1/notes").write_text("by somebody")
+    run(root, "remove", "c--1")
+    kept = {each.name: each.read_text() for each in (root / "kept").rglob("*") if each.is_file()}
+    assert kept == {"c": "edited by hand", "notes": "by somebody"}
+    (root / "active/etc/web.conf").write_text("by somebody, too")
+    for version in (1, 2, 1):
+        run(root, "swap", "--no-systemd", f"a--{version}")
+    run(root, "gc", "--keep=1")
+    texts = [each.read_text() for each in (root / "kept").rglob("web.conf")]
+    assert texts == ["by somebody, too"]
+    is_sound(root)
+
+
+@needs_overlay
 def test_a_damaged_package_of_the_image(root: Path, memory: Path) -> None:
     source = memory / "b--1.tar"
     source.write_bytes(archive({"bin/b": "b--1", "lib/sub/b": "b--1"}))
@@ -199,6 +216,7 @@ def test_damaged_links_of_the_image(root: Path) -> None:
 @needs_overlay
 def test_runs_of_the_image_that_are_not_kept(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "MAX_RUNS_KEPT", 3)
+    monkeypatch.setattr(writer, "MAX_GOOD_RUNS_KEPT", 1)
     host = ProfileHost(memory / "image")
     host.add("a--1", {"bin/a": "a"})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 
 import pytest
@@ -233,3 +234,19 @@ def test_no_pkgpanda(machine: Machine) -> None:
 )
 def test_names(host: str, name: str) -> None:
     assert profile_name(host) == name
+
+
+def test_the_profile_is_written_to_a_file_of_its_owner(machine: Machine) -> None:
+    """A shell would make it readable for everybody, with its secrets."""
+    file = machine.top / "host.json"
+    file.write_text("of before")
+    file.chmod(0o644)
+    done = machine.run(
+        *("import-pkgpanda", "--secrets=foo", f"--output={file}", machine.top / "mesosphere")
+    )
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert json.loads(file.read_bytes())["configuration"]["secrets"] == {"foo": "bar"}
+    assert not list(machine.top.glob(".host.json*"))
+    words = ("import-pkgpanda", f"--output={machine.top}/gone/x", machine.top / "mesosphere")
+    assert machine.run(*words).returncode == 66
