@@ -9,19 +9,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-MS_BIND = 1 << 12  # mount(2)
+MS_RDONLY, MS_BIND = 1, 1 << 12  # mount(2)
 MNT_DETACH = 2
 
 
 @contextmanager
-def mounted(kind: str, source: str | Path, target: Path, data: str = "") -> Iterator[Path]:
+def mounted(
+    kind: str, source: str | Path, target: Path, data: str = "", *, flags: int = 0
+) -> Iterator[Path]:
     """Mount `source` at `target` inside the block; kind "bind": the directory `source`. Raises
     OSError."""
     bind = kind == "bind"
     arguments = (str(source), str(target), None if bind else kind)
     encoded = (None if each is None else os.fsencode(each) for each in arguments)
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mount(*encoded, ctypes.c_ulong(MS_BIND if bind else 0), data.encode() or None):
+    if libc.mount(*encoded, ctypes.c_ulong(MS_BIND if bind else flags), data.encode() or None):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), str(target))
     try:

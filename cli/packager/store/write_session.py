@@ -18,6 +18,7 @@ from packager.base.errors import ConfigError, NotFound, PackagerError, from_os_e
 from packager.base.mounts import refuse_mounts
 from packager.base.ownership import refuse_others_directories
 from packager.base.stop_signals import signals_deferred
+from packager.generations.environment_files import refuse_separator
 from packager.generations.tree_pool import LINKS, SPARE, Trees
 from packager.store import lock, removal_in_place
 from packager.store.staging import Staging, open_staging, take_dead
@@ -207,7 +208,7 @@ def translated(root: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise from_os_error(error, root) from error
+        raise from_os_error(error, store=root) from error
 
 
 def move(name: str, source: int, new_name: str, target: int) -> None:
@@ -245,6 +246,8 @@ def is_there(name: str, parent: int) -> bool:
 def _open_root(root: str, make: bool) -> Iterator[int]:
     refuse_others_directories(root)
     if make:
+        if not os.path.lexists(root):
+            refuse_separator(root)
         durable_files.make_directories(root, 0o755)
     try:
         root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
@@ -253,7 +256,10 @@ def _open_root(root: str, make: bool) -> Iterator[int]:
     try:
         for name, mode in DIRECTORIES:
             durable_files.make_directory(name, mode, root_fd)
-            if not stat.S_ISDIR(os.stat(name, dir_fd=root_fd, follow_symlinks=False).st_mode):
+            found = os.stat(name, dir_fd=root_fd, follow_symlinks=False).st_mode
+            if stat.S_ISDIR(found) and stat.S_IMODE(found) != mode:
+                _drop_inherited_access(name, root_fd, mode)
+            if not stat.S_ISDIR(found):
                 raise ConfigError(
                     f"{root}/{name}: a directory is needed there, not a link or a file; put it "
                     "back, or give another --root"
@@ -261,6 +267,14 @@ def _open_root(root: str, make: bool) -> Iterator[int]:
         yield root_fd
     finally:
         os.close(root_fd)
+
+
+def _drop_inherited_access(name: str, root_fd: int, mode: int) -> None:
+    """Mend a directory that an older version has made where a default ACL holds. Others, whose
+    mode somebody has chosen, are left alone."""
+    with opened(name, root_fd) as directory, suppress(PermissionError):
+        if durable_files.has_default_access_list(directory):
+            durable_files.set_mode(directory, mode)
 
 
 def _finish_removals(root_fd: int, dead: Iterable[Staging]) -> None:

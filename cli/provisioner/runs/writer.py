@@ -172,7 +172,7 @@ def locked_runs(root: str, *, lock_wait: float = DEFAULT_WAIT_SECONDS) -> Iterat
             _delete_leftovers(top, top_path)
             yield RunWriter(root, top)
     except OSError as error:
-        raise from_os_error(error, reader.top_directory(root)) from error
+        raise from_os_error(error, reader.top_directory(root), store=root) from error
 
 
 def now() -> str:
