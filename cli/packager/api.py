@@ -21,8 +21,9 @@ The store:
     exclusive_lock is_locked
 
 Verifying and repairing:
-    FOREIGN MISSING Difference verify check_active_generation is_activating remaining_host_work
-    required_units repair_packages renew_active_generation forget_units forget_started
+    FOREIGN MISSING UNREAD Difference verify check_active_generation is_activating
+    remaining_host_work required_units repair_packages renew_active_generation forget_units
+    forget_started
 
 The host:
     HostOptions HostOptionValues HostPlan UnitsFailed Check CheckResult find_checks run_checks
@@ -107,7 +108,7 @@ if TYPE_CHECKING:
     from packager.store.lock import is_locked
     from packager.store.manifest_records import read_record
     from packager.store.store import Store
-    from packager.store.tree_comparison import FOREIGN, MISSING, Difference
+    from packager.store.tree_comparison import FOREIGN, MISSING, UNREAD, Difference
     from packager.store.write_session import translated
     from packager.verification.generation_check import check as check_active_generation
     from packager.verification.generation_check import is_activating
@@ -131,6 +132,7 @@ __all__ = [
     "REDIRECT_STATUSES",
     "SERVICES_FILE",
     "UNIT_DIRECTORIES",
+    "UNREAD",
     "Candidate",
     "Check",
     "CheckResult",
@@ -245,6 +247,7 @@ _HOMES = {
     "TrustingSession": ("packager.repositories.certificate_authorities", "TrustingSession"),
     "Store": ("packager.store.store", "Store"),
     "UNIT_DIRECTORIES": ("packager.package.declarations", "UNIT_DIRECTORIES"),
+    "UNREAD": ("packager.store.tree_comparison", "UNREAD"),
     "UnitsFailed": ("packager.host.settle", "UnitsFailed"),
     "acting_user": ("packager.activation.activate", "user"),
     "activate": ("packager.activation.activate", "activate"),

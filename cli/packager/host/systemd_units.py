@@ -70,6 +70,8 @@ def check_place(units_dir: str, entry: Placement, *, ours: bool) -> None:
     try:
         with open(path, "rb") as file:  # noqa: PTH123
             content = file.read()
+    except NotADirectoryError:  # told of before anything is placed: `refuse_unless_writable`
+        return
     except FileNotFoundError:
         if not os.path.islink(path):  # noqa: PTH114
             return

@@ -256,6 +256,8 @@ class Store:
                 top = os.open(path, durable_files.ENTER)
             except FileNotFoundError:
                 raise missing(self.root, name) from None
+            except PermissionError as error:
+                return _unread(name, error, part)
             try:
                 record, entries = read_record(self.root, name)
                 since = _written(f"{self.root}/manifests/{name}") if quick else None
@@ -267,6 +269,8 @@ class Store:
                 if found and is_private(self.root, name):
                     found = [each.without_sizes() for each in found]
                 replaced = found and not is_at(path, top)
+            except PermissionError as error:
+                return _unread(name, error, part)
             except DataError as error:
                 record, found = None, [Difference("", str(error))] if part == 0 else []
                 replaced = not is_at(path, top)
@@ -312,6 +316,13 @@ class Store:
             f"{record.id} is installed with different content and was not changed; "
             "remove it first, or give the new package another version"
         )
+
+
+def _unread(name: str, error: OSError, part: int) -> Verified:
+    """What is said of a package whose tree or record may not be read by this user."""
+    from packager.store.tree_comparison import unreadable_path
+
+    return Verified(name, None, [unreadable_path("", error)] if part == 0 else [])
 
 
 def is_at(path: str, fd: int) -> bool:
