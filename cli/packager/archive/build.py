@@ -2,7 +2,8 @@
 
 Members are sorted, owners are 0, times are SOURCE_DATE_EPOCH (0 if unset), modes are those that
 the store would give. The first member is pkgmanifest.json (see `manifest`); one that the directory
-has already is left out. Whatever `add` would refuse is refused here.
+has already is left out. Whatever `add` would refuse is refused here, and unit files with which the
+package could not become active.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from packager.archive.member_rules import Tree
 from packager.archive.tar_reader import SPECIAL_BITS, Refused
 from packager.base.durable_files import ENTER
 from packager.base.errors import ConfigError, DataError, NotFound, from_os_error
+from packager.package.declarations import unit_flaws
 from packager.package.entry_kinds import DIRECTORY, FILE, LINK
 from packager.package.manifest import (
     EMBEDDED,
@@ -83,6 +85,9 @@ def build(
     try:
         manifest = survey(top, path, limits)
         _check_pkginfo(manifest, top, limits, emit)
+        flaws = list(unit_flaws(manifest.entries))
+        if flaws:
+            raise DataError(f"{directory}: it could not become active: " + "\n".join(flaws))
         writer = _Writer(output, compression)
         for piece in archive(name, manifest, top, mtime):
             writer.write(piece)

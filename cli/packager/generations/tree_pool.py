@@ -35,6 +35,7 @@ from packager.base.errors import DataError, PackagerError
 from packager.base.mounts import refuse_mounts
 from packager.generations import link_tree
 from packager.generations.document import DOCUMENT, Generation, active_number, decode, is_number
+from packager.generations.foreign_files import foreign_files
 from packager.generations.link_tree import Spoiled
 from packager.generations.path_conflicts import DIRECTORY
 from packager.generations.published_links import SOURCES
@@ -47,8 +48,8 @@ if TYPE_CHECKING:
 
     Load = Callable[[str, tuple[str, ...]], Published]
 
-LINKS = "links"  # in a staging directory: trees that are to be deleted
-CONFIGURATION = "etc"  # what people edit
+LINKS = "links-"  # begins the names of trees in a staging directory, which are to be deleted
+MAX_NAME_CHARACTERS = 50  # of what somebody else has put there, in the name that it gets
 SPARE = "spare"
 NEXT = "next"
 NEXT_SPARE = "next-spare"
@@ -139,7 +140,7 @@ class Trees:
             if os.path.lexists(f"{self._root}/generations/{number}"):
                 durable_files.exchange(NEXT, generations, number, generations, remedy=MAKE_ANOTHER)
                 os.fsync(generations)
-                self._discard_unfinished(garbage)
+                self.discard(NEXT, garbage, was=number)
             else:
                 os.rename(NEXT, number, src_dir_fd=generations, dst_dir_fd=generations)
                 os.fsync(generations)
@@ -199,19 +200,19 @@ class Trees:
         self.discard(SPARE, garbage)
         return True
 
-    def discard(self, name: str, garbage: int) -> None:
-        """Move what is called `name` in generations/ to LINKS in the directory `garbage`, durably:
-        what somebody has put there is looked for before it is deleted. What can't be moved is
-        copied there, and deleted where it is."""
-        durable_files.make_directory(LINKS, 0o700, garbage)
-        with opened("generations", self._root_fd) as generations, opened(LINKS, garbage) as links:
-            target = f"{name}-{os.urandom(4).hex()}"
+    def discard(self, name: str, garbage: int, *, was: str | None = None) -> None:
+        """Move what is called `name` in generations/ to the directory `garbage`, durably: what
+        somebody has put there is looked for before it is deleted. was: what it was called until
+        now. Nothing is made for that: the disk may be full. What can't be moved is copied there,
+        and deleted where it is."""
+        with opened("generations", self._root_fd) as generations:
+            target = f"{LINKS}{(was or name)[:MAX_NAME_CHARACTERS]}-{os.urandom(4).hex()}"
             try:
-                os.rename(name, target, src_dir_fd=generations, dst_dir_fd=links)
+                os.rename(name, target, src_dir_fd=generations, dst_dir_fd=garbage)
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
-                link_tree.copy_durably(name, generations, target, links)
+                link_tree.copy_durably(name, generations, target, garbage)
                 with opened(name, generations) as tree:
                     link_tree.place_link(DOCUMENT, None, tree)
                     os.fsync(tree)
@@ -297,7 +298,7 @@ class Trees:
                 return None
             target.links = None if existing.links is None else existing.links + changes.more
             with opened(name, generations) as tree:
-                if link_tree.replaced_links(tree, CONFIGURATION):
+                if foreign_files(tree, existing, quick=True):
                     raise Spoiled(f"generations/{name} has files of somebody else's")
             touched = None if name == active else self._taken(generations, name)
             if touched is None:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from packager.host.documents import AdoptedState, Applied, AppliedState, HostPlan, Prepared
     from packager.package.declarations import Declarations
 
+OVERRIDING = "in the place of the system's own"
+
 __all__ = ["UnitsFailed", "plan", "prepare", "settle", "undo", "withdraw"]
 
 
@@ -81,6 +83,9 @@ def prepare(plan: HostPlan, context: Context, state: AppliedState, emit: Emit) -
             pending["generation"] = context.generation
             state["pending"] = pending
             applied_state.save(context.root, state)
+        for name, reason in plan.get("reasons", {}).items():
+            if OVERRIDING in reason:
+                emit("warning", message=f"{name}: {reason}")
         for user in plan.get("users", ()):
             users.make_user(user["name"], user["group"], context.root)
             emit("user", name=user["name"], action="made")
@@ -147,6 +152,9 @@ def _plan(
 ) -> HostPlan:
     required = host_plan.requirements(declared_by_id, roles, context.state_root)
     units_dir = context.units_dir
+    masked = [each for each in required["units"] if systemd_units.is_masked(units_dir, each)]
+    for each in masked:
+        del required["units"][each]
     accounts = users.observe(
         required["users"], [each["group"] for each in required["users"].values() if each["group"]]
     )
@@ -156,7 +164,7 @@ def _plan(
     reasons += refused
     if reasons:
         raise Conflict("; ".join(reasons))
-    applied = _applied(state, context, settings_needed=bool(required["sysctl"]))
+    applied = _applied(state, context, masked, settings_needed=bool(required["sysctl"]))
     found = host_plan.difference(
         required,
         applied,
@@ -172,6 +180,10 @@ def _plan(
     )
     if given:
         found["file_owners"] = given
+    placed = state["units"].get(units_dir, {})
+    newly_masked = [each for each in masked if not placed.get(each, {}).get("masked")]
+    if newly_masked:
+        found["masked"] = newly_masked
     if "pending" in state:  # also with nothing to take back: it has to be forgotten
         found["withdraw"] = host_plan.withdrawn(_pending(state, context.previous), required)
     if context.adopting is not None or "adopting" in state:  # also to forget it
@@ -179,10 +191,13 @@ def _plan(
     debug(lambda: f"host: {_steps(found)}")
     for entry in found.get("place", ()):
         systemd_units.check_place(units_dir, entry, ours=entry["unit"] in applied["units"])
+        of_system = systemd_units.overridden(entry["unit"])
+        if of_system is not None and entry["unit"] not in applied["units"]:
+            found["reasons"][entry["unit"]] += f", {OVERRIDING} {of_system}"
     edited = _edited(found, units_dir, applied)
     if edited:
         found["edited"] = edited
-    if found.keys() & {"stop", "restart", "start"}:
+    if found.keys() & {"stop", "restart", "start", "try_restart"}:
         program("systemctl")  # without it the plan can't be carried out
     return found
 
@@ -207,14 +222,22 @@ def _steps(plan: HostPlan) -> str:
     return f"{', '.join(plan)}; units: {', '.join(reasons) or 'none'}"
 
 
-def _applied(state: AppliedState, context: Context, *, settings_needed: bool) -> Applied:
-    """What of the state counts for this activation, with what it adopts."""
+def _applied(
+    state: AppliedState, context: Context, masked: Sequence[str], *, settings_needed: bool
+) -> Applied:
+    """What of the state counts for this activation, with what it adopts; not units that are masked
+    now, or were and are so no more: nothing of them was done."""
     adopted = _adopted(state, context)
     sysctl = adopted.get("sysctl", state["sysctl"])
     if settings_needed and adopted.get("boot", state.get("boot")) != applied_state.boot_id():
         sysctl = {}  # what was set then is gone
+    units = adopted.get("units", state["units"]).get(context.units_dir, {})
     return {
-        "units": adopted.get("units", state["units"]).get(context.units_dir, {}),
+        "units": {
+            name: each
+            for name, each in units.items()
+            if name not in masked and not each.get("masked")
+        },
         "sysctl": sysctl,
         "directories": adopted.get("directories", state["directories"]),
     }

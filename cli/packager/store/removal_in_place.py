@@ -13,25 +13,34 @@ import os
 from contextlib import suppress
 
 from packager.base import durable_files
+from packager.base.digest import sha256
 from packager.generations import link_tree
-from packager.package.package_id import flaw
 
-NOTE = ".removing"  # ends the name of a note; no id has it in this place
+NOTE_OF = "removing-"  # begins the name of a note, which has the id
 
 
-def begin(package_id: str, packages: int, staging: int, taken: int) -> None:
-    """Copy the tree to the directory `taken`, and write down that the package is being removed; all
-    durably. staging: the writer's directory, which is on the disk. Raises OSError."""
-    link_tree.copy_durably(package_id, packages, package_id, taken)
-    durable_files.write_new_file(f"{package_id}{NOTE}", staging, b"", sync=True)
+def begin(package_id: str, packages: int, staging: int) -> None:
+    """Copy the tree to the writer's directory `staging`, which is on the disk, and write down that
+    the package is being removed; all durably. Raises OSError."""
+    link_tree.copy_durably(package_id, packages, package_id, staging)
+    content = package_id.encode()
+    name = NOTE_OF + sha256(content)[:32]
+    durable_files.write_new_file(name, staging, content, sync=True)
     os.fsync(staging)
 
 
 def begun(staging: int) -> list[str]:
     """The ids of the packages that the writer of this staging directory was removing. Raises
     OSError."""
-    names = (name.removesuffix(NOTE) for name in os.listdir(staging) if name.endswith(NOTE))
-    return [name for name in names if not flaw(name)]
+    found = []
+    for name in os.listdir(staging):
+        if name.startswith(NOTE_OF):
+            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=staging)
+            with open(fd, "rb") as file:  # noqa: PTH123
+                content = file.read()
+            if name == NOTE_OF + sha256(content)[:32]:  # else the writer has not come to the end
+                found.append(content.decode())
+    return found
 
 
 def carry_out(package_id: str, packages: int, manifests: int) -> None:

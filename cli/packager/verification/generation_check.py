@@ -239,6 +239,8 @@ def _host(root: str) -> Iterator[Difference]:
             if not told.get("sha256"):
                 continue  # its placing was interrupted; the next activation goes on
             path = f"{directory}/{name}"
+            if systemd_units.is_masked(directory, name):
+                continue
             try:
                 with open(path, "rb") as file:  # noqa: PTH123
                     content = file.read()
@@ -251,7 +253,8 @@ def _host(root: str) -> Iterator[Difference]:
             if sha256(content) != told["sha256"]:
                 yield Difference(path, "the content has changed")
             wants = f"{directory}/{systemd_units.WANTS}/{name}"
-            if not systemd_units.is_template(name) and not os.path.lexists(wants):
+            is_wanted = not (told.get("static") or systemd_units.is_template(name))
+            if is_wanted and not os.path.lexists(wants):
                 yield Difference(wants, "the link is missing", MISSING)
 
 

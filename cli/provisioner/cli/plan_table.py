@@ -28,6 +28,9 @@ def show_plan(plan: PlanDocument) -> None:
 def _package_rows(plan: PlanDocument) -> Iterator[Row]:
     if plan["interrupted"] is not None:
         yield "run", "finish", str(plan["interrupted"]), "the apply was interrupted"
+    if plan["takes_over"] is not None:
+        words = f"in place of {plan['takes_over']}, whose configuration goes"
+        yield "profile", "take over", plan["profile"], words
     for fetched in plan["fetch"]:
         verified = "verified" if fetched["verified"] else "unverified"
         size = "" if fetched["size"] is None else f", {output.amount(fetched['size'])}"
@@ -50,6 +53,13 @@ def _configuration_rows(plan: PlanDocument) -> Iterator[Row]:
         given = ", ".join(f"{kind} {name}" for kind, name in (file["owners"] or {}).items())
         why = "; ".join(filter(None, (file["reason"], given and f"given to {given}")))
         yield "file", file["change"], file["path"], why
+    for edit in plan["edited"] or ():
+        yield (
+            "file",
+            "leave",
+            edit["path"],
+            f"edited in {edit['of']}: {edit['place'] or 'kept aside'}",
+        )
     for difference in plan["repair"]:
         yield difference["kind"], "repair", difference["subject"], difference["reason"]
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from provisioner.desired.desired_state import DesiredState
     from provisioner.planning.configuration_changes import ActiveFile
     from provisioner.planning.documents import (
+        EditDocument,
         FetchDocument,
         FileChange,
         HealthSummary,
@@ -72,6 +73,8 @@ def plan_document(
     return {
         "changed": changed,
         "profile": desired.profile.name,
+        "takes_over": _taken_over(applied, desired.profile),
+        "layers": [],
         "applied": applied.number if applied else None,
         "interrupted": pending.number if pending else None,
         "fetch": [_fetch(each) for each in desired.missing],
@@ -85,10 +88,18 @@ def plan_document(
         "restart": restart,
         "repair": [each.document() for each in differences],
         "environment": activation["environment"] if activation else None,
+        "edited": _edited(plan) if plan is not None else None,
         "host": plan.host if plan is not None else None,
         "health": _health(desired.profile),
         "on_failure": desired.profile.on_failure,
     }
+
+
+def _taken_over(applied: Run | None, profile: Profile) -> str | None:
+    """The name of the profile that is applied, if this is another one."""
+    if applied is None or applied.profile_name == profile.name:
+        return None
+    return applied.profile_name
 
 
 def _package_changes(desired: DesiredState) -> PackageChanges:
@@ -147,7 +158,7 @@ def _file_change(
         "change": "remove" if file is None else "add" if entry is None else "change",
         "secret": secret,
         "diff": diff,
-        "reason": "contains a secret" if secret else None,
+        "reason": _why_hidden(file) if secret else None,
         "mode": mode,
         "owners": None if file is None or (entry and entry.owners == file.owners) else file.owners,
     }
@@ -158,6 +169,12 @@ def _may_be_secret(entry: ActiveFile | None, file: ConfigurationFile | None) -> 
     if file is not None and (file.secret or not file.mode & OTHERS):
         return True
     return entry is not None and not entry.mode & OTHERS
+
+
+def _why_hidden(file: ConfigurationFile | None) -> str:
+    if file is not None and file.secret:
+        return "contains a secret"
+    return "not everybody may read it, so no diff is shown"
 
 
 def _content(path: str) -> bytes | None:
@@ -181,6 +198,10 @@ def _diff(path: str, before: bytes | None, after: bytes) -> str | None:
         lineterm="",
     )
     return "\n".join(lines)
+
+
+def _edited(plan: Plan) -> list[EditDocument]:
+    return [{"of": each.of, "path": each.path, "place": each.place} for each in plan.edited]
 
 
 def _fetch(candidate: Candidate) -> FetchDocument:

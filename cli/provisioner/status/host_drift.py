@@ -32,12 +32,13 @@ if TYPE_CHECKING:
     from packager.api import Generation, HostOptions, HostPlan
 
 EXPECTED_OF_UNIT = {"stop": "stopped", "restart": "restarted", "start": "started"}
+EXPECTED_OF_UNIT["try_restart"] = "restarted if it runs"
 
 
 def host_differences(root: str, active: Generation, options: HostOptions) -> Iterator[Difference]:
     """What of the host differs from what the active set needs, and (UNREAD) what of it could not be
     looked at. Raises PackagerError."""
-    if options.systemd and required_units(active, options):
+    if options.systemd and required_units(root, active, options):
         reason = why_not_booted()
         if reason is not None:
             yield Difference(UNREAD, "units", None, f"{reason}; without systemd, give --no-systemd")
@@ -54,7 +55,7 @@ def host_differences(root: str, active: Generation, options: HostOptions) -> Ite
     yield from _accounts_and_directories(plan)
     yield from _unfinished(plan)
     if options.systemd:
-        yield from _stopped_units(active, options, plan)
+        yield from _stopped_units(root, active, options, plan)
 
 
 def _units_to_change(plan: HostPlan, units_dir: str) -> Iterator[Difference]:
@@ -68,6 +69,7 @@ def _units_to_change(plan: HostPlan, units_dir: str) -> Iterator[Difference]:
         "stop": plan.get("stop", ()),
         "restart": plan.get("restart", ()),
         "start": plan.get("start", ()),
+        "try_restart": plan.get("try_restart", ()),
     }
     for step, names in steps.items():
         for name in names:
@@ -103,9 +105,9 @@ def _unfinished(plan: HostPlan) -> Iterator[Difference]:
 
 
 def _stopped_units(
-    active: Generation, options: HostOptions, plan: HostPlan
+    root: str, active: Generation, options: HostOptions, plan: HostPlan
 ) -> Iterator[Difference]:
-    required = required_units(active, options)
+    required = required_units(root, active, options)
     to_be_started = {*plan.get("restart", ()), *plan.get("start", ())}
     for unit in not_running(sorted(required.keys() - to_be_started)):
         package = required[unit.unit]["package"]
