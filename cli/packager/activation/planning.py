@@ -19,7 +19,7 @@ from packager.generations.document import (
     kept_numbers,
     read_generation,
 )
-from packager.generations.environment_files import environment_files
+from packager.generations.environment_files import environment_files, refuse_separator
 from packager.generations.link_tree import ENTER, DiskIndex
 from packager.generations.published_links import Published, publish
 from packager.host import applied_state, apply, host_plan
@@ -161,6 +161,8 @@ def make_plan(root: str, request: Request, packages: Packages) -> Plan:
     """The plan for what is active now. Raises Conflict with all reasons, NotFound, UsageError,
     DataError, OSError. Only if the caller holds ROOT/lock it stays true."""
     current = active_generation(root)
+    if request.action in ("activate", "swap"):  # a store that is there may yet be got out of
+        refuse_separator(root)
     if request.action == "rollback":
         target = _earlier(root, current, request.words)
     else:

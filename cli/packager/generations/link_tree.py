@@ -19,6 +19,7 @@ import stat
 from _thread import get_ident
 from contextlib import closing, suppress
 
+from packager.base.durable_files import opened, sync_filesystem
 from packager.generations.path_conflicts import DIRECTORY
 from packager.generations.published_links import SOURCES
 from packager.package.python_bytecode import CACHE, source_directories
@@ -275,6 +276,15 @@ def copy(source: int, target: int) -> set[str]:
 
     _each((source, target), found, fill)
     return set(found)
+
+
+def copy_durably(name: str, parent: int, new_name: str, new_parent: int) -> None:
+    """Make `new_name` in the directory `new_parent` a copy (see `copy`) of the tree `name`, and
+    write it to the disk. Raises OSError."""
+    _make(new_name, new_parent)
+    with opened(name, parent) as source, opened(new_name, new_parent) as target:
+        copy(source, target)
+        sync_filesystem(target)
 
 
 def _copy_directories(source: int, target: int, path: str, found: dict[str, list[str]]) -> None:

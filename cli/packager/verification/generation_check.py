@@ -23,7 +23,13 @@ from packager.store import lock
 from packager.store.installed import has_tree
 from packager.store.manifest_records import read_record
 from packager.store.store import is_at
-from packager.store.tree_comparison import CHANGED, FOREIGN, MISSING, Difference
+from packager.store.tree_comparison import (
+    CHANGED,
+    FOREIGN,
+    MISSING,
+    Difference,
+    unreadable_path,
+)
 from packager.store.write_session import translated
 
 TYPE_CHECKING = False
@@ -92,6 +98,10 @@ def _tree(root: str, number: int, tree: int, *, quick: bool) -> Iterator[Differe
         except PackagerError as error:
             kind = MISSING if isinstance(error, NotFound) else CHANGED
             yield Difference(name, str(error), kind)
+            lost.add(name)
+            continue
+        except PermissionError as error:
+            yield unreadable_path(name, error)
             lost.add(name)
             continue
         if not has_tree(root, package_id):
@@ -236,6 +246,9 @@ def _host(root: str) -> Iterator[Difference]:
                     content = file.read()
             except FileNotFoundError:
                 yield Difference(path, "the unit file is missing", MISSING)
+                continue
+            except PermissionError as error:
+                yield unreadable_path(path, error)
                 continue
             if sha256(content) != told["sha256"]:
                 yield Difference(path, "the content has changed")
