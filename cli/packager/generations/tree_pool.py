@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 
     Load = Callable[[str, tuple[str, ...]], Published]
 
-LINKS = "links"  # in a staging directory: trees that are to be deleted
+LINKS = "links-"  # begins the names of trees in a staging directory, which are to be deleted
+MAX_NAME_CHARACTERS = 50  # of what somebody else has put there, in the name that it gets
 SPARE = "spare"
 NEXT = "next"
 NEXT_SPARE = "next-spare"
@@ -193,13 +194,12 @@ class Trees:
         return True
 
     def discard(self, name: str, garbage: int, *, was: str | None = None) -> None:
-        """Move what is called `name` in generations/ to LINKS in the directory `garbage`, durably:
-        what somebody has put there is looked for before it is deleted. was: what it was called
-        until now."""
-        durable_files.make_directory(LINKS, 0o700, garbage)
-        with opened("generations", self._root_fd) as generations, opened(LINKS, garbage) as links:
-            target = f"{was or name}-{os.urandom(4).hex()}"
-            os.rename(name, target, src_dir_fd=generations, dst_dir_fd=links)
+        """Move what is called `name` in generations/ to the directory `garbage`, durably: what
+        somebody has put there is looked for before it is deleted. was: what it was called until
+        now. Nothing is made for that: the disk may be full."""
+        with opened("generations", self._root_fd) as generations:
+            target = f"{LINKS}{(was or name)[:MAX_NAME_CHARACTERS]}-{os.urandom(4).hex()}"
+            os.rename(name, target, src_dir_fd=generations, dst_dir_fd=garbage)
             os.fsync(generations)
 
     def _prepare(

@@ -68,6 +68,7 @@ class ProfileDocument(TypedDict, total=False):
     profile: Required[int]
     name: Required[str]
     description: str
+    include: list[str]
     roles: list[str]
     repositories: list[dict[str, object]]
     packages: list[str]

@@ -92,6 +92,20 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     type=_FILE,
     help="Who may call the simulated master, in Mesos's format; without it everybody may.",
 )
+@click.option(
+    "--masters",
+    "count",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 9),
+    help="How many masters are simulated; more than one need --election.",
+)
+@click.option(
+    "--election",
+    callback=master_option,
+    metavar="zk://HOSTS/PATH",
+    help="A real ZooKeeper in which the simulated masters elect their leader, and agents find it.",
+)
 @click.option("--acls", type=_FILE, help="What its callers may do, as mesos-master has it.")
 @click.option(
     "--time-scale",
@@ -148,6 +162,8 @@ def cluster_command(
     domain: tuple[str, str] | None,
     master_port: int,
     master_credentials: Path | None,
+    count: int,
+    election: Pid | ZooKeeper | None,
     acls: Path | None,
     time_scale: float,
     credentials: Path | None,
@@ -174,7 +190,9 @@ def cluster_command(
             parse_fault(fault)
     except BadFault as error:
         _fail(EX_USAGE, f"--inject {error}")
-    count, describe = _agents(agents, Patterns(hostname, attributes, resources, domain))
+    if isinstance(election, Pid) or (count > 1 and election is None):
+        _fail(EX_USAGE, "--masters needs --election zk://HOST:PORT/PATH")
+    agent_count, describe = _agents(agents, Patterns(hostname, attributes, resources, domain))
     as_json = log_format == "json"
 
     def tell_dropped(number: int) -> bytes:
@@ -187,6 +205,8 @@ def cluster_command(
     try:
         masters = MastersOptions(
             port=master_port,
+            count=count,
+            election=election,
             options=MasterOptions(
                 credentials=_secrets(master_credentials, log),
                 acls=EVERYTHING if acls is None else read_acls(acls),
@@ -194,7 +214,7 @@ def cluster_command(
         ).scaled(time_scale)
         settings = ClusterSettings(
             _loaded(tables),
-            count,
+            agent_count,
             describe,
             port,
             master,

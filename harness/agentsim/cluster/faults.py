@@ -2,8 +2,8 @@
 
 `KIND[=AMOUNT]:AGENTS`, at the start (`--inject`) or while the cluster runs (`control.py`). AGENTS
 is a number, a range `3-7`, a hostname, an attribute `role=web`, a share `10%`, or `*`, and several
-of them with commas. The agents of a share are drawn from the seed, the kind and the share, so the same
-cluster has the same faults in every run.
+of them with commas. The agents of a share are drawn from the seed, the kind and the share, so the
+same cluster has the same faults in every run.
 
     unreachable         the machine is dead: connections break, none can be made, nothing is sent
     hang                it takes connections and does nothing with them

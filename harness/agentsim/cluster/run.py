@@ -300,7 +300,7 @@ class Cluster:
         if (number in masters.running) == (act == "start"):
             raise BadControl(f"the master {number} runs{' not' * (act != 'start')}")
         if act != "start":
-            await masters.kill(number)
+            masters.kill(number)
         if act != "kill":
             await masters.start_one(number)
 
