@@ -32,7 +32,8 @@ The host:
 Repositories and downloads:
     Repository load_configuration check_repositories Candidate Repositories candidate_archive
     candidate_pkginfo install_candidate forget_old_downloads Policy REDIRECT_STATUSES is_url
-    redacted download NETWORK_ERRORS network_failure Declared resolve requested_package
+    is_file_url local_path redacted download NETWORK_ERRORS network_failure Declared resolve
+    requested_package
 
 A host of pkgpanda's:
     PkgpandaHost look_at_pkgpanda
@@ -97,7 +98,7 @@ if TYPE_CHECKING:
     from packager.repositories.network_errors import broken as network_failure
     from packager.repositories.retry_policy import REDIRECTS as REDIRECT_STATUSES
     from packager.repositories.retry_policy import Policy
-    from packager.repositories.urls import is_url, redacted
+    from packager.repositories.urls import is_file_url, is_url, local_path, redacted
     from packager.store.installed import has_tree, installed_ids
     from packager.store.lock import DEFAULT_WAIT as DEFAULT_WAIT_SECONDS
     from packager.store.lock import NAME as LOCK_NAME
@@ -173,10 +174,12 @@ __all__ = [
     "install_candidate",
     "installed_ids",
     "is_activating",
+    "is_file_url",
     "is_locked",
     "is_number",
     "is_url",
     "load_configuration",
+    "local_path",
     "look_at_pkgpanda",
     "make_plan",
     "masked_units",
@@ -265,10 +268,12 @@ _HOMES = {
     "install_candidate": ("packager.repositories.install", "install"),
     "installed_ids": ("packager.store.installed", "installed_ids"),
     "is_activating": ("packager.verification.generation_check", "is_activating"),
+    "is_file_url": ("packager.repositories.urls", "is_file_url"),
     "is_locked": ("packager.store.lock", "is_locked"),
     "is_number": ("packager.generations.document", "is_number"),
     "is_url": ("packager.repositories.urls", "is_url"),
     "load_configuration": ("packager.repositories.configuration_file", "load"),
+    "local_path": ("packager.repositories.urls", "local_path"),
     "look_at_pkgpanda": ("packager.activation.pkgpanda_import", "look"),
     "make_plan": ("packager.activation.planning", "make_plan"),
     "masked_units": ("packager.host.systemd_units", "masked"),

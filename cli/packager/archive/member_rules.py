@@ -92,7 +92,7 @@ class Tree:
         except TooManyLinks:
             raise Refused(f"the link {path!r} leads through too many links") from None
         except (LeavesPackage, AbsoluteTarget) as error:
-            # the host's Python, and pkgpanda's root, may be led to; links there nobody knows
+            # the host's, or pkgpanda's root may be led to: links nobody knows here
             if isinstance(error, LeavesPackage) or ".." in error.rest:
                 raise Refused(
                     f"the link {path!r} leaves the package: its target is {target!r}"

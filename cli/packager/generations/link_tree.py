@@ -21,7 +21,6 @@ from contextlib import closing, suppress
 
 from packager.generations.path_conflicts import DIRECTORY
 from packager.generations.published_links import SOURCES
-from packager.package.declarations import SERVICES_FILE
 from packager.package.python_bytecode import CACHE, source_directories
 
 TYPE_CHECKING = False
@@ -133,32 +132,6 @@ def is_own_link(path: str, text: str) -> bool:
     if not up:
         return text.startswith(PACKAGES)
     return text.startswith(up) and not text.startswith(f"{up}../")
-
-
-def replaced_links(tree: int, top: str) -> list[str]:
-    """The paths below the directory `top` of the tree at which something else stands than a link or
-    a directory: an editor that writes a new file puts it in the place of the link. Raises OSError.
-    """
-    found: list[str] = []
-    _find_replaced(tree, top, top, found)
-    return [path for path in sorted(found) if path != SERVICES_FILE]
-
-
-def _find_replaced(parent: int, name: str, path: str, found: list[str]) -> None:
-    try:
-        fd = os.open(name, ENTER, dir_fd=parent)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    try:
-        with os.scandir(fd) as entries:
-            others = [each for each in entries if not each.is_symlink()]
-        for each in others:
-            if each.is_dir(follow_symlinks=False):
-                _find_replaced(fd, each.name, f"{path}/{each.name}", found)
-            else:
-                found.append(f"{path}/{each.name}")
-    finally:
-        os.close(fd)
 
 
 def owner(path: str, text: str) -> str:

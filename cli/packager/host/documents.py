@@ -43,8 +43,8 @@ class Requirements(TypedDict):
 class UnitState(TypedDict, total=False):
     """sha256: of the file that was put in place, "" while that is being done, None when it was
     taken away and the unit could not be stopped. placed: while that is being done, of all files
-    that may be there by our doing. started, starting: [package, sha256]. static: the target was not
-    made to want it. masked: the host's administrator has masked it, so it was left alone."""
+    that may be there by our doing. started, starting: [package, sha256]. static: the target was
+    not made to want it. masked: the host's administrator has masked it, so it was left alone."""
 
     sha256: str | None
     placed: list[str]

@@ -35,14 +35,14 @@ TARGET_CONTENT = (
     b"[Unit]\nDescription=The active packages\n\n[Install]\nWantedBy=multi-user.target\n"
 )
 TEMPORARY = ".packager.new"
-MASK = "/dev/null"
-DISTRIBUTION_DIRECTORIES = ("/usr/lib/systemd/system", "/lib/systemd/system")
 BOOTED = "/run/systemd/system"
 IN_CHROOT = "Running in chroot"  # systemctl ignores most of what it is told there, successfully
 # The steps of a plan that systemd has a part in.
 STEPS = frozenset(
     ("stop", "restart", "start", "try_restart", "place", "remove", "target", "reload")
 )
+MASK = "/dev/null"
+DISTRIBUTION_DIRECTORIES = ("/usr/lib/systemd/system", "/lib/systemd/system")
 NOT_LOADED = 5  # systemctl stop: no such unit, so it is stopped (systemctl(1), EXIT STATUS)
 LOG_LINES = 10
 MAX_LOG_CHARACTERS = 4096  # characters of one unit's log that are reported
@@ -80,21 +80,6 @@ def check_place(units_dir: str, entry: Placement, *, ours: bool) -> None:
         )
 
 
-def is_masked(units_dir: str, name: str) -> bool:
-    """Whether the unit's place is a link to /dev/null: it can't be started (systemctl(1), mask)."""
-    try:
-        return os.readlink(f"{units_dir}/{name}") == MASK  # noqa: PTH115
-    except OSError:
-        return False
-
-
-def overridden(name: str) -> str | None:
-    """The path of a unit file of this name that the distribution has; one in UNITS_DIR takes its
-    place (systemd.unit(5), "Unit File Load Path")."""
-    paths = (f"{directory}/{name}" for directory in DISTRIBUTION_DIRECTORIES)
-    return next((path for path in paths if os.path.lexists(path)), None)
-
-
 def begin(unit: UnitState, sha256: str | None = None) -> None:
     """Note in the state of a unit that its file is being exchanged for one with this SHA-256, or
     (None) taken away. What was there by our doing stays known, however often this is cut off."""
@@ -115,6 +100,21 @@ def edited(units_dir: str, name: str, unit: UnitState, new: str | None = None) -
         return None
     known = {unit.get("sha256"), new, *unit.get("placed", ())}
     return None if sha256(content) in known else content
+
+
+def is_masked(units_dir: str, name: str) -> bool:
+    """Whether the unit's place is a link to /dev/null: it can't be started (systemctl(1), mask)."""
+    try:
+        return os.readlink(f"{units_dir}/{name}") == MASK  # noqa: PTH115
+    except OSError:
+        return False
+
+
+def overridden(name: str) -> str | None:
+    """The path of a unit file of this name that the distribution has; one in UNITS_DIR takes its
+    place (systemd.unit(5), "Unit File Load Path")."""
+    paths = (f"{directory}/{name}" for directory in DISTRIBUTION_DIRECTORIES)
+    return next((path for path in paths if os.path.lexists(path)), None)
 
 
 def place(units_dir: str, root: str, entry: Placement) -> None:

@@ -41,6 +41,12 @@ def is_bytecode(
     return (f"{place}/{source}" if place else source) in sources
 
 
+def has_name_of_bytecode(path: str) -> bool:
+    """Whether a file at `path` is called as what Python makes anew, whatever it is of. Pure."""
+    parent, _, name = path.rpartition("/")
+    return parent.rpartition("/")[2] == CACHE and source_of(name) is not None
+
+
 def source_of(name: str) -> str | None:
     """The name of the source whose bytecode is called `name`; None: it is no bytecode's. Pure."""
     stem, suffix, unfinished = name.rpartition(SUFFIX)

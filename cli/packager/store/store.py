@@ -122,10 +122,12 @@ class Store:
             record = incoming.record
             if self._is_installed(record):
                 return Added(record, changed=False)
-            incoming.seal(0o600 if private else 0o644)
+            mode = 0o600 if private else 0o644
+            incoming.seal(mode, newest_generation(self.root))
             with session.locked():
                 if self._is_installed(record):  # by another command, meanwhile
                     return Added(record, changed=False)
+                incoming.renumber(mode, newest_generation(self.root))
                 publish(record.id, session.root_fd, session.mine.fd)
         return Added(record, changed=True)
 
@@ -157,8 +159,8 @@ class Store:
                 size=size,
                 emit=emit,
             )
-            mode = _mode(f"{self.root}/manifests/{name}")
-            incoming.seal(0o600 if private else mode)
+            mode = 0o600 if private else _mode(f"{self.root}/manifests/{name}")
+            incoming.seal(mode, newest_generation(self.root))
             with session.locked():
                 places = (f"{self.root}/packages/{name}", f"{self.root}/manifests/{name}")
                 if not any(map(os.path.lexists, places)):
@@ -175,6 +177,7 @@ class Store:
                         "is the one that was added; if it is, give its SHA-256"
                     )
                 session.refuse_mounts([name])
+                incoming.renumber(mode, newest_generation(self.root))
                 renew(name, session.root_fd, session.mine.fd, record=known is None)
 
     def _intact_record(self, name: str) -> Record | None:
@@ -330,6 +333,17 @@ def id_of(package_id: str | None, name_hint: str | None) -> str | None:
         if name_hint.endswith(suffix):
             return str(parse_id(name_hint[: -len(suffix)]))
     return None
+
+
+def newest_generation(root: str) -> int | None:
+    """The highest number of a generation that is known, 0 if there is none; None: what is active
+    is damaged. Whoever holds ROOT/lock knows that none is being made. Raises OSError."""
+    from packager.generations.document import kept_numbers
+
+    try:
+        return max(kept_numbers(root), default=0)
+    except DataError:
+        return None
 
 
 def refuse_needed(root: str, package_id: str) -> None:

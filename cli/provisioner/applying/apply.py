@@ -83,7 +83,7 @@ def apply(
         files_before = active_configuration_files(root, desired)
         configuration_was_damaged = install_configuration(store, desired.configuration, emit)
         plan = plan_activation(root, desired, options.host)
-        refuse_without_needed_systemd(desired, plan, options.host)
+        refuse_without_needed_systemd(root, desired, plan, options.host)
         pending = reader.pending_run(root)
         start = run_start(
             context, desired, key, pending, files_before, restart_all=configuration_was_damaged

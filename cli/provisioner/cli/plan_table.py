@@ -53,6 +53,13 @@ def _configuration_rows(plan: PlanDocument) -> Iterator[Row]:
         given = ", ".join(f"{kind} {name}" for kind, name in (file["owners"] or {}).items())
         why = "; ".join(filter(None, (file["reason"], given and f"given to {given}")))
         yield "file", file["change"], file["path"], why
+    for edit in plan["edited"] or ():
+        yield (
+            "file",
+            "leave",
+            edit["path"],
+            f"edited in {edit['of']}: {edit['place'] or 'kept aside'}",
+        )
     for difference in plan["repair"]:
         yield difference["kind"], "repair", difference["subject"], difference["reason"]
 

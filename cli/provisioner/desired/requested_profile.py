@@ -82,11 +82,13 @@ def _requested_profile(
     applied = _applied_with_bytes(root, content)
     if applied is not None:
         return RequestedProfile(applied.profile(), content, applied)
-    from provisioner.profile.parser import parse
+    from packager.base.documents.parser import parse
+
+    from provisioner.profile.kind import PROFILE
     from provisioner.profile.validation import validate
 
     debug(lambda: f"profile: {place} is parsed and validated")
-    document = parse(content, place)
+    document = parse(content, place, PROFILE)
     layers: list[str] = []
     if "include" in document:
         from provisioner.profile.included_layers import resolve_layers

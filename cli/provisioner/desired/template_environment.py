@@ -16,10 +16,11 @@ import functools
 import json
 from typing import TYPE_CHECKING, Any
 
-from provisioner.base.optional_libraries import required_library
+from packager.base.optional_libraries import required_library
+
 from provisioner.desired.template_lexer import LineEndLexer
 
-with required_library("templates"):
+with required_library("templates", extra="provisioner"):
     import jinja2
     from jinja2.compiler import CodeGenerator
     from jinja2.filters import make_attrgetter

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provisioner.base.optional_libraries import required_library
+from packager.base.optional_libraries import required_library
 
-with required_library("templates"):
+with required_library("templates", extra="provisioner"):
     from jinja2.lexer import Lexer, newline_re
 
 if TYPE_CHECKING:

@@ -45,7 +45,7 @@ def export_profile(
         "description": _description(flags),
         "roles": list(roles),
     }
-    if flags.url is not None and _is_http(flags.url):
+    if flags.url is not None and _is_known(flags.url):
         made["repositories"] = [
             {"name": "pkgpanda", "url": flags.url, "layout": "pkgpanda", "trust": "off"}
         ]
@@ -70,8 +70,8 @@ def export_warnings(
 ) -> list[str]:
     """What the profile does not say and its reader should know. Pure."""
     found = []
-    if flags.url is not None and not _is_http(flags.url):
-        found.append(f"the repository {flags.url} is left out: only http and https are known")
+    if flags.url is not None and not _is_known(flags.url):
+        found.append(f"the repository {flags.url} is left out: only http, https and file are known")
     if flags.active is not None:
         late = [flags.late_id] if flags.late_id else []
         if sorted({*flags.active, *late}) != sorted(active):
@@ -95,8 +95,8 @@ def profile_name(host: str) -> str:
     return "-".join(part for part in found.split("-") if part)[:64].strip("-") or "host"
 
 
-def _is_http(url: str) -> bool:
-    return url.startswith(("http://", "https://"))
+def _is_known(url: str) -> bool:
+    return url.startswith(("http://", "https://", "file:///"))
 
 
 def _description(flags: SetupFlags) -> str:

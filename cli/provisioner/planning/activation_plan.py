@@ -42,14 +42,16 @@ def plan_activation(root: str, desired: DesiredState, options: HostOptions) -> P
         return make_plan(root, activation_request(desired, options), packages)
 
 
-def refuse_without_needed_systemd(desired: DesiredState, plan: Plan, options: HostOptions) -> None:
+def refuse_without_needed_systemd(
+    root: str, desired: DesiredState, plan: Plan, options: HostOptions
+) -> None:
     """Raise ConfigError, before anything has changed, if systemd has a part in the apply and this
     host was not booted with one: it, and the way back, would fail half way."""
     if not options.systemd:
         return
     refuse_without_systemd(plan.host, plan.context)
     if (
-        required_units(plan.context.root, plan.target, options)
+        required_units(root, plan.target, options)
         or any(each.restart for each in desired.configuration.files)
         or desired.profile.health.units
     ):

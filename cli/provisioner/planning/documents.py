@@ -46,6 +46,15 @@ class FileChange(TypedDict):
     owners: dict[str, str] | None
 
 
+class EditDocument(TypedDict):
+    """A file of the configuration that somebody has edited, and that will not be in use any more.
+    of: its package, or "generation-N". place: where it stays, None: it is kept aside."""
+
+    of: str
+    path: str
+    place: str | None
+
+
 class HealthSummary(TypedDict):
     """http: URLs without their secrets."""
 
@@ -55,9 +64,9 @@ class HealthSummary(TypedDict):
 
 
 class PlanDocument(TypedDict):
-    """environment and host are None while packages are missing. takes_over: the name of the applied
-    profile, if it is another one. layers: the paths of the profiles that this one is laid over, the
-    lowest first."""
+    """environment, edited (as in packager's plan) and host are None while packages are missing.
+    takes_over: the name of the applied profile, if it is another one. layers: the paths of the
+    profiles that this one is laid over, the lowest first."""
 
     changed: bool
     profile: str
@@ -72,6 +81,7 @@ class PlanDocument(TypedDict):
     restart: list[str]
     repair: list[DifferenceDocument]
     environment: object
+    edited: list[EditDocument] | None
     host: HostPlan | None
     health: HealthSummary
     on_failure: str

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from provisioner.desired.desired_state import DesiredState
     from provisioner.planning.configuration_changes import ActiveFile
     from provisioner.planning.documents import (
+        EditDocument,
         FetchDocument,
         FileChange,
         HealthSummary,
@@ -87,6 +88,7 @@ def plan_document(
         "restart": restart,
         "repair": [each.document() for each in differences],
         "environment": activation["environment"] if activation else None,
+        "edited": _edited(plan) if plan is not None else None,
         "host": plan.host if plan is not None else None,
         "health": _health(desired.profile),
         "on_failure": desired.profile.on_failure,
@@ -196,6 +198,10 @@ def _diff(path: str, before: bytes | None, after: bytes) -> str | None:
         lineterm="",
     )
     return "\n".join(lines)
+
+
+def _edited(plan: Plan) -> list[EditDocument]:
+    return [{"of": each.of, "path": each.path, "place": each.place} for each in plan.edited]
 
 
 def _fetch(candidate: Candidate) -> FetchDocument:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 
+from packager.base.documents.parser import parse
 from packager.base.errors import DataError
 
+from provisioner.profile.kind import PROFILE
 from provisioner.profile.layers import INCLUDE, lay_over
-from provisioner.profile.parser import parse
 from provisioner.profile.secret_values import has_inline_secrets
 from provisioner.profile.source import read_layer
 from provisioner.profile.validation import refuse_invalid_layer
@@ -93,7 +94,7 @@ class _Reader:
                 "deep"
             )
         found = read_layer(file)
-        document = parse(found.content, file)
+        document = parse(found.content, file, PROFILE)
         inner = os.path.dirname(file)  # noqa: PTH120
         merged = self.merged(document, found.content, file, inner, (*above, real))
         self.places.append(file)

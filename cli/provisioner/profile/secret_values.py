@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import stat
 
+from packager.base.bounded_read import read_up_to
 from packager.base.errors import DataError, NotFound, from_os_error
 
-from provisioner.base.bounded_read import read_up_to
 from provisioner.base.core_dumps import forbid_core_dumps
 
 TYPE_CHECKING = False

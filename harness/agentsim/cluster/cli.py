@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import click
 
+from agentsim.cluster.faults import BadFault, parse_fault
 from agentsim.cluster.masters import MastersOptions
 from agentsim.cluster.patterns import MAX_AGENTS, AgentList, BadPattern, Patterns
 from agentsim.cluster.run import ClusterSettings, run_cluster
@@ -91,6 +92,20 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     type=_FILE,
     help="Who may call the simulated master, in Mesos's format; without it everybody may.",
 )
+@click.option(
+    "--masters",
+    "count",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 9),
+    help="How many masters are simulated; more than one need --election.",
+)
+@click.option(
+    "--election",
+    callback=master_option,
+    metavar="zk://HOSTS/PATH",
+    help="A real ZooKeeper in which the simulated masters elect their leader, and agents find it.",
+)
 @click.option("--acls", type=_FILE, help="What its callers may do, as mesos-master has it.")
 @click.option(
     "--time-scale",
@@ -126,6 +141,15 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     show_default=True,
     help="How the log on standard error is written.",
 )
+@click.option(
+    "--inject",
+    "faults",
+    multiple=True,
+    metavar="KIND[=AMOUNT]:AGENTS",
+    help="Let agents fail from the start: unreachable, hang, refuse, slow, delay, cut, busy, full,"
+    " die, restart, twin; AGENTS are numbers (3, 3-7), hostnames, ATTRIBUTE=VALUE, a share (10%)"
+    " or *, with commas. May be repeated; a running cluster is told at its own address.",
+)
 @click.option("--seed", default=0, show_default=True, help="The same seed draws the same.")
 def cluster_command(
     tables: tuple[Path, ...],
@@ -138,12 +162,15 @@ def cluster_command(
     domain: tuple[str, str] | None,
     master_port: int,
     master_credentials: Path | None,
+    count: int,
+    election: Pid | ZooKeeper | None,
     acls: Path | None,
     time_scale: float,
     credentials: Path | None,
     environment: tuple[str, ...],
     spool_dir: Path,
     log_format: str,
+    faults: tuple[str, ...],
     seed: int,
 ) -> None:
     """Run many simulated agents in one process, as members of a cluster, until Ctrl-C.
@@ -158,7 +185,14 @@ def cluster_command(
           --domain 'eu/z1|z2' --environment 'STATE=/tmp/cluster/{hostname}'
       agentsim cluster --agents 1000 --master 127.0.0.1:5050
     """
-    count, describe = _agents(agents, Patterns(hostname, attributes, resources, domain))
+    try:
+        for fault in faults:
+            parse_fault(fault)
+    except BadFault as error:
+        _fail(EX_USAGE, f"--inject {error}")
+    if isinstance(election, Pid) or (count > 1 and election is None):
+        _fail(EX_USAGE, "--masters needs --election zk://HOST:PORT/PATH")
+    agent_count, describe = _agents(agents, Patterns(hostname, attributes, resources, domain))
     as_json = log_format == "json"
 
     def tell_dropped(number: int) -> bytes:
@@ -171,6 +205,8 @@ def cluster_command(
     try:
         masters = MastersOptions(
             port=master_port,
+            count=count,
+            election=election,
             options=MasterOptions(
                 credentials=_secrets(master_credentials, log),
                 acls=EVERYTHING if acls is None else read_acls(acls),
@@ -178,7 +214,7 @@ def cluster_command(
         ).scaled(time_scale)
         settings = ClusterSettings(
             _loaded(tables),
-            count,
+            agent_count,
             describe,
             port,
             master,
@@ -189,10 +225,13 @@ def cluster_command(
             dict(map(environment_entry, environment)),
             seed,
             time_scale if master is None else 1.0,
+            faults,
         )
         run_cluster(settings, log)
     except BadAcls as error:
         _fail(EX_DATAERR, str(error))
+    except (BadFault, BadPattern) as error:
+        _fail(EX_USAGE, str(error))
     except CannotServe as error:
         _fail(EX_UNAVAILABLE, str(error))
     finally:
@@ -203,8 +242,8 @@ def _agents(text: str, patterns: Patterns) -> tuple[int, Callable[[int, int], Ag
     try:
         if text.isdecimal():
             count = int(text)
-            if not 0 < count <= MAX_AGENTS:
-                _fail(EX_USAGE, f"--agents {text}: from 1 to {MAX_AGENTS} can have addresses")
+            if count > MAX_AGENTS:
+                _fail(EX_USAGE, f"--agents {text}: {MAX_AGENTS} at the most can have addresses")
             patterns.describe(1, 1)
             return count, patterns.describe
         listed = AgentList(Path(text))

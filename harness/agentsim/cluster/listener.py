@@ -13,6 +13,7 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from enum import Enum
 from typing import Final
 
 from agentsim.simulator.connection import Connection, Server
@@ -22,8 +23,11 @@ _BACKLOG: Final = 4096
 _LOOPBACK_DEVICE: Final = b"lo"
 
 
-def listen(port: int) -> socket.socket:
+def listen(port: int, address: str = "0.0.0.0") -> socket.socket:  # noqa: S104 - see above
     """A socket that listens at a port of every loopback address; port 0 takes a free one.
+
+    Args:
+        address: the one address to listen at, if not at all.
 
     Raises:
         CannotServe: it can't be had.
@@ -33,7 +37,7 @@ def listen(port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with suppress(OSError):  # only root may before Linux 5.7
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, _LOOPBACK_DEVICE)
-        listener.bind(("0.0.0.0", port))  # noqa: S104 - see above
+        listener.bind((address, port))
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
@@ -44,17 +48,26 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
+class Nothing(Enum):
+    """What is done with a connection to a machine that hangs: it is taken, and then nothing."""
+
+    DONE = "done"
+
+
+Find = Callable[[str, int], Server | Nothing | None]
+
+
 class Doorways:
     """Makes a protocol for each connection that is accepted.
 
     Args:
-        find: whose an address is; None: nobody's, and the connection is closed.
+        find: whose an address and a port are; None: nobody's, and the connection is closed.
 
     Attributes:
         open: how many connections are.
     """
 
-    def __init__(self, find: Callable[[str], Server | None]) -> None:
+    def __init__(self, find: Find) -> None:
         self.find = find
         self.open = 0
 
@@ -70,9 +83,12 @@ class _Doorway(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        server = self._doorways.find(transport.get_extra_info("sockname")[0])
+        server = self._doorways.find(*transport.get_extra_info("sockname")[:2])
         if server is None:
             transport.abort()
+            return
+        if server is Nothing.DONE:
+            transport.pause_reading()
             return
         connection = _CountedConnection(server, self._doorways)
         transport.set_protocol(connection)

@@ -9,12 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from agentsim.master.host import Master, MasterOptions
+from agentsim.master.election import Candidacy
+from agentsim.master.endpoints import Stage
+from agentsim.master.host import Master, MasterConnection, MasterOptions
 from agentsim.master.state import Registry
 from agentsim.mesos.actor_message import Pid
-from agentsim.mesos.master_info import MASTER_ID, ZooKeeper
+from agentsim.mesos.master_info import MASTER_ID, ZooKeeper, master_info
 from agentsim.run.spool import Spool
-from agentsim.simulator.connection import Connection
 from agentsim.simulator.serve import CannotServe
 
 _BACKLOG: Final = 4096
@@ -90,6 +91,7 @@ class Masters:
         self._say = say
         self._servers: dict[int, asyncio.Server] = {}
         self._pids: dict[int, Pid] = {}
+        self._candidacies: dict[int, Candidacy] = {}
         numbers = range(1, options.count + 1)
         self._listeners = {number: self._listen(number) for number in numbers}
         for number, listener in self._listeners.items():
@@ -99,6 +101,11 @@ class Masters:
     def place(self) -> Pid | ZooKeeper:
         """Where agents find who leads."""
         return self._options.election or self._pids[1]
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of all of them."""
+        return range(1, self._options.count + 1)
 
     async def start(self) -> None:
         """Start all of them."""
@@ -113,24 +120,45 @@ class Masters:
         )
         listener = self._listeners.pop(number, None) or self._listen(number)
         self._servers[number] = await self._loop.create_server(
-            lambda: Connection(master), sock=listener
+            lambda: MasterConnection(master), sock=listener
         )
         listener.listen(_BACKLOG)
         self.running[number] = master
         self._say(f"a simulated master on http://{pid.authority}")
         if self._options.election is None:
             master.detected(pid)
+            return
+        settings = self._options.options.settings
+        self._candidacies[number] = Candidacy(
+            self._loop,
+            self._options.election,
+            master_info(pid, master.id, settings.version, settings.domain),
+            self._options.session_seconds,
+            master.detected,
+        )
 
-    async def kill(self, number: int) -> None:
-        """End one without a word."""
+    def kill(self, number: int) -> None:
+        """End one without a word; where there is an election, it is known after some time."""
+        self._end(number)
+        if (candidacy := self._candidacies.pop(number, None)) is not None:
+            candidacy.abandon()
+
+    def _end(self, number: int) -> None:
         master = self.running.pop(number)
         self._servers.pop(number).close()
         master.close()
 
+    @property
+    def leading(self) -> Master | None:
+        """The master that leads, and has read the registry."""
+        return next((each for each in self.running.values() if each.stage is Stage.LEADING), None)
+
     async def close(self) -> None:
         """End all of them."""
         for number in tuple(self.running):
-            await self.kill(number)
+            self._end(number)
+        for candidacy in self._candidacies.values():
+            await candidacy.close()
 
     def _listen(self, number: int) -> socket.socket:
         known = self._pids.get(number)

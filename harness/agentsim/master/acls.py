@@ -20,9 +20,11 @@ ACTIONS: Final[Mapping[str, str]] = {
     "DEACTIVATE_AGENT": "deactivate_agents",
     "REACTIVATE_AGENT": "reactivate_agents",
     "MARK_AGENT_GONE": "mark_agents_gone",
+    "UPDATE_MAINTENANCE_SCHEDULE": "update_maintenance_schedules",
+    "GET_ENDPOINTS": "get_endpoints",
     "VIEW_FLAGS": "view_flags",
 }
-_OBJECTS: Final = ("agents", "flags", "gone_agents", "drain_agents")
+_OBJECTS: Final = ("agents", "flags", "machines", "paths")
 
 
 class BadAcls(ValueError):

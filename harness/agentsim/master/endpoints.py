@@ -221,7 +221,7 @@ _ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "maintenance/status": Endpoint(
         _listing(lambda view, _: listings.maintenance_status(view.state)), _READONLY, True, ("GET",)
     ),
-    "metrics/snapshot": Endpoint(_listing(_metrics), _READONLY, False),
+    "metrics/snapshot": Endpoint(_listing(_metrics), _READONLY, False, action="GET_ENDPOINTS"),
     "redirect": Endpoint(_to_leader, None, False),
     "slaves": Endpoint(_listing(_slaves), _READONLY, True),
     "state": Endpoint(

@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from agentsim.master import health_checks, registration
+from agentsim.master import health_checks, registration, tasks
 from agentsim.master.acls import EVERYTHING, Acls
 from agentsim.master.endpoints import Asked, Stage, View, answer, find
 from agentsim.master.operator_calls import Answer, Caller
 from agentsim.master.state import Registry, Settings, State, Tell, recover
 from agentsim.mesos.actor_message import Pid, receiver_of
 from agentsim.mesos.master_info import MASTER_ID
-from agentsim.mesos.wire_format import Undecodable, decode, encode
+from agentsim.mesos.wire_format import Undecodable, Values, decode, encode
 from agentsim.run.spool import Spool
 from agentsim.simulator.actor_messages import is_message
 from agentsim.simulator.agent import HEAD_SECONDS
@@ -155,6 +155,19 @@ class Master:
         for connection in tuple(self.connections):
             connection.close()
 
+    # -- what a simulation lets happen ----------------------------------------------------------
+
+    def launch(self, agent_id: str, name: str, resources: Sequence[Values]) -> bool:
+        """Launch a task on an agent; whether it is registered."""
+        if agent_id not in self.state.registered:
+            return False
+        self._settle(tasks.launch(self.state, agent_id, name, resources, "sleep 1000"))
+        return True
+
+    def remove_framework(self) -> None:
+        """End the framework of the tasks."""
+        self._settle(tasks.remove_framework(self.state))
+
     # -- messages -------------------------------------------------------------------------------
 
     def _receive(self, name: str, sender: Pid | None, body: bytes) -> None:
@@ -171,6 +184,8 @@ class Master:
                 tells = registration.register(self.state, sender, message, now, wall)
             case "ReregisterSlaveMessage":
                 tells = registration.reregister(self.state, sender, message, now, wall)
+            case "StatusUpdateMessage":
+                tells = tasks.status_update(self.state, message)
             case "UnregisterSlaveMessage":
                 registration.unregister(self.state, sender, message)
             case _:
@@ -248,6 +263,12 @@ class Master:
 
     def exchange_ended(self, exchange: Exchange, gone: bool) -> None:
         """An answer was sent, or its client went away before."""
+
+
+class MasterConnection(Connection):
+    """A connection to a master: a thousand agents may send their messages over one."""
+
+    turn = 64
 
 
 class AnswerExchange(Exchange):

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from agentsim.master import draining, listings
+from agentsim.master.acls import ACTIONS
 from agentsim.master.state import State, Tell
 from agentsim.mesos.json_format import Inconvertible, from_json
 from agentsim.mesos.wire_format import Undecodable, Values, decode
@@ -58,7 +59,7 @@ class Caller:
     """Who calls, and what he may do.
 
     Attributes:
-        may: the calls of `AGENT_CALLS` that he may make, and MARK_AGENT_GONE.
+        may: of `ACTIONS` those that the ACLs allow him.
     """
 
     may: frozenset[str]
@@ -113,6 +114,8 @@ def answer_call(
         return text(406, _NO_ACCEPT)
     if kind in AGENT_CALLS:
         return _agent_call(state, kind, call[member], caller, wall)
+    if kind in ACTIONS and kind not in caller.may:
+        return text(403, "403 Forbidden.")
     reading = _READING.get(kind)
     if reading is None:
         return text(501, "501 Not Implemented.")

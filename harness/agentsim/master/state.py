@@ -186,7 +186,6 @@ class State:
     expiries: list[tuple[float, str]] = field(default_factory=list)
     next_agent: int = 0
     next_observer: int = 1
-    frameworks: int = 0
 
     def at(self, pid: Pid) -> Registered | None:
         """The registered agent at an address."""

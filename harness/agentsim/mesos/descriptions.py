@@ -1,7 +1,7 @@
 """What messages are made of, read once from `messages.proto`.
 
 The notation is protobuf's own, so that the descriptions can be compared with Mesos's; read is what
-that file needs of it: flat messages and enumerations, no imports, no options but `default`.
+that file needs of it: flat messages and enumerations, no imports; defaults are passed over.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SCALARS: Final = frozenset(("bool", "int32", "int64", "uint64", "double", "strin
 _COMMENT = re.compile(r"//[^\n]*")
 _BLOCK = re.compile(r"(message|enum)\s+(\w+)\s*\{([^{}]*)\}")
 _FIELD = re.compile(
-    r"(required|optional|repeated)\s+(\w+)\s+(\w+)\s*=\s*(\d+)\s*(?:\[default = (\w+)\])?\s*;"
+    r"(required|optional|repeated)\s+(\w+)\s+(\w+)\s*=\s*(\d+)\s*(?:\[default = \w+\])?\s*;"
 )
 _VALUE = re.compile(r"(\w+)\s*=\s*(\d+)\s*;")
 
@@ -40,19 +40,14 @@ class Field:
         number: what it is called on the wire.
         label: `required`, `optional` or `repeated`.
         type: what its values are: one of `SCALARS`, a message or an enumeration.
-        default: what an absent field counts as, and is shown as in JSON; None: it is not shown.
+        repeated: whether its value is a list.
     """
 
     number: int
     name: str
     label: str
     type: str | Message | Enumeration
-    default: bool | int | None = None
-
-    @property
-    def repeated(self) -> bool:
-        """Whether its value is a list."""
-        return self.label == "repeated"
+    repeated: bool
 
 
 @dataclass(slots=True, eq=False)
@@ -96,18 +91,14 @@ def read(text: str) -> dict[str, Message]:
 def _add(
     message: Message, match: re.Match[str], types: Mapping[str, Message | Enumeration]
 ) -> None:
-    label, type_name, name, number, default = match.groups()
+    label, type_name, name, number = match.groups()
     kind = type_name if type_name in SCALARS else types.get(type_name)
     if kind is None:
         raise ValueError(f"{message.name}.{name}: there is no type {type_name}")
-    value = None if default is None else _DEFAULTS.get(default, default)
-    made = Field(int(number), name, label, kind, int(value) if isinstance(value, str) else value)
+    made = Field(int(number), name, label, kind, label == "repeated")
     message.fields.append(made)
     message.by_number[made.number] = message.by_name[name] = made
     message.ordered = sorted(message.fields, key=lambda each: each.number)
-
-
-_DEFAULTS: Final[Mapping[str, bool]] = {"true": True, "false": False}
 
 
 def _expect_nothing(rest: str) -> None:

@@ -89,6 +89,7 @@ class Membership:
         self._resource_version = random.randbytes(16)
         self._attempts = 0
         self._attempt_at: float | None = None
+        self._registration: bytes | None = None  # as long as it stays the same
         self._ping_timeout = _DEFAULT_PING_TIMEOUT_SECONDS
         self._ping_deadline: float | None = None
 
@@ -155,9 +156,15 @@ class Membership:
             yield self._send("UnregisterSlaveMessage", {"slave_id": self._id()})
         self._end(None)
 
+    def restart(self) -> None:
+        """The agent is started again."""
+        self.phase = Phase.WAITING
+        self.ended_by = None
+
     def forget_id(self) -> None:
         """What an agent's work directory held is gone: it will register as a new one."""
         self.agent_id = None
+        self._registration = None
 
     # -- what it answers ------------------------------------------------------------------------
 
@@ -195,6 +202,7 @@ class Membership:
         if self.agent_id is not None and agent_id != self.agent_id:
             return  # the answer to a registration that a later one has replaced
         self.agent_id = agent_id
+        self._registration = None
         connection = message.get("connection", {})
         self._ping_timeout = connection.get(
             "total_ping_timeout_seconds", _DEFAULT_PING_TIMEOUT_SECONDS
@@ -216,20 +224,27 @@ class Membership:
         self._attempts += 1
         longest = min(self._backoff * 2 ** (self._attempts - 1), _MAX_BACKOFF_SECONDS)
         self._attempt_at = now + self._random.uniform(0, longest)
+        self.draining = False
+        name = "RegisterSlaveMessage" if self.agent_id is None else "ReregisterSlaveMessage"
+        if self._registration is None:
+            self._registration = encode(name, self._registration_values())
+        body = self._registration
+        if len(self.tasks):
+            self._registration = None
+        assert self.master is not None
+        return Send(self.master, name, body)
+
+    def _registration_values(self) -> Values:
         common: Values = {
             "slave": self.description.slave_info(self.agent_id),
             "version": self.description.version,
             "agent_capabilities": self.description.agent_capabilities(),
             "resource_version_uuid": {"value": self._resource_version},
         }
-        self.draining = False
         if self.agent_id is None:
-            return self._send("RegisterSlaveMessage", common)
-        tasks = {
-            "tasks": self.tasks.described(self.agent_id),
-            "frameworks": self.tasks.frameworks(),
-        }
-        return self._send("ReregisterSlaveMessage", {**common, **tasks})
+            return common
+        tasks = self.tasks.described(self.agent_id)
+        return {**common, "tasks": tasks, "frameworks": self.tasks.frameworks()}
 
     def _status_update(self, update: Values) -> Send:
         return self._send("StatusUpdateMessage", {"update": update, "pid": str(self.pid)})

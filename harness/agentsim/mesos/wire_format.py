@@ -73,28 +73,31 @@ def _append(out: bytearray, field: Field, value: Any) -> None:
     if isinstance(kind, Message):
         _append_bytes(out, field, _encode(kind, value))
     elif isinstance(kind, Enumeration):
-        out += _varint(field.number << 3 | _VARINT) + _varint(kind.numbers[value])
+        _append_number(out, field.number << 3 | _VARINT)
+        _append_number(out, kind.numbers[value])
     elif kind == "string":
         _append_bytes(out, field, value.encode())
     elif kind == "bytes":
         _append_bytes(out, field, value)
     elif kind == "double":
-        out += _varint(field.number << 3 | _FIXED64) + struct.pack("<d", value)
+        _append_number(out, field.number << 3 | _FIXED64)
+        out += struct.pack("<d", value)
     else:
-        out += _varint(field.number << 3 | _VARINT) + _varint(int(value) & _MASK)
+        _append_number(out, field.number << 3 | _VARINT)
+        _append_number(out, int(value) & _MASK)
 
 
 def _append_bytes(out: bytearray, field: Field, data: bytes) -> None:
-    out += _varint(field.number << 3 | _LENGTH) + _varint(len(data)) + data
+    _append_number(out, field.number << 3 | _LENGTH)
+    _append_number(out, len(data))
+    out += data
 
 
-def _varint(number: int) -> bytes:
-    out = bytearray()
+def _append_number(out: bytearray, number: int) -> None:
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)
         number >>= 7
     out.append(number)
-    return bytes(out)
 
 
 def _decode(message: Message, data: memoryview, depth: int) -> Values:

@@ -221,6 +221,10 @@ class Agent:
         per_command = 3  # its pipes, and what tells of its end
         return _OWN_DESCRIPTORS + len(self.connections) + per_command * self.commands.running
 
+    def replace_credentials(self, credentials: dict[bytes, bytes]) -> None:
+        """Ask for other credentials from the next request on."""
+        self._credentials = credentials
+
     def exchange_ended(self, exchange: Exchange, gone: bool) -> None:
         """An answer was sent, or its client went away before."""
         if isinstance(exchange, MailExchange):

@@ -58,6 +58,11 @@ class Member:
         """End in good order."""
         self._act(self.membership.leave())
 
+    def restart(self, master: Pid | None) -> None:
+        """Begin anew, as an agent does that is started again."""
+        self.membership.restart()
+        self.leader(master)
+
     def pause(self) -> None:
         """Do nothing by itself until something is told: the machine is dead."""
         if self._timer is not None:

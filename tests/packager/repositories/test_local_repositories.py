@@ -97,6 +97,28 @@ def test_an_archive_by_its_file_url(host: Host, directory: Path) -> None:
         assert (refused.returncode, b"Traceback" in refused.stderr) == (code, False), url
 
 
+def test_a_directory_is_added_as_the_archive_of_it_would_be(host: Host, tmp_path: Path) -> None:
+    tree = tmp_path / "trees" / "hello--1.0"
+    (tree / "bin").mkdir(parents=True)
+    (tree / "bin/hello").write_text("hello")
+    assert host.run("add", f"{tree}/").returncode == 0
+    built = tmp_path / "hello--1.0.tar.xz"
+    assert host.run("build", "--output", built, tree).returncode == 0
+    again = host.run("add", "--format=json", built)
+    assert (again.returncode, b'"changed":false' in again.stdout) == (0, True)
+    assert host.run("add", "--id=other--1", tree.as_uri()).returncode == 0
+    assert host.installed == ["hello--1.0", "other--1"]
+    for words, reason in (
+        (("--sha256=" + "0" * 64, tree), b"are those of an archive"),
+        ((tmp_path / "trees",), b"is not a package id"),
+    ):
+        refused = host.run("add", *words)
+        assert (refused.returncode, reason in refused.stderr) == (64, True)
+    (tree / "bin/hello").chmod(0o4755)
+    hostile = host.run("add", "--id=third--1", tree)
+    assert (hostile.returncode, b"setuid" in hostile.stderr) == (65, True)
+
+
 def test_a_redirect_never_leads_to_a_file(host: Host, main: Site, directory: Path) -> None:
     location = (directory / "hello--1.0+b.tar").as_uri()
     main.faults["hello--1.0.tar"] = [status("302 Found", Location=location)]

@@ -151,14 +151,14 @@ def test_what_means_something_in_a_template(text: str, machine: Machine) -> None
 
 def test_warnings(machine: Machine) -> None:
     flags = machine.config / "setup-flags"
-    (flags / "repository-url").write_text("file:///srv/packages\n")
+    (flags / "repository-url").write_text("s3://srv/packages\n")
     (flags / "active.json").write_text('["web--0"]')
     (flags / "late-config.yaml").write_text(
         f"late_bound_package_id: {LATE}\nbound_values: {{admin_password: hunter2}}\n"
     )
     done = machine.run("import-pkgpanda", machine.top / "mesosphere")
     assert done.returncode == 0
-    for words in (b"file:///srv/packages is left out", b"active.json has other", b"admin_password"):
+    for words in (b"s3://srv/packages is left out", b"active.json has other", b"admin_password"):
         assert words in done.stderr
     assert b"hunter2" not in done.stderr
     assert "repositories" not in json.loads(done.stdout)
