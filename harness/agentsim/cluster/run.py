@@ -58,6 +58,7 @@ class ClusterSettings:
         seed: what is drawn is drawn from it.
         backoff: seconds of which the first registration waits a random part.
         faults: that happen at the start.
+        scripted: as `ServedBy` has it.
     """
 
     tables: Sequence[Table]
@@ -73,6 +74,7 @@ class ClusterSettings:
     seed: int = 0
     backoff: float = 1.0
     faults: Sequence[str] = ()
+    scripted: float | None = None
 
 
 def run_cluster(settings: ClusterSettings, log: Log) -> None:
@@ -139,7 +141,13 @@ class Cluster:
         if settings.master is None:
             self._masters = Masters(loop, settings.masters, spool, self._log.say)
         self._mailer = Mailer(loop, lambda _: self._disconnected())
-        self._served = ServedBy(settings.tables, settings.environment, settings.credentials, spool)
+        self._served = ServedBy(
+            settings.tables,
+            settings.environment,
+            settings.credentials,
+            spool,
+            settings.scripted,
+        )
         for number in range(1, settings.count + 1):
             self._add(number, settings.describe(number, self._port))
         self._injection = Injection(
