@@ -17,7 +17,7 @@ from agentsim.mesos.agent_description import AgentDescription
 from agentsim.mesos.membership import Membership, Phase
 from agentsim.run.invocation import Invocation
 from agentsim.run.spool import Spool
-from agentsim.simulator.agent import Agent
+from agentsim.simulator.agent import Agent, Observer
 from agentsim.simulator.command_exchange import CommandExchange, CommandHost, CommandRequest
 from agentsim.simulator.exchange import ClientConnection
 from agentsim.simulator.fault_injection import FaultyExchange
@@ -86,6 +86,7 @@ class MemberAgent:
         generator: random.Random,
         backoff: float,
         changed: Callable[[MemberAgent], None],
+        observer: Observer,
     ) -> None:
         self.number = number
         self.description = description
@@ -110,7 +111,7 @@ class MemberAgent:
                 name: fill(value, number, hostname=description.hostname)
                 for name, value in served.environment.items()
             },
-            [log, counters],
+            [log, counters, observer],
             log.say,
             say_once=log.say_once,
             new_exchange=self._exchange,

@@ -20,6 +20,7 @@ from agentsim.cluster.injection import Injection
 from agentsim.cluster.listener import Doorways, Nothing, listen
 from agentsim.cluster.masters import Masters, MastersOptions
 from agentsim.cluster.member_agents import MemberAgent, MemberAgents, Power, ServedBy
+from agentsim.cluster.web_page import ClusterActivity, ClusterPage
 from agentsim.core.route_table import Table
 from agentsim.master.host import Master
 from agentsim.mesos.actor_message import Pid
@@ -127,6 +128,7 @@ class Cluster:
         self._said_complete = False
         self._leading: Pid | None = None
         self._launched = 0
+        self._activity = ClusterActivity()
 
     async def run(self) -> None:
         """Run until a signal ends it."""
@@ -154,6 +156,8 @@ class Cluster:
             loop, self.agents, settings.seed, lambda: self._leading, self._twin, self._log.say
         )
         self._control = Control(loop, spool, self._idle, self, settings.seed)
+        page = ClusterPage(loop, self.agents, self._activity)
+        self._control.fallbacks.append(page.exchange)
         servers = [await self._serve(self._listener)]
         if self._masters is not None:
             await self._masters.start()
@@ -203,6 +207,7 @@ class Cluster:
             random.Random(f"{self._settings.seed} {number}"),  # noqa: S311 - no secrets
             self._settings.backoff,
             self._changed,
+            self._activity.observer(description.hostname),
         )
         self.agents.add(agent)
         return agent
