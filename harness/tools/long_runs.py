@@ -111,7 +111,17 @@ def _nox(session: str, *words: str) -> list[str]:
 PARTS: Final = {
     "tests": Part(
         "tests marked `long`",
-        [sys.executable, "-m", "pytest", "-m", "long", "-n", "auto", "--maxprocesses=8"],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-m",
+            "long",
+            "--timeout=0",
+            "-n",
+            "auto",
+            "--maxprocesses=8",
+        ],
         needs_nothing,
         tests=True,
     ),

@@ -79,7 +79,7 @@ class Naive(ProgramKind):
 
     def command(self, launch: Launch, spool: Path) -> list[str]:
         """The command line of a careless host."""
-        if launch.clock or launch.spool_limit or launch.ballast:
+        if launch.clock or launch.spool_limit or launch.ballast or launch.forks:
             raise Unsupported("nobody thought of that")
         tables = launch.tables or launch.probes.tables
         return [sys.executable, __file__, str(launch.port), *map(str, tables)]

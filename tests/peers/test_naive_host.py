@@ -16,12 +16,12 @@ ROOT = Path(__file__).parents[2]
 # credentials at all.
 KEPT = {
     *("ABI-TABLE-11", "ABI-TABLE-34", "ABI-ROUTE-4", "ABI-ENV-10", "ABI-PROC-4"),
-    *("ABI-STDIN-11", "ABI-OUT-10", "ABI-HTTP-2", "ABI-HTTP-6", "ABI-AUTH-2", "ABI-LIFE-6"),
+    *("ABI-STDIN-11", "ABI-OUT-10", "ABI-HTTP-2", "ABI-HTTP-6", "ABI-LIFE-6"),
 }
 # Nobody can ask it: it says nothing of tables, and has no spool, no clock and no size of its own.
-UNKNOWN = {f"ABI-TABLE-{n}" for n in (*range(2, 10), *range(12, 27), *range(30, 34))} - {
+UNKNOWN = {f"ABI-TABLE-{n}" for n in (*range(2, 10), *range(12, 27), *range(30, 34), 36, 37)} - {
     "ABI-TABLE-10"
-} | {"ABI-OUT-9", "ABI-TIME-7", "ABI-LIFE-5"}
+} | {"ABI-OUT-9", "ABI-TIME-7", "ABI-LIFE-5", "ABI-PROC-17"}
 
 
 def test_which_clauses_a_careless_host_breaks(tmp_path: Path) -> None:

@@ -61,12 +61,12 @@ def run(
     *,
     stdin: bytes = b"",
     tracer: Sequence[str] = (),
-    etc: Path | None = None,
+    mounts: Mapping[str, Path] | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a program, named by the first word, to its end, everything captured.
 
-    tracer: a command that is given the process's id, and says when it has attached to it. etc: what
-    the program finds in place of /etc, if this process is root's.
+    tracer: a command that is given the process's id, and says when it has attached to it. mounts:
+    what the program, and nobody else, finds mounted at these paths, if this process is root's.
     """
     with (
         tempfile.TemporaryFile() as given,
@@ -76,7 +76,7 @@ def run(
         given.write(stdin)
         given.seek(0)
         standard = (given, out, err)
-        code = start(words, environment, standard, stopped=bool(tracer), etc=etc).wait(tracer)
+        code = start(words, environment, standard, stopped=bool(tracer), mounts=mounts).wait(tracer)
         said, complaint = (os.pread(each.fileno(), 1 << 30, 0) for each in (out, err))
     return subprocess.CompletedProcess([str(word) for word in words], code, said, complaint)
 
@@ -87,7 +87,7 @@ def start(
     standard: Sequence[IO[bytes]],
     *,
     stopped: bool = False,
-    etc: Path | None = None,
+    mounts: Mapping[str, Path] | None = None,
 ) -> Ran:
     """Start a program; `stopped`: as if by SIGSTOP, before it does anything."""
     program, *rest = map(str, words)
@@ -96,7 +96,7 @@ def start(
         "words": rest,
         "environment": dict(environment),
         "stopped": stopped,
-        "etc": None if etc is None else str(etc),
+        "mounts": {place: str(source) for place, source in (mounts or {}).items()},
         "directory": str(Path.cwd()),
     }
     connection = socket.socket(socket.AF_UNIX)
@@ -221,16 +221,17 @@ def become(order: dict[str, object], standard: list[int]) -> None:
     status = 1
     try:
         program, words = order["program"], order["words"]
-        environment = order["environment"]
-        assert isinstance(words, list) and isinstance(environment, dict)
+        environment, mounts = order["environment"], order["mounts"]
+        assert isinstance(words, list)
+        assert isinstance(environment, dict) and isinstance(mounts, dict)
         os.environ.clear()
         os.environ.update(environment)
         for number, fd in enumerate(standard):
             os.dup2(fd, number)
         os.closerange(3, 4096)
         os.chdir(str(order["directory"]))
-        if order["etc"]:
-            bind(str(order["etc"]))
+        if mounts:
+            bind(mounts)
         if order["stopped"]:
             os.kill(os.getpid(), signal.SIGSTOP)
         sys.argv = [str(program), *words]
@@ -246,15 +247,17 @@ def become(order: dict[str, object], standard: list[int]) -> None:
         os._exit(status)
 
 
-def bind(etc: str) -> None:
-    """Put the directory in the place of /etc, for this process and its children only."""
+def bind(mounts: Mapping[str, str]) -> None:
+    """Mount what the paths stand for at them, for this process and its children only."""
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
     private, recursive, bound, namespace = 1 << 18, 1 << 14, 1 << 12, 0x20000
-    done = libc.unshare(namespace) or libc.mount(None, b"/", None, private | recursive, None)
-    if done or libc.mount(os.fsencode(etc), b"/etc", None, bound, None):
-        raise OSError(ctypes.get_errno(), "a copy of /etc can't be mounted")
+    failed = libc.unshare(namespace) or libc.mount(None, b"/", None, private | recursive, None)
+    for place, source in mounts.items():
+        failed = failed or libc.mount(os.fsencode(source), os.fsencode(place), None, bound, None)
+    if failed:
+        raise OSError(ctypes.get_errno(), "nothing can be mounted here")
 
 
 if __name__ == "__main__":

@@ -58,11 +58,18 @@ def version(number: int, name: str = "a") -> dict[str, Content]:
 
 
 def run(
-    root: Path, *words: str, stdin: bytes = b"", tracer: Sequence[str] = (), **environment: str
+    root: Path,
+    *words: str,
+    stdin: bytes = b"",
+    tracer: Sequence[str] = (),
+    mounts: Mapping[str, Path] | None = None,
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run packager to its end; `tracer`: see `fork_server.run`."""
+    """Run packager to its end; `tracer`, `mounts`: see `fork_server.run`."""
     command: list[str | Path] = ["packager", "--root", root, *words]
-    result = fork_server.run(command, {**os.environ, **environment}, stdin=stdin, tracer=tracer)
+    result = fork_server.run(
+        command, {**os.environ, **environment}, stdin=stdin, tracer=tracer, mounts=mounts
+    )
     return subprocess.CompletedProcess(
         result.args, result.returncode, result.stdout.decode(), result.stderr.decode()
     )
@@ -70,7 +77,7 @@ def run(
 
 def ok(root: Path, *words: str, stdin: bytes = b"", **environment: str) -> str:
     """Run packager, which succeeds; its standard output."""
-    result = run(root, *words, stdin=stdin, tracer=(), **environment)
+    result = run(root, *words, stdin=stdin, tracer=(), mounts=None, **environment)
     assert result.returncode == 0, result.stderr
     return result.stdout
 

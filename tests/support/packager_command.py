@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tarfile
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,11 +33,22 @@ def from_the_start(
     root: Path, *words: str | Path, stdin: bytes = b"", cwd: Path | None = None, **more: str
 ) -> subprocess.CompletedProcess[bytes]:
     """The same in a Python of its own, as a shell would start it."""
+    return run_command([*PACKAGER, *words], environment(root, **more), stdin=stdin, cwd=cwd)
+
+
+def run_command(
+    command: Sequence[str | Path],
+    environment: Mapping[str, str],
+    *,
+    stdin: bytes = b"",
+    cwd: Path | None = None,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run any program to its end, everything captured."""
     return subprocess.run(
-        [*PACKAGER, *map(str, words)],
+        [*map(str, command)],
         input=stdin,
         capture_output=True,
-        env=environment(root, **more),
+        env=dict(environment),
         cwd=cwd,
         timeout=30,
         check=False,

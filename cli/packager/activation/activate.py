@@ -20,6 +20,7 @@ from packager.activation.planning import Packages, Plan, Request, make_plan
 from packager.base.digest import sha256
 from packager.base.errors import PackagerError
 from packager.generations.document import Generation, active_number
+from packager.generations.tree_pool import Trees
 from packager.host import applied_state, apply
 from packager.store import lock
 from packager.store.write_session import Session, translated, writing
@@ -38,7 +39,14 @@ def planned(root: str, request: Request) -> Plan:
     """The plan; nothing is changed, no lock is taken. Raises as `make_plan`, PackagerError only."""
     root = os.path.abspath(root)  # noqa: PTH100
     with translated(root):
-        return make_plan(root, request, Packages(root))
+        plan = make_plan(root, request, Packages(root))
+        if plan.needs_tree:
+            root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                Trees(root, root_fd).refuse_mounts()
+            finally:
+                os.close(root_fd)
+        return plan
 
 
 def activate(
@@ -47,11 +55,15 @@ def activate(
     """Carry `request` out in the store at `root`; what was done. Events: `planned` before anything
     changes, `switched` when the new set is active, and those of the host's side.
 
-    Raises PackagerError only: NotFound, UsageError, Conflict for what is refused; Temporary if the
+    Raises PackagerError only: NotFound, UsageError, Conflict, ConfigError (something is mounted in
+    a tree that would change) for what is refused; Temporary if the
     locks stay held; what the host's side raises.
     """
     root = os.path.abspath(root)  # noqa: PTH100
-    with writing(root, lock_wait=lock_wait, make=False) as session, session.locked(lock.ACTIVATION):
+    with (
+        writing(root, lock_wait=lock_wait, make=False, emit=emit) as session,
+        session.locked(lock.ACTIVATION),
+    ):
         return _activate(session, request, emit)
 
 
@@ -63,6 +75,9 @@ def _activate(session: Session, request: Request, emit: Emit) -> Plan:
         plan = make_plan(session.root, request, packages)
         if not plan.changed:
             return plan
+        if plan.needs_tree:
+            session.trees.refuse_mounts()  # before users and directories are made
+        apply.refuse_without_systemd(plan.host, plan.context)
         _switch(session, plan, packages, emit)
     _settle(session, request, plan, emit)
     return plan
@@ -81,6 +96,9 @@ def _switch(session: Session, plan: Plan, packages: Packages, emit: Emit) -> Non
         entering=len(plan.entering),
         leaving=len(plan.leaving),
     )
+    for each in plan.edited:
+        if each.place is not None:
+            emit("edited", of=each.of, path=each.path, place=each.place)
     try:
         apply.prepare(plan.host, plan.context, plan.host_state, emit)
         if plan.switches:
@@ -98,6 +116,10 @@ def _switch_tree(session: Session, plan: Plan, packages: Packages) -> None:
     trees.switch(target.number)
     with suppress(OSError):  # it is active: if history can't be written now, recovery writes it
         trees.remember(target.number)
+    if plan.current is not None and any(each.place is None for each in plan.edited):
+        # It is no model for the next tree, and what is in it is told of now, not some day.
+        with suppress(OSError):
+            trees.discard(str(plan.current.number), session.mine.fd)
     _make_root_links(session)
 
 

@@ -9,16 +9,22 @@ from __future__ import annotations
 
 from packager.archive.tar_reader import HARD_LINK, Refused
 from packager.package.entry_kinds import DIRECTORY, FILE
+from packager.package.host_links import is_allowed_host_link
+from packager.package.link_resolution import (
+    AbsoluteTarget,
+    LeavesPackage,
+    TooManyLinks,
+    follow,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from packager.archive.limits import Limits
 
 # Packages built by pkgpanda link to themselves, and to each other, by the absolute path that they
-# will be installed at. Any other absolute link leaves the tree.
+# will be installed at. Any other absolute link leaves the tree, but for those to the host's Python.
 PKGPANDA_ROOT = "/opt/mesosphere/"
 MAX_NAME_BYTES = 255  # bytes of one component, NAME_MAX
-MAX_FOLLOWED_LINKS = 40  # followed on the way to one target, as Linux does
 
 
 class Tree:
@@ -59,7 +65,8 @@ class Tree:
         """
         text = self._text(target, "link target")
         if text.startswith("/") and not (
-            text.startswith(PKGPANDA_ROOT) and ".." not in text.split("/")
+            is_allowed_host_link(text)
+            or (text.startswith(PKGPANDA_ROOT) and ".." not in text.split("/"))
         ):
             raise Refused(f"the link leaves the package: its target is {text!r}")
         self.targets[path] = text
@@ -80,31 +87,16 @@ class Tree:
                 self._follow(path, target)
 
     def _follow(self, path: str, target: str) -> None:
-        at = path.split("/")[:-1]
-        todo = target.split("/")[::-1]
-        followed = 1
-        while todo:
-            part = todo.pop()
-            if part in ("", "."):
-                continue
-            if part == "..":
-                if not at:
-                    raise Refused(f"the link {path!r} leaves the package: its target is {target!r}")
-                at.pop()
-                continue
-            at.append(part)
-            inner = self.targets.get("/".join(at))
-            if inner is None:
-                continue
-            if inner.startswith("/"):  # pkgpanda's root, whose own links nobody knows here
-                if ".." in todo:
-                    raise Refused(f"the link {path!r} leaves the package: its target is {target!r}")
-                return
-            followed += 1
-            if followed > MAX_FOLLOWED_LINKS:
-                raise Refused(f"the link {path!r} leads through too many links")
-            at.pop()
-            todo.extend(inner.split("/")[::-1])
+        try:
+            follow(path, self.targets.get)
+        except TooManyLinks:
+            raise Refused(f"the link {path!r} leads through too many links") from None
+        except (LeavesPackage, AbsoluteTarget) as error:
+            # the host's, or pkgpanda's root may be led to: links nobody knows here
+            if isinstance(error, LeavesPackage) or ".." in error.rest:
+                raise Refused(
+                    f"the link {path!r} leaves the package: its target is {target!r}"
+                ) from None
 
     def _admit_parents(self, path: str) -> None:
         end = path.rfind("/")

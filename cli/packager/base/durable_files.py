@@ -174,31 +174,59 @@ def replace_file(name: str, parent: int, content: bytes) -> bool:
 
 
 def remove_tree(name: str, parent: int) -> None:
-    """Delete `name` in the directory `parent`, whatever it is, following no link.
+    """Delete `name` in the directory `parent`, whatever it is, following no link and entering no
+    other file system.
 
-    Nothing that has gone already is an error. Raises OSError. Archives are limited in depth, so
-    this may call itself.
+    Nothing that has gone already is an error. What can't be deleted stays, the rest goes: the
+    first such OSError is raised at the end, its `filename` a path below `parent`. Archives are
+    limited in depth, so this may call itself.
     """
     try:
-        os.unlink(name, dir_fd=parent)
+        _remove(name, parent)
     except FileNotFoundError:
         return
-    except (IsADirectoryError, PermissionError):  # EISDIR on Linux; POSIX has EPERM
+    except OSError as error:
+        error.filename = error.filename or name
+        raise
+
+
+def _remove(name: str, parent: int) -> None:
+    try:
+        os.unlink(name, dir_fd=parent)
+    except IsADirectoryError:
         pass
     else:
         return
     try:
-        fd = os.open(name, ENTER, dir_fd=parent)
-    except FileNotFoundError:
+        # A mount point is refused (EBUSY) before it is looked at whether anything is in it.
+        os.rmdir(name, dir_fd=parent)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+    else:
         return
+    fd = os.open(name, ENTER, dir_fd=parent)
     try:
-        with os.scandir(fd) as entries:
-            names = [entry.name for entry in entries]
-        for child in names:
-            remove_tree(child, fd)
+        if os.fstat(fd).st_dev != os.fstat(parent).st_dev:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), name)
+        failure = _empty(name, fd)
     finally:
         os.close(fd)
-    try:
-        os.rmdir(name, dir_fd=parent)
-    except FileNotFoundError:
-        return
+    if failure is not None:
+        raise failure
+    os.rmdir(name, dir_fd=parent)
+
+
+def _empty(name: str, fd: int) -> OSError | None:
+    """Delete all that can be of what is in the directory `fd`, called `name`; the first failure."""
+    failure = None
+    with os.scandir(fd) as entries:
+        names = [entry.name for entry in entries]
+    for child in names:
+        try:
+            remove_tree(child, fd)
+        except OSError as error:
+            if failure is None:
+                error.filename = f"{name}/{error.filename}"
+                failure = error
+    return failure

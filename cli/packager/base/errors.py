@@ -89,7 +89,12 @@ def from_os_error(error: OSError, place: str = "") -> PackagerError:
         errno.EROFS: (InputOutputError, "mount the file system writable, or give another --root"),
         errno.EIO: (InputOutputError, "the device failed; look at the kernel's log"),
         errno.EACCES: (Denied, "run as a user who may, or give another --root"),
-        errno.EPERM: (Denied, "run as a user who may, or give another --root"),
+        errno.EPERM: (
+            Denied,
+            "run as a user who may, or give another --root; if root may not, it is immutable: "
+            "'lsattr' tells, 'chattr -i' ends it",
+        ),
+        errno.EBUSY: (ConfigError, "something is mounted there, or uses it: unmount it"),
         errno.ENOENT: (ConfigError, "it can't be made, or was taken away; give another --root"),
         errno.EEXIST: (ConfigError, "a directory is needed there"),
         errno.ENOTDIR: (ConfigError, "a directory is needed there"),

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import select
 import selectors
 import signal
 import time
@@ -24,6 +23,7 @@ from packager.base.byte_output import encode, write_all
 from packager.base.errors import PackagerError, from_os_error
 from packager.base.event_pacing import PacedEvents
 from packager.base.events import Emit, Field
+from packager.base.process_exit import exits_within
 from packager.base.stop_signals import signals_deferred
 
 STOP_TIMEOUT_SECONDS = 10.0  # seconds that workers have to clean up when they are told to stop
@@ -176,15 +176,6 @@ def _stop(workers: Sequence[_Worker]) -> None:
     for each in left:
         os.close(each.pipe)
         with suppress(ProcessLookupError, ChildProcessError):  # it was waited for already
-            if not _ends(each.pid, deadline - time.monotonic()):
+            if not exits_within(each.pid, deadline - time.monotonic()):
                 os.kill(each.pid, signal.SIGKILL)
             os.waitpid(each.pid, 0)
-
-
-def _ends(pid: int, patience: float) -> bool:
-    """Whether the child ends within so many seconds. Raises ProcessLookupError."""
-    descriptor = os.pidfd_open(pid)
-    try:
-        return bool(select.select([descriptor], [], [], max(0.0, patience))[0])
-    finally:
-        os.close(descriptor)

@@ -199,6 +199,15 @@ EXIT_ZERO = Option(
 )
 
 
+# For what has been put into trees of the store, or changed there: else it is moved to ROOT/kept.
+DISCARD = Option(
+    "--discard-changes",
+    "discard",
+    kind=FLAG,
+    help="Delete files that somebody has put into the trees, or changed; do not keep them aside.",
+)
+
+
 def format_option(*choices: str) -> Option:
     return Option(
         "--format",

@@ -9,6 +9,7 @@ in their modules (`LazyCommands`).
 from __future__ import annotations
 
 from packager.cli.command_model import (
+    DISCARD,
     EXIT_ZERO,
     ROOT,
     Argument,
@@ -31,7 +32,7 @@ EXIT_CODES: dict[int, str] = {
     75: "busy, try again: another packager is changing the store",
     76: "the remote server's answer breaks HTTP",
     77: "permission denied, here or by the remote server",
-    78: "the configuration is wrong: a root that is not a store, a repository, a proxy",
+    78: "the configuration is wrong: a root that is no store, a mount in it, a repository, a proxy",
 }
 
 COMMANDS: tuple[Command | LazyCommands, ...] = (
@@ -73,7 +74,7 @@ COMMANDS: tuple[Command | LazyCommands, ...] = (
             "Removes one package from the store. An id that is not there is an error; so is a "
             "package that is active, or that a generation needs which rollback can go back to."
         ),
-        options=(format_option("table", "json"),),
+        options=(DISCARD, format_option("table", "json")),
         arguments=(Argument("ID", "package_id", kind="id", complete="ids"),),
         examples=(("packager remove hello--1.0", "removes it"),),
         exit_codes=(66, 73, 74, 75, 77, 78),

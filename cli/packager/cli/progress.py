@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from click._termui_impl import ProgressBar
 
-SPOKEN = frozenset({"warning", "retrying", "mirror"})  # said on standard error too
+SPOKEN = frozenset(
+    {"warning", "retrying", "mirror", "kept", "edited"}
+)  # said on standard error too
 
 
 class Listener:
@@ -161,4 +163,9 @@ def sentence(event: str, fields: dict[str, Field]) -> str:
         return f"{fields['source']}: {fields['reason']}; trying again in {fields['seconds']} s"
     if event == "mirror":
         return f"{fields['source']}: {fields['reason']}; trying the next mirror"
+    if event == "kept":
+        place = fields["place"]
+        return f"{fields['of']}: {fields['path']} is somebody else's, or edited: kept as {place}"
+    if event == "edited":
+        return f"{fields['of']}: {fields['path']} was edited; it stays in {fields['place']}, unused"
     return f"warning: {fields['message']}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import closing
 
+from packager.base.ownership import refuse_others_directories
 from packager.base.stop_signals import stoppable
 from packager.cli import output
 from packager.cli.progress import listener
@@ -35,6 +36,8 @@ def run(
     OutputFailed, Stopped."""
     root = os.path.abspath(root)  # noqa: PTH100
     with translated(root):
+        if not only_list:
+            refuse_others_directories(root)  # whose programs would run as this user
         active = active_generation(root)
         packages = active.packages if active is not None else {}
         found, passed = package_checks.find(root, packages, names)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from packager.base.stop_signals import stoppable
 from packager.cli import output
+from packager.cli.progress import listener, listening
 from packager.store.store import Store
 
 
-def run(*, root: str, package_id: str, output_format: str) -> int:
+def run(*, root: str, package_id: str, discard: bool, output_format: str) -> int:
     """Remove one package; raises PackagerError, OutputFailed, Stopped."""
-    with stoppable():
-        Store(root).remove(package_id)
+    with listening(listener(output_format)) as emit:
+        Store(root).remove(package_id, discard=discard, emit=emit)
     if output_format == "json":
         output.json_line({"id": package_id, "removed": True})
     else:

@@ -57,6 +57,7 @@ def run(
     package_ids: tuple[str, ...],
     source: str | None,
     sha256: str | None,
+    discard: bool,
     config_path: str | None,
     max_size: int,
     connect_timeout: float,
@@ -82,14 +83,16 @@ def run(
 
             @contextmanager
             def given(_: str) -> Iterator[tuple[BinaryIO, str | None]]:
-                with opened(store, source, sha256, None, patience, emit) as archive:
+                with opened(store, source, package_ids[0], sha256, None, patience, emit) as archive:
                     yield archive, sha256
 
-            done.packages = repair.packages(store, damaged, given, emit)
+            done.packages = repair.packages(store, damaged, given, emit, discard=discard)
         elif damaged:
-            _from_repositories(store, damaged, config_path, patience, emit, done)
+            _from_repositories(store, damaged, config_path, patience, emit, done, discard=discard)
         if active:
-            done.generation = repair.renew_active(store.root, options.roles())
+            done.generation = repair.renew_active(
+                store.root, options.roles(), emit=emit, discard=discard
+            )
             if done.generation is not None:
                 emit("renewed", generation=done.generation)
         if not package_ids:
@@ -138,6 +141,8 @@ def _from_repositories(
     patience: Patience,
     emit: Emit,
     done: Repaired,
+    *,
+    discard: bool,
 ) -> None:
     """Repair packages with the archives that the configured repositories have of them."""
     from packager.repositories.candidates import Repositories
@@ -160,7 +165,7 @@ def _from_repositories(
             with archive(store, found, policy, emit) as (file, _):
                 yield file, found.sha256
 
-        done.packages = repair.packages(store, damaged, fetched, emit)
+        done.packages = repair.packages(store, damaged, fetched, emit, discard=discard)
 
 
 def _host(

@@ -21,13 +21,15 @@ from contextlib import closing, suppress
 
 from packager.generations.path_conflicts import DIRECTORY
 from packager.generations.published_links import SOURCES
+from packager.package.python_bytecode import CACHE, source_directories
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Sized
 
     from packager.generations.published_links import Published
 
+PACKAGES = "../../packages/"  # where the links at the top of a tree lead
 ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 MODE = 0o755
 MIN_PARALLEL_LINKS = 2000  # links that are worth a second thread
@@ -72,13 +74,20 @@ class Walk:
 
 
 class Changes:
-    """What makes one tree another: sets of packages' links, and the packages' own links."""
+    """What makes one tree another: sets of packages' links, and the packages' own links. caches:
+    directories with sources that come or go, and whether packages publish bytecode in them."""
 
-    __slots__ = ("add", "remove", "rename")
+    __slots__ = ("add", "caches", "remove", "rename")
 
     def __init__(self, leaving: Iterable[Published], entering: Iterable[Published]) -> None:
         old = {each.name: each for each in leaving}
         new = {each.name: each for each in entering}
+        published = [path for each in (*old.values(), *new.values()) for path in each.links]
+        into_caches = {path.rpartition("/")[0] for path in published if f"/{CACHE}/" in path}
+        self.caches = {
+            each: f"{each}/{CACHE}" in into_caches
+            for each in source_directories(path for gone in old.values() for path in gone.links)
+        }
         # path, text of the link; the same link before and after is no change
         gone = {(p, link_text(p, n, s)) for n, each in old.items() for p, s in each.links.items()}
         self.add: dict[str, dict[str, str]] = {}
@@ -100,7 +109,7 @@ class Changes:
             for directory in each.directories:
                 self.add.setdefault(directory, {})
         self.rename = {
-            name: f"../../packages/{new[name].id}" if name in new else None
+            name: f"{PACKAGES}{new[name].id}" if name in new else None
             for name in {**old, **new}
             if name not in old or name not in new or old[name].id != new[name].id
         }
@@ -115,6 +124,14 @@ class Changes:
 def link_text(path: str, name: str, source: str) -> str:
     """The text of the link at `path` of a tree to the file `source` of the package `name`."""
     return f"{'../' * path.count('/')}{name}/{source}"
+
+
+def is_own_link(path: str, text: str) -> bool:
+    """Whether the link at `path` of a tree has such a text as all have that are made here."""
+    up = "../" * path.count("/")
+    if not up:
+        return text.startswith(PACKAGES)
+    return text.startswith(up) and not text.startswith(f"{up}../")
 
 
 def owner(path: str, text: str) -> str:
@@ -142,7 +159,9 @@ def change(tree: int, changes: Changes, needed: Iterable[str], touched: set[str]
     if changes.rename:
         touched.add("")
     try:
-        _remove(tree, changes, touched, set(needed))
+        needed = set(needed)
+        _remove_caches(tree, changes, touched, needed)
+        _remove(tree, changes, touched, needed)
         _add(tree, changes, touched)
     except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
         raise Spoiled(str(error)) from error
@@ -156,6 +175,34 @@ def place_link(name: str, target: str | None, parent: int) -> None:
         os.unlink(name, dir_fd=parent)
     if target is not None:
         os.symlink(target, name, dir_fd=parent)
+
+
+def _remove_caches(tree: int, changes: Changes, touched: set[str], needed: Container[str]) -> None:
+    """Delete bytecode that Python has written beside sources that are others now: it takes it for
+    that of a source with the same size and time, and two versions may have both. Raises Spoiled
+    where it may have written it in the place of links."""
+    with closing(Walk(tree)) as walk:
+        for directory, is_published in sorted(changes.caches.items()):
+            fd, cache = walk.enter(directory), f"{directory}/{CACHE}"
+            try:
+                inner = os.open(CACHE, ENTER, dir_fd=fd)
+            except FileNotFoundError:
+                continue
+            try:
+                with os.scandir(inner) as entries:
+                    links = {entry.name: entry.is_symlink() for entry in entries}
+                if all(links.values()):
+                    continue
+                if is_published or any(links.values()):
+                    raise Spoiled(f"{cache} has bytecode among its links")
+                for name in links:
+                    os.unlink(name, dir_fd=inner)
+            finally:
+                os.close(inner)
+            touched.add(directory)
+            if cache not in needed:
+                os.rmdir(CACHE, dir_fd=fd)
+                touched.discard(cache)
 
 
 def _remove(tree: int, changes: Changes, touched: set[str], needed: set[str]) -> None:

@@ -12,7 +12,14 @@ from __future__ import annotations
 import json
 
 from packager.base.errors import DataError
-from packager.package.declarations import SERVICES_FILE
+from packager.package.declarations import SERVICES_FILE, UNIT_DIRECTORIES
+from packager.package.host_links import is_allowed_host_link
+from packager.package.link_resolution import (
+    AbsoluteTarget,
+    LeavesPackage,
+    TooManyLinks,
+    follow,
+)
 from packager.package.package_id import split_id
 
 TYPE_CHECKING = False
@@ -25,14 +32,13 @@ SOURCES = {
     "lib": ("lib",),
     "etc": ("etc",),
     "include": ("include",),
-    UNITS: ("dcos.target.wants", "units"),
+    UNITS: UNIT_DIRECTORIES,
 }
 # What else stands at the top of a generation, beside the packages' names.
 RESERVED = frozenset(
     (*SOURCES, "environment", "environment.export", "buildinfo.json", "generation.json")
 )
 PKGPANDA_PACKAGES = "/opt/mesosphere/packages/"
-MAX_FOLLOWED_LINKS = 40  # followed on the way to one target, as Linux does
 
 
 class Published:
@@ -127,7 +133,10 @@ def _put(published: Published, path: str, source: str, item: dict[str, str]) -> 
 
 def _leaves(package_id: str, target: str) -> bool:
     """Whether a link that `add` has let pass leaves its package. Relative ones never do; absolute
-    ones stay in it only as packages built by pkgpanda call themselves."""
+    ones stay in it only as packages built by pkgpanda call themselves. A virtual environment's link
+    to the host's Python is allowed."""
+    if is_allowed_host_link(target):
+        return False
     return target.startswith("/") and not target.startswith(f"{PKGPANDA_PACKAGES}{package_id}/")
 
 
@@ -150,25 +159,12 @@ def _publish_linked(
 
 def _follow(path: str, entries: dict[str, dict[str, str]]) -> str | None:
     """The path in the package that the link at `path` leads to; None if it leads out of it."""
-    at: list[str] = []
-    todo = path.split("/")[::-1]
-    followed = 0
-    while todo:
-        part = todo.pop()
-        if part in ("", "."):
-            continue
-        if part == "..":
-            if not at:
-                return None
-            at.pop()
-            continue
-        at.append(part)
-        item = entries.get("/".join(at))
-        if item is None or item["type"] != "link":
-            continue
-        followed += 1
-        if followed > MAX_FOLLOWED_LINKS or item["target"].startswith("/"):
-            return None
-        at.pop()
-        todo.extend(item["target"].split("/")[::-1])
-    return "/".join(at)
+
+    def target_of(at: str) -> str | None:
+        item = entries.get(at)
+        return item["target"] if item is not None and item["type"] == "link" else None
+
+    try:
+        return follow(path, target_of)
+    except (LeavesPackage, TooManyLinks, AbsoluteTarget):
+        return None

@@ -27,8 +27,10 @@ from packager.base import durable_files
 from packager.base.debug_log import debug
 from packager.base.durable_files import opened
 from packager.base.errors import DataError, PackagerError
+from packager.base.mounts import refuse_mounts
 from packager.generations import link_tree
 from packager.generations.document import DOCUMENT, Generation, active_number, decode, is_number
+from packager.generations.foreign_files import foreign_files
 from packager.generations.link_tree import Spoiled
 from packager.generations.path_conflicts import DIRECTORY
 from packager.generations.published_links import SOURCES
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 
     Load = Callable[[str, tuple[str, ...]], Published]
 
+LINKS = "links-"  # begins the names of trees in a staging directory, which are to be deleted
+MAX_NAME_CHARACTERS = 50  # of what somebody else has put there, in the name that it gets
 SPARE = "spare"
 NEXT = "next"
 NEXT_SPARE = "next-spare"
@@ -61,6 +65,7 @@ class Trees:
     def recover(self, garbage: int) -> list[str]:
         """Finish or take back what a killed command left; move what is left of it to the directory
         `garbage`, where it is deleted by somebody else. Returns the names of what was found."""
+        self.refuse_mounts_in_unfinished()
         active = active_number(self._root)
         found = []
         if active is not None and not self._in_history(active):
@@ -70,13 +75,27 @@ class Trees:
         if os.path.lexists(f"{self._root}/{NEW_LINK}"):
             os.unlink(NEW_LINK, dir_fd=self._root_fd)
             found.append(NEW_LINK)
-        for name in self._names():
-            number = int(name) if is_number(name) else None
-            known = number is not None and (number == active or self._in_history(number))
-            if not known and name != SPARE:
-                self.discard(name, garbage)
-                found.append(f"generations/{name}")
+        for name in self._unfinished(active):
+            self.discard(name, garbage)
+            found.append(f"generations/{name}")
         return found
+
+    def refuse_mounts_in_unfinished(self) -> None:
+        """Raise ConfigError if something is mounted in a tree that `recover` would move away."""
+        self.refuse_mounts(self._unfinished(active_number(self._root)))
+
+    def refuse_mounts(self, names: Iterable[str] | None = None) -> None:
+        """Raise ConfigError if something is mounted in one of these trees (None: in any)."""
+        trees = self._names() if names is None else names
+        refuse_mounts(self._root_fd, [f"generations/{name}" for name in trees])
+
+    def _unfinished(self, active: int | None) -> list[str]:
+        return [name for name in self._names() if not self._is_known(name, active)]
+
+    def _is_known(self, name: str, active: int | None) -> bool:
+        if not is_number(name):
+            return name == SPARE
+        return int(name) == active or self._in_history(int(name))
 
     def has(self, number: int) -> bool:
         """Whether generation `number` has its tree."""
@@ -91,6 +110,7 @@ class Trees:
         publishes for these roles. garbage: a directory of this command's own, deleted by somebody
         else.
         """
+        self.refuse_mounts()  # trees are made of one another
         with opened("generations", self._root_fd) as generations:
             self._discard_unfinished(garbage)
             try:
@@ -105,6 +125,7 @@ class Trees:
     ) -> None:
         """Make the tree of `target` anew, of the packages alone, and put it in the place of the one
         that is there, active or not, by one rename; durably. Arguments as of `prepare`."""
+        self.refuse_mounts((NEXT, NEXT_SPARE, str(target.number)))
         with opened("generations", self._root_fd) as generations:
             self._discard_unfinished(garbage)
             self._build(generations, target, files, load)
@@ -112,7 +133,7 @@ class Trees:
             if self.has(target.number):
                 durable_files.exchange(NEXT, generations, number, generations)
                 os.fsync(generations)
-                self._discard_unfinished(garbage)
+                self.discard(NEXT, garbage, was=number)
             else:
                 os.rename(NEXT, number, src_dir_fd=generations, dst_dir_fd=generations)
                 os.fsync(generations)
@@ -172,10 +193,12 @@ class Trees:
         self.discard(SPARE, garbage)
         return True
 
-    def discard(self, name: str, garbage: int) -> None:
-        """Move what is called `name` in generations/ to the directory `garbage`, durably."""
+    def discard(self, name: str, garbage: int, *, was: str | None = None) -> None:
+        """Move what is called `name` in generations/ to the directory `garbage`, durably: what
+        somebody has put there is looked for before it is deleted. was: what it was called until
+        now. Nothing is made for that: the disk may be full."""
         with opened("generations", self._root_fd) as generations:
-            target = f"{name}-{os.urandom(4).hex()}"
+            target = f"{LINKS}{(was or name)[:MAX_NAME_CHARACTERS]}-{os.urandom(4).hex()}"
             os.rename(name, target, src_dir_fd=generations, dst_dir_fd=garbage)
             os.fsync(generations)
 
@@ -257,6 +280,9 @@ class Trees:
             if changes is None:
                 return None
             target.links = None if existing.links is None else existing.links + changes.more
+            with opened(name, generations) as tree:
+                if foreign_files(tree, existing, quick=True):
+                    raise Spoiled(f"generations/{name} has files of somebody else's")
             if copied:
                 touched = self._copied(generations, name, NEXT)
             else:
@@ -268,6 +294,8 @@ class Trees:
         except (Spoiled, PackagerError, FileNotFoundError):
             self._discard_unfinished(garbage)
             self.drop_spare(garbage)
+            if name != SPARE and not copied and self.has(int(name)):
+                self.discard(name, garbage)  # else it would be tried again and again
             return None
         return touched
 

@@ -8,7 +8,8 @@
      "adopting": {"generation": N, "units": …, "sysctl": …, "boot": …, "directories": …}}
 
 `sha256` is of the unit file that was put in place, "" while that is being done, null when it was
-taken away and the unit could not be stopped; `started` is null for a unit that was not started, or
+taken away and the unit could not be stopped; `placed`, beside "", are those of the files that may
+be there by our doing: any other was edited; `started` is null for a unit that was not started, or
 failed; `starting`, beside it, is what it is being started with. `enabling` is there while
 dcos.target was made and not enabled, `reloading` while systemd does not know of files placed or
 taken away. `boot` tells in which boot the kernel settings were set. `pending` is what an activation

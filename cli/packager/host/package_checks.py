@@ -18,6 +18,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from packager.base.errors import NotFound
+from packager.base.process_exit import POLL_SECONDS, has_exited, open_exit_descriptor
 from packager.base.stop_signals import signals_deferred
 from packager.package.package_id import split_id
 
@@ -26,7 +27,7 @@ TERM_TIMEOUT_SECONDS = 2.0  # seconds between SIGTERM and SIGKILL
 MAX_OUTPUT_BYTES = 64 << 10  # bytes kept of each output, the last ones
 PIECE_BYTES = 1 << 16
 LAST_READS = 16  # of PIECE: as much as the largest pipe holds
-MAX_WAIT_SECONDS = 0.5  # seconds; the longest wait for what no descriptor tells
+MAX_WAIT_SECONDS = 0.5  # between two looks at what no descriptor tells
 
 
 class Check:
@@ -137,11 +138,17 @@ class _Running:
         self.begun = time.monotonic()
         self.deadline = self.begun + timeout
         self.timed_out = False
-        self.pidfd = os.pidfd_open(process.pid)
+        self.exit_descriptor = open_exit_descriptor(process.pid)
         assert process.stdout is not None and process.stderr is not None
         self.outputs = {process.stdout.fileno(): bytearray(), process.stderr.fileno(): bytearray()}
         self.truncated = False
         self.exited = False
+
+    @property
+    def descriptors(self) -> list[int]:
+        """What tells of it."""
+        told = [] if self.exit_descriptor is None else [self.exit_descriptor]
+        return [*told, *self.outputs]
 
     def hear(self, fd: int) -> bool:
         """Read what is there; False at the end of it."""
@@ -175,10 +182,11 @@ class _Running:
             for _ in range(LAST_READS):  # one that left the group may go on writing for ever
                 if not self._more(fd):
                     break
-        for fd in (self.pidfd, *self.outputs):
+        for fd in self.descriptors:
             with suppress(KeyError):
                 selector.unregister(fd)
-        os.close(self.pidfd)
+        if self.exit_descriptor is not None:
+            os.close(self.exit_descriptor)
         result = Result(self.check, "exit", time.monotonic() - self.begun)
         if returned < 0:
             result.reason, result.signal = "signal", _signal_name(-returned)
@@ -219,23 +227,31 @@ def _begin(
         result.stderr = f"{check.path}: {error.strerror}"
         return result
     begun = _Running(check, process, timeout)
-    for fd in begun.outputs:
-        os.set_blocking(fd, False)
-    for fd in (begun.pidfd, *begun.outputs):
-        selector.register(fd, selectors.EVENT_READ, begun)
+    try:
+        for fd in begun.outputs:
+            os.set_blocking(fd, False)
+        for fd in begun.descriptors:
+            selector.register(fd, selectors.EVENT_READ, begun)
+    except BaseException:
+        begun.end(selector)  # nobody else knows of it yet
+        raise
     return begun
 
 
 def _finished(running: dict[int, _Running], selector: selectors.BaseSelector) -> Iterator[Result]:
     now = time.monotonic()
     if running:
+        untold = [each for each in running.values() if each.exit_descriptor is None]
+        longest = POLL_SECONDS if untold else MAX_WAIT_SECONDS
         nearest = min(each.deadline for each in running.values())
-        for event, _ in selector.select(min(MAX_WAIT_SECONDS, max(0.0, nearest - now))):
+        for event, _ in selector.select(min(longest, max(0.0, nearest - now))):
             each: _Running = event.data
-            if event.fd == each.pidfd:
+            if event.fd == each.exit_descriptor:
                 each.exited = True
             elif not each.hear(event.fd):
                 selector.unregister(event.fd)
+        for each in untold:
+            each.exited = has_exited(each.process.pid)
     now = time.monotonic()
     for each in list(running.values()):
         each.press(now)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 
-from packager.base.errors import PackagerError
+from packager.base.errors import ConfigError, PackagerError
+from packager.base.kept_places import keep_copy
 from packager.base.stop_signals import signals_deferred
 from packager.host import applied_state, host_plan, systemd_units, users
+from packager.host.system_programs import program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +16,13 @@ if TYPE_CHECKING:
 
     from packager.base.events import Emit
     from packager.host.context import Context
-    from packager.host.documents import AppliedState, HostPlan, PlannedDirectory, PlannedOwner
+    from packager.host.documents import (
+        AppliedState,
+        HostPlan,
+        PlannedDirectory,
+        PlannedOwner,
+        UnitState,
+    )
 
 
 class UnitsFailed(PackagerError):
@@ -75,10 +83,18 @@ class HostWork:
         self._state.pop("pending", None)
         for directory in self._plan.get("directories", ()):
             self._remember(directory)
+        for name in self._plan.get("masked", ()):
+            self._units[name] = {"sha256": None, "started": None, "masked": True}
+            self._emit("warning", message=f"{name} is masked on this host: it is left alone")
         for placement in self._plan.get("place", ()):
-            self._units.setdefault(placement["unit"], {"started": None})["sha256"] = ""
+            unit = self._units.setdefault(placement["unit"], {"started": None})
+            systemd_units.begin(unit, placement["sha256"])
+            unit.pop("masked", None)
+            unit.pop("static", None)
+            if placement.get("static"):
+                unit["static"] = True
         for name in self._plan.get("remove", ()):
-            self._units[name]["sha256"] = ""
+            systemd_units.begin(self._units[name])
         for name in self._plan.get("stop", ()):  # it may run until it has certainly been stopped
             entry = self._units[name]
             entry["starting"] = entry.get("started") or entry.get("starting")
@@ -116,18 +132,30 @@ class HostWork:
         if "target" in self._plan:
             systemd_units.place_target(self._dir)
         for entry in place:
+            unit = self._units[entry["unit"]]
+            self._keep_edited(entry["unit"], unit)
             systemd_units.place(self._dir, self._context.root, entry)
-            self._units[entry["unit"]]["sha256"] = entry["sha256"]
+            unit["sha256"] = entry["sha256"]
+            del unit["placed"]
             self._tell(entry["unit"], "placed")
         for name in remove:
-            systemd_units.remove(self._dir, name)
             unit = self._units[name]
+            self._keep_edited(name, unit)
+            systemd_units.remove(self._dir, name)
+            del unit["placed"]
             if self._stopped or not (unit.get("started") or unit.get("starting")):
                 del self._units[name]
             else:  # to be stopped by the next activation that can
                 unit["sha256"] = None
             self._tell(name, "removed")
         systemd_units.sync(self._dir)
+
+    def _keep_edited(self, name: str, unit: UnitState) -> None:
+        """Keep a copy of a unit file that somebody has edited. Event: `kept` (of, path, place)."""
+        content = systemd_units.edited(self._dir, name, unit)
+        if content is not None:
+            place = keep_copy(name, content, "units", self._context.root)
+            self._emit("kept", of="units", path=f"{self._dir}/{name}", place=place)
 
     def _owners(self) -> None:
         for entry in self._plan.get("owners", ()):
@@ -149,16 +177,20 @@ class HostWork:
 
         words = [f"{name}={value}" for name, value in settings.items()]
         try:
+            path = program("sysctl")
             with signals_deferred():
                 done = subprocess.run(
-                    ["sysctl", "-q", "-w", *words],
+                    [path, "-q", "-w", *words],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
                     check=False,
                 )
+        except ConfigError as error:
+            self._emit("warning", message=f"no kernel setting was set: {error}")
+            return
         except OSError as error:
-            self._emit("warning", message=f"no kernel setting was set: {error.strerror}: sysctl")
+            self._emit("warning", message=f"no kernel setting was set: {path}: {error.strerror}")
             return
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip()
@@ -182,7 +214,10 @@ class HostWork:
     def _start(self) -> None:
         """Restart and start, one call each, then look once at how all of them are."""
         restart, start = self._plan.get("restart", []), self._plan.get("start", [])
+        running = self._plan.get("try_restart", [])
         said = []
+        if running:
+            said.append(self._move("try-restart", systemd_units.addressed(running)))
         if restart:
             said.append(self._move("restart", systemd_units.addressed(restart)))
         begun = [name for name in start if not systemd_units.is_template(name)]
@@ -190,7 +225,7 @@ class HostWork:
             begun.append(host_plan.TARGET)
         if begun:
             said.append(self._move("start", begun))
-        moved = [*restart, *start]
+        moved = [*running, *restart, *start]
         failed: list[systemd_units.Failure] = []
         if moved and self._context.options.block:
             if not any(said):  # a simple service counts as started before it has done anything
@@ -211,7 +246,9 @@ class HostWork:
                 # systemctl failed and can't tell at what: the unit may run or not
                 entry["started"], entry["starting"] = None, entry["started"]
             else:
-                self._tell(name, "restarted" if name in restart else "started")
+                self._tell(name, "started" if name in start else "restarted")
+        for name in self._plan.get("idle", ()) if self._reloaded else ():
+            self._units[name]["started"] = self._units[name].pop("starting")
 
     def _move(self, verb: str, names: list[str]) -> str:
         code, said = systemd_units.systemctl(verb, *self._block(), *names)

@@ -5,7 +5,8 @@
     UNITS_DIR/dcos.target                      made if it is not there
 
 Copies, not links: systemd reads them at boot, maybe before the store's file system is mounted.
-A template (`web@.service`) is copied but not wanted; its instances are stopped and restarted.
+A template (`web@.service`) is copied but not wanted; its instances are stopped and restarted. So is
+a static unit, which a timer or a socket starts.
 
 systemctl is called once a step, never with an empty list.
 """
@@ -17,22 +18,31 @@ from contextlib import suppress
 
 from packager.base.digest import sha256
 from packager.base.durable_files import replace_file_in
-from packager.base.errors import Conflict, InputOutputError, from_os_error
+from packager.base.errors import ConfigError, Conflict, InputOutputError, PackagerError
 from packager.base.stop_signals import signals_deferred
 from packager.host.host_plan import TARGET
+from packager.host.system_programs import find_program, program
 from packager.package.declarations import read_unit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from packager.host.documents import Placement
+    from packager.host.documents import Placement, UnitState
 
 WANTS = f"{TARGET}.wants"
 TARGET_CONTENT = (
     b"[Unit]\nDescription=The active packages\n\n[Install]\nWantedBy=multi-user.target\n"
 )
 TEMPORARY = ".packager.new"
+BOOTED = "/run/systemd/system"
+IN_CHROOT = "Running in chroot"  # systemctl ignores most of what it is told there, successfully
+# The steps of a plan that systemd has a part in.
+STEPS = frozenset(
+    ("stop", "restart", "start", "try_restart", "place", "remove", "target", "reload")
+)
+MASK = "/dev/null"
+DISTRIBUTION_DIRECTORIES = ("/usr/lib/systemd/system", "/lib/systemd/system")
 NOT_LOADED = 5  # systemctl stop: no such unit, so it is stopped (systemctl(1), EXIT STATUS)
 LOG_LINES = 10
 MAX_LOG_CHARACTERS = 4096  # characters of one unit's log that are reported
@@ -70,14 +80,54 @@ def check_place(units_dir: str, entry: Placement, *, ours: bool) -> None:
         )
 
 
+def begin(unit: UnitState, sha256: str | None = None) -> None:
+    """Note in the state of a unit that its file is being exchanged for one with this SHA-256, or
+    (None) taken away. What was there by our doing stays known, however often this is cut off."""
+    known = unit.setdefault("placed", [])
+    for each in (unit.get("sha256"), sha256):
+        if each and each not in known:
+            known.append(each)
+    unit["sha256"] = ""
+
+
+def edited(units_dir: str, name: str, unit: UnitState, new: str | None = None) -> bytes | None:
+    """The content of a unit file that is neither one placed by us, as its state says, nor has the
+    SHA-256 `new`: somebody has edited it. None: it is not edited, or not there. Raises OSError."""
+    try:
+        with open(f"{units_dir}/{name}", "rb") as file:  # noqa: PTH123
+            content = file.read()
+    except FileNotFoundError:
+        return None
+    known = {unit.get("sha256"), new, *unit.get("placed", ())}
+    return None if sha256(content) in known else content
+
+
+def is_masked(units_dir: str, name: str) -> bool:
+    """Whether the unit's place is a link to /dev/null: it can't be started (systemctl(1), mask)."""
+    try:
+        return os.readlink(f"{units_dir}/{name}") == MASK  # noqa: PTH115
+    except OSError:
+        return False
+
+
+def overridden(name: str) -> str | None:
+    """The path of a unit file of this name that the distribution has; one in UNITS_DIR takes its
+    place (systemd.unit(5), "Unit File Load Path")."""
+    paths = (f"{directory}/{name}" for directory in DISTRIBUTION_DIRECTORIES)
+    return next((path for path in paths if os.path.lexists(path)), None)
+
+
 def place(units_dir: str, root: str, entry: Placement) -> None:
-    """Copy a unit file from its package, durably, and make the target want it. Raises OSError,
-    DataError."""
+    """Copy a unit file from its package, durably, and make the target want it, unless it is static.
+    Raises OSError, DataError."""
     tree = f"{root}/packages/{entry['package']}"
     content = read_unit(entry["package"], tree, entry["path"])
     name = entry["unit"]
     replace_file_in(units_dir, name, content, temporary=f".{name}{TEMPORARY}")
-    if not is_template(name):
+    if entry.get("static"):
+        with suppress(FileNotFoundError):
+            os.unlink(f"{units_dir}/{WANTS}/{name}")  # noqa: PTH108
+    elif not is_template(name):
         _link(f"{units_dir}/{WANTS}", name)
 
 
@@ -130,12 +180,41 @@ def addressed(names: Iterable[str]) -> list[str]:
 
 
 def systemctl(*words: str) -> tuple[int, str]:
-    """Call systemctl; its exit status and what it said. Raises InputOutputError without one."""
+    """Call systemctl; its exit status and what it said. Raises ConfigError without one,
+    InputOutputError if it can't be started."""
+    path = program("systemctl")
     try:
-        return _run("systemctl", *words)
+        return _run(path, *words)
     except OSError as error:
-        reason = from_os_error(error, "systemctl")
-        raise InputOutputError(f"{reason}; without systemd, give --no-systemd") from error
+        raise InputOutputError(
+            f"{path} can't be started: {error.strerror}; without systemd, give --no-systemd"
+        ) from error
+
+
+def why_not_booted() -> str | None:
+    """Why systemd can't be asked for anything on this host; None: it can be.
+
+    Where systemd is process 1 there is BOOTED (sd_booted(3)). Elsewhere systemctl is asked: what
+    stands in for systemd in some containers answers. Raises nothing.
+    """
+    if os.path.isdir(BOOTED):  # noqa: PTH112
+        return None
+    try:
+        code, said = systemctl("show", "--property=Version")
+    except PackagerError as error:
+        return str(error)
+    if code == 0 and IN_CHROOT not in said:
+        return None
+    first = said.partition("\n")[0] or f"systemctl ended with {code}"
+    return f"this host was not booted with systemd ({first})"
+
+
+def refuse_unless_booted() -> None:
+    """Raise ConfigError if systemd can't be asked for anything on this host."""
+    reason = why_not_booted()
+    if reason is not None:
+        remedy = "" if "--no-systemd" in reason else "; without systemd, give --no-systemd"
+        raise ConfigError(f"nothing was changed: {reason}{remedy}")
 
 
 def failures(names: Sequence[str], said: str) -> list[Failure]:
@@ -166,6 +245,15 @@ def unknown(names: Sequence[str]) -> list[str]:
         return []
     states = _show(real, "Id,LoadState")
     return [name for name in real if states.get(name, {}).get("LoadState") == "not-found"]
+
+
+def masked(names: Sequence[str]) -> list[str]:
+    """Those of the units that the administrator has masked. Raises InputOutputError."""
+    real = [name for name in names if not is_template(name)]
+    if not real:
+        return []
+    states = _show(real, "Id,LoadState")
+    return [name for name in real if states.get(name, {}).get("LoadState") == "masked"]
 
 
 class Standing:
@@ -224,9 +312,12 @@ def last_log(unit: str) -> str:
     """The last lines that the journal has of a unit; "" if there is no journal."""
     import subprocess
 
+    path = find_program("journalctl")
+    if path is None:
+        return ""
     words = (f"--unit={unit}", f"--lines={LOG_LINES}", "--output=cat", "--no-pager", "--quiet")
     try:
-        return _run("journalctl", *words, complaints=False, timeout=10)[1][-MAX_LOG_CHARACTERS:]
+        return _run(path, *words, complaints=False, timeout=10)[1][-MAX_LOG_CHARACTERS:]
     except (OSError, subprocess.TimeoutExpired):
         return ""
 

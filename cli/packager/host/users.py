@@ -15,8 +15,9 @@ import os
 import stat
 
 from packager.base import durable_files
-from packager.base.errors import Denied, InputOutputError, PackagerError, from_os_error
+from packager.base.errors import ConfigError, Denied, InputOutputError
 from packager.base.stop_signals import signals_deferred
+from packager.host.system_programs import program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,8 +83,14 @@ def owner_of(path: str) -> str | None:
         return str(status.st_uid)
 
 
+def refuse_unless_makable(name: str) -> None:
+    """Raise Denied or ConfigError if `make_user` could not make the user `name`."""
+    _tool("useradd", _cannot_be_made(name))
+
+
 def make_user(name: str, group: str | None, home: str) -> None:
-    """Make the system user `name` if it is not there. Raises Denied, InputOutputError."""
+    """Make the system user `name` if it is not there. Raises Denied, ConfigError for want of the
+    program, InputOutputError."""
     import pwd
 
     try:
@@ -98,12 +105,16 @@ def make_user(name: str, group: str | None, home: str) -> None:
             *("useradd", "--system", "--home-dir", home, "--no-create-home"),
             *("--shell", "/sbin/nologin", "--comment", COMMENT, *own_group, name),
         ],
-        f"the user {name} can't be made",
+        _cannot_be_made(name),
     )
 
 
+def _cannot_be_made(name: str) -> str:
+    return f"the user {name} can't be made"
+
+
 def remove_user(name: str) -> None:
-    """Take the user away that `make_user` has made, if it is there. Raises Denied,
+    """Take the user away that `make_user` has made, if it is there. Raises Denied, ConfigError,
     InputOutputError."""
     import pwd
 
@@ -214,16 +225,24 @@ def _ids(user: str) -> tuple[int, int]:
 def _run(words: list[str], failed: str) -> None:
     import subprocess
 
-    if os.geteuid() != 0:
-        raise Denied(f"{failed}: only root can; run as root, or make it and give --no-users")
+    path = _tool(words[0], failed)
     try:
         with signals_deferred():  # interrupted it would leave an incomplete user
             done = subprocess.run(
-                words, capture_output=True, stdin=subprocess.DEVNULL, text=True, check=False
+                [path, *words[1:]], capture_output=True, stdin=subprocess.DEVNULL, check=False
             )
     except OSError as error:
-        reason: PackagerError = from_os_error(error, words[0])
-        raise InputOutputError(f"{failed}: {reason}") from error
+        raise InputOutputError(f"{failed}: {path}: {error.strerror}") from error
     if done.returncode:
-        said = done.stderr.strip() or f"{words[0]} ended with {done.returncode}"
-        raise InputOutputError(f"{failed}: {said}")
+        said = done.stderr.decode(errors="replace").strip()
+        raise InputOutputError(f"{failed}: {said or f'{path} ended with {done.returncode}'}")
+
+
+def _tool(name: str, failed: str) -> str:
+    """The path of a program that changes users. Raises Denied, ConfigError."""
+    if os.geteuid() != 0:
+        raise Denied(f"{failed}: only root can; run as root, or make it and give --no-users")
+    try:
+        return program(name)
+    except ConfigError as error:
+        raise ConfigError(f"{failed}: {error}") from None

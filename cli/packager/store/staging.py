@@ -16,9 +16,11 @@ import os
 from contextlib import suppress
 
 from packager.base.durable_files import ENTER, remove_tree
+from packager.base.mounts import refuse_mounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 
@@ -28,13 +30,15 @@ RESERVE = "../reserve"  # seen from ROOT/staging
 class Staging:
     """One writer's directory; leaving the `with` block removes it with all it holds."""
 
-    __slots__ = ("_parent", "_was_reserve", "fd", "name")
+    __slots__ = ("_parent", "_was_reserve", "fd", "name", "rescue", "undeleted")
 
     def __init__(self, parent: int, name: str, fd: int, *, was_reserve: bool = False) -> None:
         self._parent = parent  # descriptor of ROOT/staging, owned by this object
         self.name = name
         self.fd = fd
         self._was_reserve = was_reserve
+        self.rescue: Callable[[int], None] | None = None  # saves what is not to be deleted
+        self.undeleted: OSError | None = None  # why it is still there; `filename`: below staging/
 
     def __enter__(self) -> Staging:
         return self
@@ -46,15 +50,32 @@ class Staging:
         trace: TracebackType | None,
     ) -> None:
         # What was to be done is done, or has failed with an error of its own. If cleaning up
-        # fails too, that says nothing about it, and a later writer tries again.
+        # fails too, that says nothing about it: whoever used this says so, and a later writer
+        # tries again.
         try:
-            with suppress(OSError):
+            try:
+                self._rescue()
                 remove_tree(self.name, self._parent)
+            except OSError as failure:
+                self.undeleted = failure
             if self._was_reserve:
                 _keep_reserve(self._parent)
         finally:
-            os.close(self.fd)  # last: until then nobody else sweeps what is being removed here
-            os.close(self._parent)
+            self.release()  # last: until then nobody else sweeps what is being removed here
+
+    def _rescue(self) -> None:
+        if self.rescue is None:
+            return
+        try:
+            self.rescue(self.fd)
+        except OSError as failure:
+            failure.filename = f"{self.name}/{failure.filename or ''}"
+            raise
+
+    def release(self) -> None:
+        """Leave the directory as it is, and to others."""
+        os.close(self.fd)
+        os.close(self._parent)
 
 
 def open_staging(root_fd: int) -> Staging:
@@ -96,22 +117,30 @@ def _keep_reserve(parent: int) -> None:
 def take_dead(root_fd: int) -> list[Staging]:
     """The directories whose writers are gone, locked by the caller now, who holds ROOT/lock.
 
-    Leaving their `with` blocks removes them; that needs no ROOT/lock. Raises OSError.
+    Leaving their `with` blocks removes them; that needs no ROOT/lock. Raises ConfigError if
+    something is mounted in one, OSError; nothing has changed then.
     """
     dead: list[Staging] = []
     parent = os.open("staging", ENTER, dir_fd=root_fd)
     try:
         with os.scandir(parent) as entries:
             found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        strays = [name for name, is_directory in found if not is_directory]  # no writer makes these
         for name, is_directory in found:
-            if not is_directory:  # no writer makes these
-                os.unlink(name, dir_fd=parent)
+            if not is_directory:
                 continue
             try:
                 fd = _locked(name, parent)
             except (BlockingIOError, FileNotFoundError):
                 continue  # alive, or just leaving
             dead.append(Staging(os.dup(parent), name, fd))
+        refuse_mounts(root_fd, [f"staging/{name}" for name in (*strays, *(d.name for d in dead))])
+        for name in strays:
+            os.unlink(name, dir_fd=parent)
+    except BaseException:
+        for each in dead:
+            each.release()
+        raise
     finally:
         os.close(parent)
     return dead

@@ -14,6 +14,7 @@ The order of the steps makes every interruption harmless, power loss included:
     repair   as add; then, under the lock: exchange the two trees by one rename, sync both places;
              the damaged tree goes with the staging directory
 
+What somebody has put into a tree that goes, or changed there, is kept (see `kept_files`).
 So a tree always has its record, and a record without a tree is the remains of an interruption. That
 leaves a directory in staging/ too, always: the next writer finds it, deletes it, and only then
 looks for records without trees. Readers do nothing of this and wait for nobody.
@@ -28,15 +29,15 @@ from packager.archive.compression import NAMED_SUFFIXES
 from packager.archive.limits import Limits
 from packager.base import durable_files
 from packager.base.debug_log import debug
-from packager.base.durable_files import opened
 from packager.base.errors import ConfigError, Conflict, DataError, NotFound
 from packager.package.manifest import Record
 from packager.package.package_id import parse_id
 from packager.store import lock
-from packager.store.incoming_archive import RECORD, TREE, receive
+from packager.store.incoming_archive import receive
 from packager.store.installed import installed_ids
-from packager.store.manifest_records import missing, read_record
-from packager.store.write_session import Session, move, translated, writing
+from packager.store.manifest_records import is_private, missing, read_record
+from packager.store.publication import publish, renew
+from packager.store.write_session import Session, translated, writing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Store:
         if the id is taken by other content, Temporary if the lock stays held.
         """
         expected_id = id_of(package_id, name_hint)
-        with self._writing() as session:
+        with self._writing(emit=emit) as session:
             incoming = receive(
                 *(source, session.mine.fd, self._limits, expected_id),
                 sha256=sha256,
@@ -121,10 +122,12 @@ class Store:
             record = incoming.record
             if self._is_installed(record):
                 return Added(record, changed=False)
-            incoming.seal(0o600 if private else 0o644)
+            mode = 0o600 if private else 0o644
+            incoming.seal(mode, newest_generation(self.root))
             with session.locked():
                 if self._is_installed(record):  # by another command, meanwhile
                     return Added(record, changed=False)
+                incoming.renumber(mode, newest_generation(self.root))
                 publish(record.id, session.root_fd, session.mine.fd)
         return Added(record, changed=True)
 
@@ -136,25 +139,28 @@ class Store:
         sha256: str | None = None,
         size: int | None = None,
         private: bool = False,
+        discard: bool = False,
         emit: Emit | None = None,
     ) -> None:
         """Give an installed package the tree that the archive `source` has, in the place of its
         own, which somebody has changed or taken away. What leads to the package was not changed.
 
         The archive must have the tree that the record tells of; if the record itself is damaged,
-        `sha256` must vouch for it. Raises NotFound, DataError, as `add` for the archive, and
-        InputOutputError on file systems that can't exchange directories.
+        `sha256` must vouch for it. discard: do not keep what differs in the old tree. Event, beside
+        those of `add`: `kept` (of, path, place). Raises NotFound, DataError, as `add` for the
+        archive, and InputOutputError on file systems that can't exchange directories.
         """
         name = str(parse_id(package_id))
-        with self._writing(make=False) as session:
+        with self._writing(make=False, discard=discard, emit=emit) as session:
+            session.refuse_mounts([name])  # before much is read for nothing
             incoming = receive(
                 *(source, session.mine.fd, self._limits, name),
                 sha256=sha256,
                 size=size,
                 emit=emit,
             )
-            mode = _mode(f"{self.root}/manifests/{name}")
-            incoming.seal(0o600 if private else mode)
+            mode = 0o600 if private else _mode(f"{self.root}/manifests/{name}")
+            incoming.seal(mode, newest_generation(self.root))
             with session.locked():
                 places = (f"{self.root}/packages/{name}", f"{self.root}/manifests/{name}")
                 if not any(map(os.path.lexists, places)):
@@ -170,6 +176,8 @@ class Store:
                         f"the record of {name} is damaged, so it is unknown whether this archive "
                         "is the one that was added; if it is, give its SHA-256"
                     )
+                session.refuse_mounts([name])
+                incoming.renumber(mode, newest_generation(self.root))
                 renew(name, session.root_fd, session.mine.fd, record=known is None)
 
     def _intact_record(self, name: str) -> Record | None:
@@ -178,20 +186,34 @@ class Store:
         except DataError:
             return None
 
-    def remove(self, package_id: str) -> None:
-        """Take the package away. Raises NotFound if it is not there, Conflict if a generation needs
-        it, Temporary, UsageError."""
+    def remove(self, package_id: str, *, discard: bool = False, emit: Emit | None = None) -> None:
+        """Take the package away. discard: do not keep what somebody has put into its tree, or
+        changed there. Event: `kept` (of, path, place). Raises NotFound if it is not there,
+        Conflict if a generation needs it, ConfigError if something is mounted in it, Temporary,
+        UsageError; Denied or InputOutputError if it is removed, but not all of its files could be
+        deleted."""
         name = str(parse_id(package_id))
-        with self._writing(make=False) as session, session.locked():
+        with (
+            self._writing(make=False, discard=discard, emit=emit) as session,
+            session.locked(),
+        ):
+            session.raises = True
             if not os.path.lexists(f"{self.root}/packages/{name}"):
                 raise missing(self.root, name)
             refuse_needed(self.root, name)
+            session.refuse_mounts([name])
             session.trees.drop_spare(session.mine.fd, [name])
             session.take_away(name)
+        session.raise_undeleted(f"{name} was removed")
 
     def show(self, package_id: str) -> Record:
         """What is known of an installed package. Raises NotFound, DataError, UsageError."""
         return self.record(package_id)[0]
+
+    def is_private(self, package_id: str) -> bool:
+        """Whether sizes and hashes of the package are for its owner only. Raises PackagerError."""
+        with translated(self.root):
+            return is_private(self.root, str(parse_id(package_id)))
 
     def record(self, package_id: str) -> tuple[Record, bytes]:
         """The record of an installed package and the JSON array of its entries, not parsed."""
@@ -243,6 +265,8 @@ class Store:
                     return Verified(name, record, [])
                 debug(lambda: f"verify {name}: its files are read")
                 found = list(differences(record, entries, top, part, parts, since=since))
+                if found and is_private(self.root, name):
+                    found = [each.without_sizes() for each in found]
                 replaced = found and not is_at(path, top)
             except DataError as error:
                 record, found = None, [Difference("", str(error))] if part == 0 else []
@@ -265,8 +289,14 @@ class Store:
         with self._writing() as session:
             yield f"{self.root}/staging/{session.mine.name}"
 
-    def _writing(self, *, make: bool = True) -> AbstractContextManager[Session]:
-        return writing(self.root, lock_wait=self._lock_wait, make=make)
+    def _writing(
+        self,
+        *,
+        make: bool = True,
+        discard: bool = False,
+        emit: Emit | None = None,
+    ) -> AbstractContextManager[Session]:
+        return writing(self.root, lock_wait=self._lock_wait, make=make, discard=discard, emit=emit)
 
     def _is_installed(self, record: Record) -> bool:
         """Whether this very package is there. Raises Conflict if another one has its id."""
@@ -305,43 +335,15 @@ def id_of(package_id: str | None, name_hint: str | None) -> str | None:
     return None
 
 
-def publish(package_id: str, root_fd: int, staging_fd: int) -> None:
-    """Make the synced `record` and `tree` in staging the package. The caller holds the lock and
-    knows that there is none. Raises OSError."""
-    with opened("manifests", root_fd) as manifests, opened("packages", root_fd) as packages:
-        try:
-            os.rename(RECORD, package_id, src_dir_fd=staging_fd, dst_dir_fd=manifests)
-            os.fsync(manifests)
-            move(TREE, staging_fd, package_id, packages)
-        except BaseException:  # a signal may come between any two of these
-            if not _is_there(package_id, packages):
-                _unlink(package_id, manifests)
-            raise
+def newest_generation(root: str) -> int | None:
+    """The highest number of a generation that is known, 0 if there is none; None: what is active
+    is damaged. Whoever holds ROOT/lock knows that none is being made. Raises OSError."""
+    from packager.generations.document import kept_numbers
 
-
-def renew(package_id: str, root_fd: int, staging_fd: int, *, record: bool) -> None:
-    """Put the synced `tree` in staging in the place of the package's, and (record) the `record`
-    there in the place of its own. The caller holds the lock. After an error nothing has changed, or
-    the record alone. Raises OSError."""
-    with opened("manifests", root_fd) as manifests, opened("packages", root_fd) as packages:
-        if record:
-            os.rename(RECORD, package_id, src_dir_fd=staging_fd, dst_dir_fd=manifests)
-            os.fsync(manifests)
-        try:
-            durable_files.exchange(TREE, staging_fd, package_id, packages)
-        except FileNotFoundError:  # somebody has taken the whole tree away
-            move(TREE, staging_fd, package_id, packages)
-            return
-        if not record:  # the record is as old as the tree, for who asks what was touched since
-            written = os.stat(RECORD, dir_fd=staging_fd)
-            times = (written.st_atime_ns, written.st_mtime_ns)
-            os.utime(package_id, ns=times, dir_fd=manifests, follow_symlinks=False)
-        try:
-            os.fsync(packages)
-            os.fsync(staging_fd)
-        except OSError:
-            durable_files.exchange(TREE, staging_fd, package_id, packages)
-            raise
+    try:
+        return max(kept_numbers(root), default=0)
+    except DataError:
+        return None
 
 
 def refuse_needed(root: str, package_id: str) -> None:
@@ -380,18 +382,3 @@ def _mode(path: str) -> int:
         return os.stat(path, follow_symlinks=False).st_mode & 0o777  # noqa: PTH116
     except FileNotFoundError:
         return 0o644
-
-
-def _is_there(name: str, parent: int) -> bool:
-    try:
-        os.stat(name, dir_fd=parent, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def _unlink(name: str, parent: int) -> None:
-    try:
-        os.unlink(name, dir_fd=parent)
-    except FileNotFoundError:
-        return

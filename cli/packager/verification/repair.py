@@ -42,10 +42,11 @@ PACKAGES = "../../packages/"  # where a tree's links to its packages lead
 
 
 def packages(
-    store: Store, ids: Iterable[str], obtain: Obtain, emit: Emit
+    store: Store, ids: Iterable[str], obtain: Obtain, emit: Emit, *, discard: bool = False
 ) -> list[dict[str, Field]]:
     """Give these packages the trees of the archives that `obtain` gives (each with the SHA-256 that
-    it is known by, or None). What one fails of does not stop the others.
+    it is known by, or None). What one fails of does not stop the others. discard: see
+    `Store.repair`.
 
     Returns, and tells as events, what has become of each: `repaired` (id), or `unrepaired` (id,
     error, exit_code). Other events: those of `Store.repair`.
@@ -54,7 +55,7 @@ def packages(
     for each in ids:
         try:
             with obtain(each) as (archive, sha256):
-                store.repair(each, archive, sha256=sha256, emit=emit)
+                store.repair(each, archive, sha256=sha256, discard=discard, emit=emit)
         except PackagerError as error:
             known: dict[str, Field] = {
                 "id": each,
@@ -70,7 +71,12 @@ def packages(
 
 
 def renew_active(
-    root: str, roles: tuple[str, ...] = (), *, lock_wait: float = lock.DEFAULT_WAIT
+    root: str,
+    roles: tuple[str, ...] = (),
+    *,
+    emit: Emit | None = None,
+    discard: bool = False,
+    lock_wait: float = lock.DEFAULT_WAIT,
 ) -> int | None:
     """Make the tree of the active generation anew if it is not what was made; its number if so.
 
@@ -80,7 +86,7 @@ def renew_active(
     """
     root = os.path.abspath(root)  # noqa: PTH100
     with (
-        writing(root, lock_wait=lock_wait, make=False) as session,
+        writing(root, lock_wait=lock_wait, make=False, discard=discard, emit=emit) as session,
         session.locked(lock.ACTIVATION),
         session.locked(),
     ):

@@ -21,31 +21,38 @@ if TYPE_CHECKING:
 
 
 def repair_packages_and_links(
-    root: str, ids: Sequence[str], open_archive: OpenArchive, emit: Emit, *, quick: bool
+    root: str,
+    ids: Sequence[str],
+    open_archive: OpenArchive,
+    emit: Emit,
+    *,
+    quick: bool,
+    discard: bool,
 ) -> bool:
     """Repair the packages `ids` and the links of the active set; whether anything was damaged.
 
     open_archive: gives a fresh archive of a package. quick: files that were not touched since they
-    were added are not read. Events: `repaired` (id), `renewed` (generation), those of unpacking.
+    were added are not read. discard: what was put into the trees, or changed there, is not kept.
+    Events: `repaired` (id), `renewed` (generation), `kept` (of, path, place), those of unpacking.
     Raises the failure of the first package that can't be repaired, after the others have been;
     DataError if an archive has another tree than the package; PackagerError.
     """
     damaged, are_links_damaged = _find_damage(root, ids, quick=quick)
     debug(lambda: f"repair: damaged packages {damaged}, damaged links {are_links_damaged}")
     if damaged:
-        _repair_packages(root, damaged, open_archive, emit)
+        _repair_packages(root, damaged, open_archive, emit, discard=discard)
     renewed = None
     if are_links_damaged:
         from packager.api import renew_active_generation
 
-        renewed = renew_active_generation(root)
+        renewed = renew_active_generation(root, emit=emit, discard=discard)
         if renewed is not None:
             emit("renewed", generation=renewed)
     return bool(damaged) or renewed is not None
 
 
 def _repair_packages(
-    root: str, damaged: Sequence[str], open_archive: OpenArchive, emit: Emit
+    root: str, damaged: Sequence[str], open_archive: OpenArchive, emit: Emit, *, discard: bool
 ) -> None:
     from packager.api import Store, repair_packages
 
@@ -54,7 +61,7 @@ def _repair_packages(
         with open_archive(package_id) as archive:
             yield archive, None
 
-    for each in repair_packages(Store(root), damaged, open_without_digest, emit):
+    for each in repair_packages(Store(root), damaged, open_without_digest, emit, discard=discard):
         if not each["ok"]:
             package_id, message = str(each["id"]), str(each["error"])
             if package_id not in message:

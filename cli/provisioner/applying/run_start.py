@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from packager.api import acting_user, environment_variable
 from packager.base.debug_log import debug
+from packager.base.errors import NotFound
 
 from provisioner.planning.configuration_changes import restarts_of_applied, units_to_restart
 from provisioner.runs import reader
+from provisioner.runs.run import UNHEALTHY
 from provisioner.runs.writer import now
 from provisioner.status.template_inputs import run_inputs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from packager.api import Entry, Generation
+    from packager.api import Generation
 
     from provisioner.applying.context import ApplyContext
     from provisioner.applying.request import ApplyRequest
     from provisioner.desired.desired_state import DesiredState
+    from provisioner.planning.configuration_changes import ActiveFile
     from provisioner.runs.documents import RunStart
     from provisioner.runs.run import Run
 
@@ -30,7 +34,7 @@ def run_start(
     desired: DesiredState,
     key: bytes,
     pending: Run | None,
-    files_before: Sequence[Entry],
+    files_before: Sequence[ActiveFile],
     *,
     restart_all: bool,
 ) -> RunStart:
@@ -58,7 +62,7 @@ def run_start(
         "time": now(),
         "who": environment_variable("ABI_PRINCIPAL") or acting_user(),
         "request_id": environment_variable("ABI_REQUEST_ID"),
-        "previous": _previous(applied, request),
+        "previous": _previous(context.root, applied, request),
         "packages": desired.all_packages,
         "configuration": configuration.package_id,
         "roles": list(desired.roles),
@@ -90,12 +94,28 @@ def _generation_to_restore(active: Generation | None, pending: Run | None) -> in
     return found
 
 
-def _previous(applied: Run | None, request: ApplyRequest) -> int | None:
-    """The run to which `rollback` goes from this one: the last that had another profile."""
+def _previous(root: str, applied: Run | None, request: ApplyRequest) -> int | None:
+    """The run to which `rollback` goes from this one: the last that had another profile and was
+    healthy; if none was, the last that had another profile."""
     if request.rollback_to is not None:
         return request.rollback_to.previous
-    if applied is None:
-        return None
-    if applied.profile_digest != request.digest:
-        return applied.number
-    return applied.previous
+    unhealthy = None
+    for run in _back_from(root, applied):
+        if run.profile_digest == request.digest:
+            continue
+        if run.outcome != UNHEALTHY:
+            return run.number
+        unhealthy = unhealthy or run.number
+    return unhealthy
+
+
+def _back_from(root: str, applied: Run | None) -> Iterator[Run]:
+    """This run, the one that `rollback` would go to from it, and so on, as far as they are kept."""
+    run = applied
+    while run is not None:
+        yield run
+        number, run_number = run.previous, run.number
+        run = None
+        if number is not None and number < run_number:
+            with suppress(NotFound):
+                run = reader.read_run(root, number)

@@ -11,12 +11,13 @@ DEFAULT_PARALLEL_DOWNLOADS = 4
 
 class CommandOptions:
     """quick: believe sizes and times of files. upgrade: take the highest versions that there are.
-    config_path: of packager's configuration, None: the default one. host: packager's options of the
-    host. Timeouts are in seconds."""
+    discard: what somebody has changed in trees that are repaired is not kept aside. config_path: of
+    packager's configuration, None: the default one. host: packager's options of the host. Timeouts
+    are in seconds."""
 
     __slots__ = (
         *("_connect_timeout", "_read_timeout", "_retries"),
-        *("config_path", "host", "parallel_downloads", "quick", "upgrade"),
+        *("config_path", "discard", "host", "parallel_downloads", "quick", "upgrade"),
     )
 
     def __init__(
@@ -29,6 +30,7 @@ class CommandOptions:
         read_timeout: float,
         retries: int,
         upgrade: bool = False,
+        discard: bool = False,
         parallel_downloads: int = DEFAULT_PARALLEL_DOWNLOADS,
     ) -> None:
         self.quick = quick
@@ -38,6 +40,7 @@ class CommandOptions:
         self._read_timeout = read_timeout
         self._retries = retries
         self.upgrade = upgrade
+        self.discard = discard
         self.parallel_downloads = parallel_downloads
 
     @property

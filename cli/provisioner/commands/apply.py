@@ -33,6 +33,7 @@ def run(
     sha256: str | None,
     upgrade: bool,
     quick: bool,
+    discard: bool,
     config_path: str | None,
     connect_timeout: float,
     read_timeout: float,
@@ -46,6 +47,7 @@ def run(
     options = CommandOptions(
         quick=quick,
         upgrade=upgrade,
+        discard=discard,
         config_path=config_path,
         connect_timeout=connect_timeout,
         read_timeout=read_timeout,

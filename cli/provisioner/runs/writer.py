@@ -16,11 +16,13 @@ from contextlib import contextmanager, suppress
 from packager.api import DEFAULT_WAIT_SECONDS, exclusive_lock, place_link
 from packager.base import durable_files
 from packager.base.durable_files import opened, replace_file_in, write_new_file
-from packager.base.errors import from_os_error
+from packager.base.errors import PackagerError, from_os_error
+from packager.base.mounts import refuse_mounts
+from packager.base.ownership import refuse_others_directories
 
 from provisioner.base.keyed_digest import KEY_BYTES
 from provisioner.runs import reader
-from provisioner.runs.run import PROFILE_FILE, RECORD_FILE, Run
+from provisioner.runs.run import APPLIED, PROFILE_FILE, RECORD_FILE, Run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 RECORD_FORMAT = 1
 MAX_RUNS_KEPT = 50
+MAX_GOOD_RUNS_KEPT = 10  # whatever came after them
 PRIVATE_MODE = 0o600
 
 
@@ -57,6 +60,8 @@ class RunWriter:
         """Write a new run and make it the pending one."""
         kept = reader.run_numbers(self._root)
         number = kept[-1] + 1 if kept else 1
+        old = self._old(kept)
+        refuse_mounts(self._fd, [f"{reader.RUNS}/{each}" for each in old])
         record: RunRecord = {
             "format": RECORD_FORMAT,
             "run": number,
@@ -77,7 +82,7 @@ class RunWriter:
             os.rename(name, str(number), src_dir_fd=runs, dst_dir_fd=runs)
             os.fsync(runs)
         self._point(reader.PENDING_LINK, number)
-        self._delete_old(kept)
+        self._delete(old)
         return Run(self._directory(number), number, record)
 
     def set_generations(self, run: Run, generations: RunGenerations) -> None:
@@ -116,16 +121,32 @@ class RunWriter:
         os.rename(temporary, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
         os.fsync(self._fd)
 
-    def _delete_old(self, kept: list[int]) -> None:
-        """Delete runs beyond the newest ones that nothing leads to."""
+    def _old(self, kept: list[int]) -> list[int]:
+        """The runs to delete: beyond the newest ones, and the newest of which something came."""
+        beyond = kept[: -MAX_RUNS_KEPT + 1]
         linked = [reader.applied_run(self._root), reader.pending_run(self._root)]
         needed = {each.number for each in linked if each}
         needed |= {each.previous for each in linked if each and each.previous}  # for `rollback`
+        if beyond:
+            needed.update(self._good(kept))
+        return [number for number in beyond if number not in needed]
+
+    def _good(self, kept: list[int]) -> list[int]:
+        """The newest runs that were healthy: failed ones, be they many, don't displace them."""
+        good: list[int] = []
+        for number in reversed(kept):
+            with suppress(PackagerError):  # a damaged record says nothing
+                if reader.read_run(self._root, number).outcome == APPLIED:
+                    good.append(number)
+            if len(good) == MAX_GOOD_RUNS_KEPT:
+                break
+        return good
+
+    def _delete(self, old: list[int]) -> None:
         with opened(reader.RUNS, self._fd) as runs:
-            for number in kept[: -MAX_RUNS_KEPT + 1]:
-                if number not in needed:
-                    os.rename(str(number), f".old-{number}", src_dir_fd=runs, dst_dir_fd=runs)
-            _delete_leftovers(runs)
+            for number in old:
+                os.rename(str(number), f".old-{number}", src_dir_fd=runs, dst_dir_fd=runs)
+            _delete_leftovers(runs, f"{self._top}/{reader.RUNS}")
 
 
 @contextmanager
@@ -138,12 +159,15 @@ def locked_runs(root: str, *, lock_wait: float = DEFAULT_WAIT_SECONDS) -> Iterat
     """
     os.umask(0o022)  # as packager does: the store is for everybody to read
     try:
+        refuse_others_directories(root)
         os.makedirs(root, 0o755, exist_ok=True)  # noqa: PTH103
         top_path = reader.top_directory(root)
         with _opened_top(root) as top, exclusive_lock(top, top_path, lock_wait):
             with opened(reader.RUNS, top) as runs:
-                _delete_leftovers(runs)
-            _delete_leftovers(top)
+                _refuse_mounted_leftovers(runs)
+                _refuse_mounted_leftovers(top)
+                _delete_leftovers(runs, f"{top_path}/{reader.RUNS}")
+            _delete_leftovers(top, top_path)
             yield RunWriter(root, top)
     except OSError as error:
         raise from_os_error(error, reader.top_directory(root)) from error
@@ -166,11 +190,23 @@ def _opened_top(root: str) -> Iterator[int]:
         os.close(root_fd)
 
 
-def _delete_leftovers(directory: int) -> None:
-    """Delete what killed commands have left, and runs that are not kept."""
-    for name in os.listdir(directory):
-        if name.startswith("."):
+def _delete_leftovers(directory: int, path: str) -> None:
+    """Delete what killed commands have left, and runs that are not kept, in the directory at
+    `path`."""
+    for name in _leftovers(directory):
+        try:
             durable_files.remove_tree(name, directory)
+        except OSError as error:
+            error.filename = f"{path}/{error.filename}"
+            raise
+
+
+def _refuse_mounted_leftovers(directory: int) -> None:
+    refuse_mounts(directory, _leftovers(directory))
+
+
+def _leftovers(directory: int) -> list[str]:
+    return [name for name in os.listdir(directory) if name.startswith(".")]
 
 
 def _encode(document: Mapping[str, object]) -> bytes:

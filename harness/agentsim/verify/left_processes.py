@@ -37,7 +37,7 @@ class LeftProcesses:
             raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
         own = os.getpid()
         # A shell that became this program may have left it children of its own.
-        self._before = {(p.pid, p.began) for p in _processes().values() if p.parent == own}
+        self._before = {(p.pid, p.began) for p in _processes()[0].values() if p.parent == own}
 
     def end(self, leader: int) -> int:
         """Kill what is left of a run.
@@ -69,19 +69,33 @@ class LeftProcesses:
             time.sleep(_MOMENT / 100)
 
     def _find(self, leader: int) -> list[Process]:
-        """The run's processes that have not ended, without the command; reaps those that have."""
+        """The run's processes that have not ended, without the command; reaps those that have.
+
+        One that ends during a look may have made another that this look did not list. So none is
+        left only when a look has seen no end.
+        """
+        deadline = time.monotonic() + _KILL_SECONDS
+        while True:
+            found, ends = self._look(leader)
+            if found or not ends or time.monotonic() >= deadline:
+                return found
+
+    def _look(self, leader: int) -> tuple[list[Process], bool]:
+        """The run's processes that live, and whether any process has ended meanwhile."""
         own = os.getpid()
-        known = _processes()
+        known, ends = _processes()
         found = []
         for process in known.values():
             if process.pid == leader or not self._is_of_run(process, known, leader):
                 continue
             if not process.ended:
                 found.append(process)
-            elif process.parent == own:
+                continue
+            ends = True
+            if process.parent == own:
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(process.pid, os.WNOHANG)
-        return found
+        return found, ends
 
     def _is_of_run(self, process: Process, known: dict[int, Process], leader: int) -> bool:
         if leader in (process.group, process.session):
@@ -97,10 +111,11 @@ class LeftProcesses:
         return False
 
 
-def _processes() -> dict[int, Process]:
-    names = (entry.name for entry in Path("/proc").iterdir())
-    found = map(read_process, filter(str.isdigit, names))
-    return {process.pid: process for process in found if process is not None}
+def _processes() -> tuple[dict[int, Process], bool]:
+    """All processes, and whether one that was listed had gone when it was looked at."""
+    names = [entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    found = [process for process in map(read_process, names) if process is not None]
+    return {process.pid: process for process in found}, len(found) < len(names)
 
 
 def _kill(process: Process) -> bool:

@@ -113,7 +113,7 @@ class World:
             ["packager", "--root", self.top / "root", words[0], *options, *words[1:]],
             {**os.environ, "PATH": f"{self.top}/tools:{os.environ['PATH']}"},
             tracer=tracer,
-            etc=None if why_no_users() else self.top / "etc",
+            mounts={} if why_no_users() else {"/etc": self.top / "etc"},
         )
 
     def seen(self) -> dict[str, object]:

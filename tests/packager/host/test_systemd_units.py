@@ -420,3 +420,49 @@ def test_settings_of_an_earlier_boot_are_set_again_one_by_one(host: Host, tools:
     tools.calls()
     host.activate({"a--1": one, "b--1": other})
     assert ["sysctl", "-q", "-w", "vm.a=1"] in tools.calls()
+
+
+def edited_unit(host: Host) -> Path:
+    return host.units / "web.service"
+
+
+def kept_units(host: Host) -> list[str]:
+    return [path.read_text() for path in sorted((host.root / "kept").glob("units~*/*"))]
+
+
+@pytest.mark.parametrize("leaving", [True, False])
+def test_an_edited_unit_file_is_kept_and_told(host: Host, leaving: bool) -> None:
+    old = host.package("web--1", units__web_service=UNIT)
+    new = host.package("web--2", units__web_service=UNIT + "Nice=1\n")
+    host.activate({"web--1": old})
+    edited_unit(host).write_text(UNIT + "# mine\n")
+    wanted: dict[str, Declarations] = {} if leaving else {"web--2": new}
+    assert host.plan(wanted)["edited"] == [str(edited_unit(host))]
+    host.events.clear()
+    host.activate(wanted)
+    assert kept_units(host) == [UNIT + "# mine\n"]
+    place = str(next((host.root / "kept").glob("units~1/*")))
+    told = {"of": "units", "path": str(edited_unit(host)), "place": place}
+    assert {"event": "kept", **told} in host.events
+    assert edited_unit(host).exists() is not leaving
+    host.activate({"web--1": old})
+    assert len(kept_units(host)) == 1  # nobody has edited it since
+
+
+def test_what_a_cut_activation_has_placed_is_nobodys_edit(host: Host) -> None:
+    """Whether it was cut after the file was placed or before."""
+    text = f"{UNIT}Nice={{}}\n".format
+    versions = [host.package(f"web--{n}", units__web_service=text(n)) for n in range(4)]
+    host.activate({"web--0": versions[0]})
+    for number in (1, 2):
+        plan = host.plan({f"web--{number}": versions[number]})
+        unit = host.root / f"packages/web--{number}/units/web.service"
+        unit.unlink()
+        with pytest.raises(DataError):  # as a kill would, in the middle of the work
+            host.settle(plan)
+        if number == 1:
+            edited_unit(host).write_text(text(number))
+    assert "edited" not in host.plan({"web--3": versions[3]})
+    host.activate({"web--3": versions[3]})
+    assert kept_units(host) == []
+    assert "placed" not in host.applied()["units"][str(host.units)]["web.service"]

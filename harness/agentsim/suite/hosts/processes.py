@@ -34,25 +34,33 @@ def wait_until(condition: Callable[[], _T], seconds: float, what: str = "the con
 def wait_while_working(
     pid: int, condition: Callable[[], _T], seconds: float, what: str = "the condition"
 ) -> _T:
-    """As `wait_until`, of much work: the time begins anew whenever a process has used processor
-    time since, so that a busy machine takes longer and fails nothing.
+    """As `wait_until`, of much work: what is limited is the time for which a process does nothing,
+    and the processor time that it takes. A busy machine fails nothing so, and no host that turns
+    in a circle keeps the suite.
 
     Args:
         pid: who does the work.
-        condition, seconds, what: as in `wait_until`.
+        condition, what: as in `wait_until`.
+        seconds: how long without any work, and how much processor time.
+
+    Raises:
+        TimeoutError: it did not become so.
     """
-    used, end = _processor_time(pid), time.monotonic() + seconds
+    began = used = _processor_seconds(pid)
+    end = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > end:
             raise TimeoutError(f"{what} did not come about, nor anything else for {seconds} s")
-        if (now := _processor_time(pid)) != used:
+        if (now := _processor_seconds(pid)) != used:
             used, end = now, time.monotonic() + seconds
+        if used - began > seconds:
+            raise TimeoutError(f"{what} did not come about in {seconds} s of processor time")
         time.sleep(_LOOK)
     return value
 
 
-def _processor_time(pid: int) -> list[str]:
-    return stat(pid)[11:13]
+def _processor_seconds(pid: int) -> float:
+    return sum(map(int, stat(pid)[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def of_request(request_id: str) -> list[int]:
