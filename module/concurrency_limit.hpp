@@ -1,13 +1,10 @@
 // How many commands of a route run at once, and how many requests wait for a
 // place.
 
-#ifndef __COMMAND_CONCURRENCY_LIMIT_HPP__
-#define __COMMAND_CONCURRENCY_LIMIT_HPP__
+#pragma once
 
 #include <cstdint>
 #include <map>
-
-#include <stout/option.hpp>
 
 #include "core/route_policy.hpp"
 
@@ -15,7 +12,8 @@
 
 namespace command {
 
-// Somebody in the queue of a route; a number that is never used again.
+// Somebody in the queue of a route; a number that is never used again. 0 is
+// nobody.
 using Waiter = uint64_t;
 
 
@@ -33,14 +31,18 @@ public:
   }
 
   // Takes a place, now or later: exactly one of the two is called, unless
-  // `leave` is. Returns the waiter if there is no place yet.
-  Option<Waiter> acquire(Loop::Task onPlace, Loop::Task onRefused);
+  // `leave` is. Returns the waiter if there is no place yet, else 0.
+  Waiter acquire(Loop::Task onPlace, Loop::Task onRefused);
 
-  // Stops waiting; neither of the waiter's calls will come.
+  // Stops waiting, if it does; neither of the waiter's calls will come.
   void leave(Waiter waiter);
 
   // Gives a place back; the first that waits gets it, soon.
-  void release();
+  void release()
+  {
+    --taken;
+    handOverSoon();
+  }
 
   int64_t running() const { return taken; }
   size_t waiting() const { return queue.size(); }
@@ -64,5 +66,3 @@ private:
 };
 
 } // namespace command {
-
-#endif // __COMMAND_CONCURRENCY_LIMIT_HPP__

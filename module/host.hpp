@@ -1,7 +1,6 @@
 // The parameters of the module -> the processes that serve its tables.
 
-#ifndef __COMMAND_HOST_HPP__
-#define __COMMAND_HOST_HPP__
+#pragma once
 
 #include <string>
 
@@ -27,5 +26,3 @@ Try<Nothing> serve(
 void endInOrder(void (*last)(int));
 
 } // namespace command {
-
-#endif // __COMMAND_HOST_HPP__

@@ -2,8 +2,7 @@
 //
 // Source: proc(5), /proc/PID/stat.
 
-#ifndef __COMMAND_PROCFS_HPP__
-#define __COMMAND_PROCFS_HPP__
+#pragma once
 
 #include <stdint.h>
 
@@ -30,9 +29,10 @@ struct ProcessStat
 // may use it.
 bool readStat(pid_t pid, ProcessStat* stat);
 
+// A descriptor of a process (pidfd_open(2)); -1 where there is none.
+int openPidfd(pid_t pid);
+
 // Clock ticks from the system's start to now.
 uint64_t ticksNow();
 
 } // namespace command {
-
-#endif // __COMMAND_PROCFS_HPP__

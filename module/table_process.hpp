@@ -3,14 +3,8 @@
 // Decides and hands over; whatever takes time happens on the served table's
 // loop.
 
-#ifndef __COMMAND_TABLE_PROCESS_HPP__
-#define __COMMAND_TABLE_PROCESS_HPP__
+#pragma once
 
-#include <atomic>
-#include <string>
-#include <vector>
-
-#include <process/future.hpp>
 #include <process/http.hpp>
 #include <process/process.hpp>
 
@@ -21,17 +15,6 @@
 
 namespace command {
 
-// Whom the host lets in, as far as all tables share it.
-struct Openness
-{
-  bool open = false; // What `Access` says.
-  std::vector<std::string> names;
-
-  // Whether there is an authenticator for any realm; found out late.
-  std::atomic<bool> hasCredentials{false};
-};
-
-
 class TableProcess : public process::Process<TableProcess>
 {
 public:
@@ -39,7 +22,7 @@ public:
     const Table& table,
     const Environment& overrides,
     Spool* spool,
-    const Openness* openness);
+    const Access* access);
 
   process::Future<Nothing> shutdown() { return served.shutdown(); }
 
@@ -52,9 +35,7 @@ private:
     const Option<process::http::authentication::Principal>& principal);
 
   ServedTable served;
-  const Openness* const openness;
+  const Access* const access;
 };
 
 } // namespace command {
-
-#endif // __COMMAND_TABLE_PROCESS_HPP__

@@ -32,7 +32,8 @@ The host:
 Repositories and downloads:
     Repository load_configuration check_repositories Candidate Repositories candidate_archive
     candidate_pkginfo install_candidate forget_old_downloads Policy REDIRECT_STATUSES is_url
-    redacted download NETWORK_ERRORS network_failure Declared resolve requested_package
+    is_file_url local_path redacted download NETWORK_ERRORS network_failure Declared resolve
+    requested_package
 
 A host of pkgpanda's:
     PkgpandaHost look_at_pkgpanda
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from packager.host.settle import UnitsFailed
     from packager.host.systemd_units import addressed as systemctl_names
     from packager.host.systemd_units import failures as failed_units
+    from packager.host.systemd_units import masked as masked_units
     from packager.host.systemd_units import (
         not_running,
         refuse_unless_booted,
@@ -95,7 +97,8 @@ if TYPE_CHECKING:
     from packager.repositories.network_errors import NETWORK_ERRORS
     from packager.repositories.network_errors import broken as network_failure
     from packager.repositories.retry_policy import REDIRECTS as REDIRECT_STATUSES
-    from packager.repositories.retry_policy import Policy, is_url, redacted
+    from packager.repositories.retry_policy import Policy
+    from packager.repositories.urls import is_file_url, is_url, local_path, redacted
     from packager.store.installed import has_tree, installed_ids
     from packager.store.lock import DEFAULT_WAIT as DEFAULT_WAIT_SECONDS
     from packager.store.lock import NAME as LOCK_NAME
@@ -107,7 +110,7 @@ if TYPE_CHECKING:
     from packager.store.write_session import translated
     from packager.verification.generation_check import check as check_active_generation
     from packager.verification.generation_check import is_activating
-    from packager.verification.host_check import remaining_host_work, required_units
+    from packager.verification.host_check import remaining_host_work, required_units, static_units
     from packager.verification.repair import forget_started, forget_units
     from packager.verification.repair import packages as repair_packages
     from packager.verification.repair import renew_active as renew_active_generation
@@ -171,12 +174,15 @@ __all__ = [
     "install_candidate",
     "installed_ids",
     "is_activating",
+    "is_file_url",
     "is_locked",
     "is_number",
     "is_url",
     "load_configuration",
+    "local_path",
     "look_at_pkgpanda",
     "make_plan",
+    "masked_units",
     "network_failure",
     "not_running",
     "ordered_units",
@@ -196,6 +202,7 @@ __all__ = [
     "resolve",
     "run_checks",
     "split_id",
+    "static_units",
     "systemctl",
     "systemctl_names",
     "tar_header",
@@ -261,12 +268,15 @@ _HOMES = {
     "install_candidate": ("packager.repositories.install", "install"),
     "installed_ids": ("packager.store.installed", "installed_ids"),
     "is_activating": ("packager.verification.generation_check", "is_activating"),
+    "is_file_url": ("packager.repositories.urls", "is_file_url"),
     "is_locked": ("packager.store.lock", "is_locked"),
     "is_number": ("packager.generations.document", "is_number"),
-    "is_url": ("packager.repositories.retry_policy", "is_url"),
+    "is_url": ("packager.repositories.urls", "is_url"),
     "load_configuration": ("packager.repositories.configuration_file", "load"),
+    "local_path": ("packager.repositories.urls", "local_path"),
     "look_at_pkgpanda": ("packager.activation.pkgpanda_import", "look"),
     "make_plan": ("packager.activation.planning", "make_plan"),
+    "masked_units": ("packager.host.systemd_units", "masked"),
     "network_failure": ("packager.repositories.network_errors", "broken"),
     "not_running": ("packager.host.systemd_units", "not_running"),
     "ordered_units": ("packager.host.host_plan", "ordered"),
@@ -275,7 +285,7 @@ _HOMES = {
     "plan_document": ("packager.activation.plan_document", "document"),
     "publish": ("packager.generations.published_links", "publish"),
     "read_record": ("packager.store.manifest_records", "read_record"),
-    "redacted": ("packager.repositories.retry_policy", "redacted"),
+    "redacted": ("packager.repositories.urls", "redacted"),
     "refuse_unless_booted": ("packager.host.systemd_units", "refuse_unless_booted"),
     "refuse_without_systemd": ("packager.host.apply", "refuse_without_systemd"),
     "remaining_host_work": ("packager.verification.host_check", "remaining_host_work"),
@@ -286,6 +296,7 @@ _HOMES = {
     "resolve": ("packager.dependencies.resolver", "resolve"),
     "run_checks": ("packager.host.package_checks", "run"),
     "split_id": ("packager.package.package_id", "split_id"),
+    "static_units": ("packager.verification.host_check", "static_units"),
     "systemctl": ("packager.host.systemd_units", "systemctl"),
     "systemctl_names": ("packager.host.systemd_units", "addressed"),
     "tar_header": ("packager.archive.tar_writer", "header"),

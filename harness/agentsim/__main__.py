@@ -10,6 +10,7 @@ from agentsim.client.call import call_command
 from agentsim.client.replay import replay_command
 from agentsim.client.routes import routes_command
 from agentsim.client.schema import schema_command
+from agentsim.cluster.cli import cluster_command
 from agentsim.demo.cli import demo_command
 from agentsim.simulator.cli import check_command, serve_command
 from agentsim.suite.cli import probe_tables_command, suite_command
@@ -33,6 +34,7 @@ def cli() -> None:
 for command in (
     call_command,
     check_command,
+    cluster_command,
     demo_command,
     probe_tables_command,
     replay_command,

@@ -1,12 +1,10 @@
 // (route, query, rest of the path) -> arguments, or the refusal that answers
 // the request.
 //
-// Of several mistakes the one named is always the same: the path first, then
-// unknown keys, the time-out, then parameters, each in the order of their
-// bytes.
+// Of several mistakes the one named is the path first, then unknown keys, the
+// time-out, then parameters, each in the order of their bytes.
 
-#ifndef __COMMAND_CORE_ARGV_HPP__
-#define __COMMAND_CORE_ARGV_HPP__
+#pragma once
 
 #include <string>
 #include <unordered_map>
@@ -40,5 +38,3 @@ std::variant<CommandLine, Refusal> build(
   const std::string& rest);
 
 } // namespace command {
-
-#endif // __COMMAND_CORE_ARGV_HPP__

@@ -1,11 +1,10 @@
 // The `argv` of a route: literals, `{name}` and `--option={name}`, as read
 // from a table.
 //
-// No table that lets a value become an option is valid: a value stands alone
-// only after a literal `--`, or is tied to an option's name by `=`.
+// No value becomes an option: it stands alone only after a literal `--`, or is
+// tied to an option's name by `=`.
 
-#ifndef __COMMAND_CORE_ARGV_TEMPLATE_HPP__
-#define __COMMAND_CORE_ARGV_TEMPLATE_HPP__
+#pragma once
 
 #include <map>
 #include <optional>
@@ -34,5 +33,3 @@ std::vector<Element> readArgv(
   const std::optional<std::map<std::string, TableReader>>& declared);
 
 } // namespace command {
-
-#endif // __COMMAND_CORE_ARGV_TEMPLATE_HPP__

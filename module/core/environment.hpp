@@ -1,8 +1,7 @@
 // The environment of a command: nothing but what is written here, in the
 // table and by the host.
 
-#ifndef __COMMAND_CORE_ENVIRONMENT_HPP__
-#define __COMMAND_CORE_ENVIRONMENT_HPP__
+#pragma once
 
 #include <map>
 #include <optional>
@@ -30,5 +29,3 @@ Environment environment(
   const std::optional<std::string>& principal);
 
 } // namespace command {
-
-#endif // __COMMAND_CORE_ENVIRONMENT_HPP__

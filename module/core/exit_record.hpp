@@ -1,8 +1,7 @@
 // The exit record: the last line of every stream, by which a client knows that
 // it is complete.
 
-#ifndef __COMMAND_CORE_EXIT_RECORD_HPP__
-#define __COMMAND_CORE_EXIT_RECORD_HPP__
+#pragma once
 
 #include <string>
 
@@ -14,5 +13,3 @@ namespace command {
 std::string exitRecord(const Outcome& outcome);
 
 } // namespace command {
-
-#endif // __COMMAND_CORE_EXIT_RECORD_HPP__

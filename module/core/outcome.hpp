@@ -1,7 +1,6 @@
 // How a command ended: what its answer, the log and the metrics are made of.
 
-#ifndef __COMMAND_CORE_OUTCOME_HPP__
-#define __COMMAND_CORE_OUTCOME_HPP__
+#pragma once
 
 #include <optional>
 #include <string>
@@ -37,5 +36,3 @@ struct Outcome
 };
 
 } // namespace command {
-
-#endif // __COMMAND_CORE_OUTCOME_HPP__

@@ -1,7 +1,6 @@
 // The `parameters` of a route: their declarations, as read from a table.
 
-#ifndef __COMMAND_CORE_PARAMETERS_HPP__
-#define __COMMAND_CORE_PARAMETERS_HPP__
+#pragma once
 
 #include <map>
 #include <string>
@@ -16,7 +15,6 @@ constexpr char TIMEOUT[] = "timeout";
 
 struct Parameter
 {
-  std::string name;
   bool inPath = false; // The rest of the path, not a key of the query.
   bool required = false;
   Type type;
@@ -35,5 +33,3 @@ std::string readHelp(const TableReader& reader);
 bool isOptionName(const std::string& text);
 
 } // namespace command {
-
-#endif // __COMMAND_CORE_PARAMETERS_HPP__

@@ -1,7 +1,6 @@
 // Percent-encoding of paths (RFC 3986, 2.1), as libprocess decodes it.
 
-#ifndef __COMMAND_CORE_PERCENT_ENCODING_HPP__
-#define __COMMAND_CORE_PERCENT_ENCODING_HPP__
+#pragma once
 
 #include <optional>
 #include <string>
@@ -12,5 +11,3 @@ namespace command {
 std::optional<std::string> unescape(const std::string& text);
 
 } // namespace command {
-
-#endif // __COMMAND_CORE_PERCENT_ENCODING_HPP__

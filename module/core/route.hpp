@@ -1,7 +1,6 @@
 // A route of a table: which command line answers a request, and how.
 
-#ifndef __COMMAND_CORE_ROUTE_HPP__
-#define __COMMAND_CORE_ROUTE_HPP__
+#pragma once
 
 #include <map>
 #include <string>
@@ -24,5 +23,3 @@ struct Route : Policy
 };
 
 } // namespace command {
-
-#endif // __COMMAND_CORE_ROUTE_HPP__

@@ -4,8 +4,7 @@
 // `ProcessBase::consume` the longest registered prefix of the rest. Methods
 // are no matter of libprocess; the host checks them.
 
-#ifndef __COMMAND_CORE_ROUTE_MATCH_HPP__
-#define __COMMAND_CORE_ROUTE_MATCH_HPP__
+#pragma once
 
 #include <string>
 #include <utility>
@@ -36,5 +35,3 @@ Match match(
   const std::string& path);
 
 } // namespace command {
-
-#endif // __COMMAND_CORE_ROUTE_MATCH_HPP__

@@ -5,8 +5,7 @@
 // routes. `response`, `queue`, `limits` and `statuses` are merged key by key;
 // every other field of a route replaces the default.
 
-#ifndef __COMMAND_CORE_ROUTE_POLICY_HPP__
-#define __COMMAND_CORE_ROUTE_POLICY_HPP__
+#pragma once
 
 #include <cstdint>
 #include <map>
@@ -48,5 +47,3 @@ void readPolicy(const TableReader& reader, Policy* policy);
 void resolve(const TableReader& route, Policy* policy);
 
 } // namespace command {
-
-#endif // __COMMAND_CORE_ROUTE_POLICY_HPP__

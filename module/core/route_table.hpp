@@ -1,11 +1,9 @@
 // Route tables: the JSON file that says which command line each route runs,
 // and how.
 //
-// `parse` is all or nothing: a table with any mistake is refused as a whole,
-// with all its mistakes, so that no host ever serves half of one.
+// A table with any mistake is refused as a whole, with all its mistakes.
 
-#ifndef __COMMAND_CORE_ROUTE_TABLE_HPP__
-#define __COMMAND_CORE_ROUTE_TABLE_HPP__
+#pragma once
 
 #include <map>
 #include <string>
@@ -33,11 +31,12 @@ struct Table
 };
 
 
+// Whether `text` may be the name of a variable of the environment.
+bool isVariable(const std::string& text);
+
 // The table in `text`, the bytes of `file` (which only names it in mistakes),
 // or all its mistakes.
 std::variant<Table, std::vector<Mistake>> parse(
   const std::string& text, const std::string& file);
 
 } // namespace command {
-
-#endif // __COMMAND_CORE_ROUTE_TABLE_HPP__

@@ -1,8 +1,7 @@
 // Numbers with names: HTTP statuses as libprocess knows them, exit statuses,
 // signals, and the reasons that answers give.
 
-#ifndef __COMMAND_CORE_STATUS_NAMES_HPP__
-#define __COMMAND_CORE_STATUS_NAMES_HPP__
+#pragma once
 
 #include <cstdint>
 #include <map>
@@ -44,5 +43,3 @@ std::string exitName(int exitCode);
 std::string signalName(int number);
 
 } // namespace command {
-
-#endif // __COMMAND_CORE_STATUS_NAMES_HPP__

@@ -1,11 +1,9 @@
 // A route table's bytes -> JSON, stricter than JSON parsers are by themselves.
 //
-// RFC 8259 leaves open what duplicate names, lone surrogates, huge numbers
-// and deep nesting mean, and parsers differ; what they could read differently
-// is refused, so that two hosts always see one table.
+// What parsers could read differently (RFC 8259 leaves open what duplicate
+// names, lone surrogates, huge numbers and deep nesting mean) is refused.
 
-#ifndef __COMMAND_CORE_STRICT_JSON_HPP__
-#define __COMMAND_CORE_STRICT_JSON_HPP__
+#pragma once
 
 #include <string>
 
@@ -19,5 +17,3 @@ namespace command {
 nlohmann::json read(const std::string& text, Mistakes* mistakes);
 
 } // namespace command {
-
-#endif // __COMMAND_CORE_STRICT_JSON_HPP__

@@ -1,11 +1,9 @@
 // Mistakes in a route table: what is wrong, where, and how it is collected.
 //
-// A reader of a table reports every mistake, not the first one. A mistake has
-// a `code` that programs compare and a `reason` that people read; only the
-// code is contract.
+// A mistake has a `code` that programs compare and a `reason` that people
+// read; only the code is contract.
 
-#ifndef __COMMAND_CORE_TABLE_ERRORS_HPP__
-#define __COMMAND_CORE_TABLE_ERRORS_HPP__
+#pragma once
 
 #include <string>
 #include <vector>
@@ -26,10 +24,8 @@ struct Mistake
 
 // The JSON pointer of `key` inside the value at `place`.
 std::string member(const std::string& place, const std::string& key);
-std::string member(const std::string& place, size_t index);
 
 
-// Collects the mistakes of one file.
 class Mistakes
 {
 public:
@@ -40,7 +36,7 @@ public:
     const std::string& code,
     const std::string& reason);
 
-  // What was found, sorted by place.
+  // Sorted by place.
   std::vector<Mistake> sorted() const;
 
   size_t count() const { return mistakes.size(); }
@@ -51,5 +47,3 @@ private:
 };
 
 } // namespace command {
-
-#endif // __COMMAND_CORE_TABLE_ERRORS_HPP__

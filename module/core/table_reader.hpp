@@ -1,8 +1,7 @@
 // A value of a route table, and where it stands: what is read from it is right
 // or reported.
 
-#ifndef __COMMAND_CORE_TABLE_READER_HPP__
-#define __COMMAND_CORE_TABLE_READER_HPP__
+#pragma once
 
 #include <cstdint>
 #include <map>
@@ -31,10 +30,10 @@ class TableReader
 {
 public:
   TableReader(
-    Mistakes* _findings,
+    Mistakes* _mistakes,
     const nlohmann::json* _value, // Null: not there.
     const std::string& _place = "")
-    : mistakes(_findings), value(_value), place(_place)
+    : mistakes(_mistakes), value(_value), place(_place)
   {
   }
 
@@ -101,5 +100,3 @@ void assign(Field* field, const std::optional<T>& read)
 }
 
 } // namespace command {
-
-#endif // __COMMAND_CORE_TABLE_READER_HPP__

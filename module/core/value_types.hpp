@@ -1,10 +1,6 @@
 // The types of parameters, and which bytes are a value of each.
-//
-// No regular expressions: the two languages' engines differ, and some patterns
-// can be made to run for ever.
 
-#ifndef __COMMAND_CORE_VALUE_TYPES_HPP__
-#define __COMMAND_CORE_VALUE_TYPES_HPP__
+#pragma once
 
 #include <bitset>
 #include <cstdint>
@@ -16,13 +12,7 @@ namespace command {
 // The type of a parameter. Lengths are in bytes.
 struct Type
 {
-  enum class Kind {
-    STRING,
-    INTEGER,
-    BOOLEAN,
-    ENUM,
-    LIST,
-  };
+  enum class Kind { STRING, INTEGER, BOOLEAN, ENUM, LIST };
 
   Kind kind = Kind::STRING;
   int64_t minimum = 0; // Of a string's length, an integer, a list's items.
@@ -39,8 +29,6 @@ struct Type
 // How tables write the kinds, in the order of `Kind`.
 extern const std::vector<std::string> KIND_NAMES;
 
-const std::string& kindName(Type::Kind kind);
-
 // Adds the argv elements that `value` stands for, none for a boolean that is
 // false. Returns what is wrong with it, empty if nothing is.
 std::string judge(
@@ -49,5 +37,3 @@ std::string judge(
   std::vector<std::string>* elements);
 
 } // namespace command {
-
-#endif // __COMMAND_CORE_VALUE_TYPES_HPP__

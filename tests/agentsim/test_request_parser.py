@@ -242,3 +242,14 @@ def test_how_a_request_is_cut_into_reads_does_not_matter(text: bytes, data: st.D
     pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True) if a < b]
     if b"\x01" not in text:
         assert facts(*pieces) == facts(text)
+
+
+def test_a_turn_takes_some_of_many_chunks() -> None:
+    heard = Heard()
+    parser = Parser(heard)
+    parser.feed(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+    parser.feed(b"1\r\na\r\n" * 10_000)
+    assert 0 < len(heard.bodies[0]) < 1000
+    while parser.unread:
+        assert parser.advance()
+    assert heard.bodies == [b"a" * 10_000]

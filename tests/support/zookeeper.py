@@ -1,4 +1,4 @@
-"""A real ZooKeeper of one server, as Debian has it."""
+"""A ZooKeeper server of the test's own: Debian's package `zookeeper`, on loopback."""
 
 from __future__ import annotations
 
@@ -6,70 +6,69 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from time import monotonic, sleep
 
-JAR = Path("/usr/share/java/zookeeper.jar")
+import pytest
+from agentsim.suite.hosts.processes import wait_while_working
+
+JAR = Path("/usr/share/java/zookeeper.jar")  # it names all that it needs
 MAIN = "org.apache.zookeeper.server.ZooKeeperServerMain"
 PATIENCE = 60.0  # seconds
 
 
-def missing() -> str | None:
-    """Why there can be none here."""
-    if not shutil.which("java"):
-        return "Java is not installed (apt-get install default-jre-headless)"
-    return None if JAR.exists() else "ZooKeeper is not installed (apt-get install zookeeper)"
+def need_zookeeper() -> None:
+    """Skip the test where there is no ZooKeeper to start."""
+    if shutil.which("java") is None or not JAR.exists():
+        pytest.skip("no ZooKeeper here: Debian's package zookeeper, and a JRE")
+    pytest.importorskip("kazoo", reason="no kazoo: pip install 'agentsim[zookeeper]'")
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """A port of loopback that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
         return port
 
 
 class Zookeeper:
-    """A server at `address`; its process can be stopped and begun again over the same data."""
+    """A server at `address` (HOST:PORT); it can be ended and begun again over the same data."""
 
     def __init__(self, directory: Path) -> None:
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
-        self._configuration = directory / "zoo.cfg"
-        self._configuration.write_text(
-            f"dataDir={directory}/data\nclientPortAddress=127.0.0.1\nclientPort={self.port}\n"
-            "tickTime=200\nadmin.enableServer=false\nmaxClientCnxns=0\n"
+        self._directory = directory
+        (directory / "zoo.cfg").write_text(
+            f"tickTime=200\ndataDir={directory}/zk\nclientPort={self.port}\n"
+            "clientPortAddress=127.0.0.1\nminSessionTimeout=200\nmaxClientCnxns=0\n"
+            "admin.enableServer=false\n4lw.commands.whitelist=ruok\n"
         )
         self.begin()
 
     def begin(self) -> None:
-        words = ["java", "-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", str(JAR)]
-        self.process = subprocess.Popen(
-            [*words, MAIN, str(self._configuration)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        limit = monotonic() + PATIENCE
-        while not self._answers():
-            assert self.process.poll() is None and monotonic() < limit, "ZooKeeper did not start"
-            sleep(0.05)
+        """Start it and wait until it answers."""
+        java = ["java", "-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", str(JAR)]
+        with (self._directory / "zookeeper.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*java, MAIN, str(self._directory / "zoo.cfg")], stdout=log, stderr=log
+            )
+        wait_while_working(self.process.pid, self._answers, PATIENCE, "ZooKeeper")
 
     def end(self) -> None:
+        """Kill it."""
         self.process.kill()
         self.process.wait(PATIENCE)
 
     def _answers(self) -> bool:
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
-                connection.sendall(b"srvr")
-                return connection.recv(100).startswith(b"Zookeeper version")
-        except OSError:
-            return False
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5) as asked:
+            asked.sendall(b"ruok")
+            return asked.recv(4) == b"imok"
+        return False
 
 
 @contextmanager
 def zookeeper(directory: Path) -> Iterator[Zookeeper]:
-    """A server with its data in `directory`."""
+    """Run a server, with its data in `directory`, until the end of the block."""
     server = Zookeeper(directory)
     try:
         yield server

@@ -96,6 +96,9 @@ def _switch(session: Session, plan: Plan, packages: Packages, emit: Emit) -> Non
         entering=len(plan.entering),
         leaving=len(plan.leaving),
     )
+    for each in plan.edited:
+        if each.place is not None:
+            emit("edited", of=each.of, path=each.path, place=each.place)
     try:
         apply.prepare(plan.host, plan.context, plan.host_state, emit)
         if plan.switches:
@@ -113,6 +116,10 @@ def _switch_tree(session: Session, plan: Plan, packages: Packages) -> None:
     trees.switch(target.number)
     with suppress(OSError):  # it is active: if history can't be written now, recovery writes it
         trees.remember(target.number)
+    if plan.current is not None and any(each.place is None for each in plan.edited):
+        # It is no model for the next tree, and what is in it is told of now, not some day.
+        with suppress(OSError):
+            trees.discard(str(plan.current.number), session.mine.fd)
     _make_root_links(session)
 
 

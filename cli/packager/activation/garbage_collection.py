@@ -1,19 +1,22 @@
 """`gc`: old generations are forgotten, and then the packages that nothing needs any more.
 
-A package that was added after the newest generation waits for its own activation and stays.
-A generation is forgotten before its packages go, and each package goes as `remove` takes it, so a
-kill in between leaves only more to collect.
+A package goes if a generation has had it, or has been made since it was added; one that was added
+after the newest generation waits for its own activation and stays. What processes still execute
+from stays, too. A generation is forgotten before its packages go, and each package goes as `remove`
+takes it, so a kill in between leaves only more to collect.
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
+from packager.activation.running_processes import processes_by_package
 from packager.base.debug_log import debug
-from packager.generations.document import DOCUMENT, active_number, kept_numbers, read_generation
+from packager.base.errors import DataError, NotFound
+from packager.generations.document import active_number, kept_numbers, read_generation
 from packager.store import lock
 from packager.store.installed import installed_ids
+from packager.store.manifest_records import read_record
 from packager.store.write_session import translated, undeleted, writing
 
 TYPE_CHECKING = False
@@ -26,15 +29,21 @@ class Collected:
     """What goes, or has gone; `failure`: to be raised once the rest has been told, since not all
     files of it could be deleted."""
 
-    __slots__ = ("failure", "generations", "kept", "packages", "waiting")
+    __slots__ = ("failure", "generations", "kept", "packages", "running", "waiting")
 
     def __init__(
-        self, generations: list[int], kept: list[int], packages: list[str], waiting: list[str]
+        self,
+        generations: list[int],
+        kept: list[int],
+        packages: list[str],
+        waiting: list[str],
+        running: dict[str, list[int]],
     ) -> None:
         self.generations = generations
         self.kept = kept
         self.packages = packages
         self.waiting = waiting  # packages that no generation needs, but new ones
+        self.running = running  # packages that no generation needs, but processes: their ids
         self.failure: PackagerError | None = None
 
 
@@ -88,36 +97,38 @@ def _collectable(root: str, keep: int) -> Collected:
     active = active_number(root)
     numbers = kept_numbers(root)
     if active is None:
-        return Collected([], numbers, [], installed_ids(root))
-    others = [number for number in numbers if number != active]
-    kept = sorted([active, *others[max(0, len(others) - keep + 1) :]])
-    needed: set[str] = set()
-    for number in kept:
-        needed.update(read_generation(root, number).packages)
-    made = max(_changed(root, number) for number in numbers)
+        return Collected([], numbers, [], installed_ids(root), {})
+    kept = _kept(numbers, active, read_generation(root, active).previous, keep)
+    packages = {number: set(read_generation(root, number).packages) for number in numbers}
+    needed = set[str]().union(*(packages[number] for number in kept))
+    had_their_turn = set[str]().union(*packages.values())
     unneeded = [each for each in installed_ids(root) if each not in needed]
-    waiting = [each for each in unneeded if _added(root, each) > made]
-    gone = set(waiting)
+    waiting = [
+        each
+        for each in unneeded
+        if each not in had_their_turn and not _is_passed_over(root, each, numbers[-1])
+    ]
+    running = processes_by_package(root, {*unneeded} - {*waiting})
+    gone = [each for each in unneeded if each not in waiting and each not in running]
     debug(lambda: f"gc: generations kept: {kept}; packages needed: {sorted(needed)}")
     return Collected(
-        [number for number in numbers if number not in kept],
-        kept,
-        [each for each in unneeded if each not in gone],
-        waiting,
+        [number for number in numbers if number not in kept], kept, gone, waiting, running
     )
 
 
-def _changed(root: str, number: int) -> int:
-    """When generation `number` was made: nanoseconds since the epoch."""
-    for place in (f"{root}/history/{number}.json", f"{root}/generations/{number}/{DOCUMENT}"):
-        with suppress(FileNotFoundError):
-            return os.stat(place).st_mtime_ns  # noqa: PTH116
-    return 0
+def _kept(numbers: list[int], active: int, previous: int | None, keep: int) -> list[int]:
+    """The active generation, the one that `rollback` goes back to from it, and the newest others:
+    those of activations that failed are newer, and displace neither."""
+    ranks = {active: 2, previous: 1}
+    ranked = sorted(numbers, key=lambda number: (ranks.get(number, 0), number))
+    return sorted(ranked[-max(keep, 1) :])
 
 
-def _added(root: str, package_id: str) -> int:
-    """When the package was added; its record was put in its place then (and not written)."""
+def _is_passed_over(root: str, package_id: str, newest: int) -> bool:
+    """Whether a generation has been made since the package was added, as far as the package's own
+    record tells. Generations are counted: clocks may be set at any time."""
     try:
-        return os.stat(f"{root}/manifests/{package_id}").st_ctime_ns  # noqa: PTH116
-    except FileNotFoundError:
-        return 0  # the record is lost; the package can't be activated
+        added = read_record(root, package_id)[0].generation
+    except (DataError, NotFound):
+        return False
+    return added is not None and added < newest

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 TEMPORARY = "_tmp"  # behind the id of a tree that pkgpanda has not unpacked to its end
 UNFINISHED = "install_progress"  # in ROOT, while pkgpanda changes the active set
-IMPORTED_TIME = 0  # seconds since 1970; times are not taken over
 
 
 class Found:
@@ -108,7 +107,7 @@ def copy(store: Store, package_id: str, directory: str, emit: Emit) -> bool:
     try:
         limits = Limits()
         manifest = survey(top, directory, limits)
-        stream: BinaryIO = _Stream(bare_archive(manifest, top, IMPORTED_TIME))  # type: ignore[assignment]
+        stream: BinaryIO = _Stream(bare_archive(manifest, top, None))  # type: ignore[assignment]
         return store.add(stream, package_id=package_id, emit=emit).changed
     finally:
         os.close(top)

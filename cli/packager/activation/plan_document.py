@@ -34,6 +34,7 @@ def document(plan: Plan) -> dict[str, object]:
         },
         "links": _links(plan.leaving, plan.entering),
         "environment": _environment(before, after),
+        "edited": [each.document() for each in plan.edited],
         "host": plan.host,
     }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from packager.activation import local_edits
 from packager.base.debug_log import debug
 from packager.base.errors import Conflict, NotFound, UsageError
 from packager.dependencies import relations
@@ -33,6 +34,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from packager.activation.local_edits import Edit
     from packager.host.documents import AdoptedState, AppliedState, HostPlan
     from packager.package.declarations import Declarations
 
@@ -78,7 +80,7 @@ class Plan:
     """The generation that is wanted, and what makes it of the active one."""
 
     __slots__ = (
-        *("context", "current", "entering", "files"),
+        *("context", "current", "edited", "entering", "files"),
         *("host", "host_state", "leaving", "target"),
     )
 
@@ -92,6 +94,7 @@ class Plan:
         files: dict[str, bytes],
         context: Context,
         host_state: AppliedState,
+        edited: list[Edit],
     ) -> None:
         self.current = current
         self.target = target
@@ -100,6 +103,7 @@ class Plan:
         self.host = host
         self.files = files  # what stands at the top of the generation, beside the links
         self.context = context
+        self.edited = edited  # configuration of this host's own that will not be in use any more
         self.host_state = host_state  # what `host` was decided from; its steps keep it up to date
 
     @property
@@ -178,7 +182,10 @@ def make_plan(root: str, request: Request, packages: Packages) -> Plan:
     host = apply.plan(target.packages, target.roles, context, state)
     come = {each.name: each.id for each in entering}
     files = generation_files(root, target, current, come)
-    return Plan(current, target, leaving, entering, host, files, context, state)
+    gone = [each.id for each in leaving if each.id not in target.packages]
+    switches = current is None or current.number != target.number
+    edited = local_edits.find(root, current, gone) if switches else []
+    return Plan(current, target, leaving, entering, host, files, context, state, edited)
 
 
 def _decision(

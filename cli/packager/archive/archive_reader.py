@@ -4,22 +4,22 @@ zlib, lzma, zstd and hashlib release the interpreter's lock, so a compressed arc
 decompressed by a thread of its own while the caller's reads it, and hashes and writes what comes
 out.
 Nothing may follow the compressed data but more of the same kind (concatenated streams are part of
-all three formats).
+all three formats), or zeros where the format has them as padding.
 """
 
 from __future__ import annotations
 
 import hashlib
 
-from packager.archive.compression import MAX_MAGIC_BYTES, decompressor
+from packager.archive.compression import MAX_MAGIC_BYTES, recognised
 from packager.archive.tar_reader import Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from typing import BinaryIO
 
-    from packager.archive.compression import Decompressor
+    from packager.archive.compression import Format
     from packager.archive.limits import Limits
 
 COMPRESSED_PIECE_BYTES = 256 << 10  # bytes read from a compressed archive at once
@@ -81,9 +81,9 @@ class ArchiveReader:
             head += piece
         if not head:
             raise Refused("the archive is empty")
-        make = decompressor(head, self._limits.memory)
-        if make is not None:
-            return self._overlapped(head, make)
+        compressed = recognised(head, self._limits.memory)
+        if compressed is not None:
+            return self._overlapped(head, compressed)
         return self._plain(head)
 
     def _plain(self, head: bytes) -> Iterator[bytes]:
@@ -93,9 +93,13 @@ class ArchiveReader:
             yield piece
             piece = self._raw(PLAIN_PIECE_BYTES)
 
-    def _overlapped(self, head: bytes, make: Callable[[], Decompressor]) -> Iterator[bytes]:
+    def _overlapped(self, head: bytes, compressed: Format) -> Iterator[bytes]:
         from packager.archive.decompression_thread import decompressed
 
         return decompressed(
-            head, lambda: self._raw(COMPRESSED_PIECE_BYTES), make, self._digest.update
+            head,
+            lambda: self._raw(COMPRESSED_PIECE_BYTES),
+            compressed,
+            self._digest.update,
+            self._limits.streams,
         )

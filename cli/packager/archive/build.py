@@ -2,7 +2,8 @@
 
 Members are sorted, owners are 0, times are SOURCE_DATE_EPOCH (0 if unset), modes are those that
 the store would give. The first member is pkgmanifest.json (see `manifest`); one that the directory
-has already is left out. Whatever `add` would refuse is refused here.
+has already is left out. Whatever `add` would refuse is refused here, and unit files with which the
+package could not become active.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from packager.archive.member_rules import Tree
 from packager.archive.tar_reader import SPECIAL_BITS, Refused
 from packager.base.durable_files import ENTER
 from packager.base.errors import ConfigError, DataError, NotFound, from_os_error
+from packager.package.declarations import unit_flaws
 from packager.package.entry_kinds import DIRECTORY, FILE, LINK
 from packager.package.manifest import (
     EMBEDDED,
@@ -83,6 +85,9 @@ def build(
     try:
         manifest = survey(top, path, limits)
         _check_pkginfo(manifest, top, limits, emit)
+        flaws = list(unit_flaws(manifest.entries))
+        if flaws:
+            raise DataError(f"{directory}: it could not become active: " + "\n".join(flaws))
         writer = _Writer(output, compression)
         for piece in archive(name, manifest, top, mtime):
             writer.write(piece)
@@ -140,12 +145,14 @@ def archive(package_id: str, manifest: Manifest, top: int, mtime: int) -> Iterat
     yield from bare_archive(manifest, top, mtime)
 
 
-def bare_archive(manifest: Manifest, top: int, mtime: int) -> Iterator[bytes]:
-    """The same without the archive's own manifest: exactly the tree that was surveyed."""
+def bare_archive(manifest: Manifest, top: int, mtime: int | None) -> Iterator[bytes]:
+    """The same without the archive's own manifest: exactly the tree that was surveyed. mtime: None:
+    each file's own."""
     for entry in manifest.entries:
+        time = _time(entry, top) if mtime is None else mtime
         mode = 0o777 if entry.kind == LINK else entry.mode
         yield tar_writer.header(
-            entry.path, entry.kind, mode=mode, size=entry.size, target=entry.target, mtime=mtime
+            entry.path, entry.kind, mode=mode, size=entry.size, target=entry.target, mtime=time
         )
         if entry.kind == FILE:
             yield from _content(entry, top)
@@ -179,6 +186,15 @@ def _check_pkginfo(manifest: Manifest, top: int, limits: Limits, emit: Emit | No
             for message in warnings:
                 if emit:
                     emit("warning", message=message)
+
+
+def _time(entry: Entry, top: int) -> int:
+    """When the file was changed, in seconds since 1970; 0 if a header has no place for it."""
+    try:
+        found = int(os.stat(entry.path, dir_fd=top, follow_symlinks=False).st_mtime)
+    except OSError as error:
+        raise from_os_error(error, entry.path) from error
+    return found if 0 <= found <= MAX_TAR_TIME else 0
 
 
 def _content(entry: Entry, top: int) -> Iterator[bytes]:

@@ -15,6 +15,7 @@ class Limits:
         "members",
         "memory",
         "ratio",
+        "streams",
         "total",
     )
 
@@ -29,6 +30,7 @@ class Limits:
         depth: int = 64,
         document: int = 4 * MIB,
         memory: int = 256 * MIB,
+        streams: int = 50_000,
     ) -> None:
         self.members = members  # headers in the archive, of any kind; and what they make
         self.total = total  # bytes of the unpacked archive, padding included
@@ -38,3 +40,5 @@ class Limits:
         self.depth = depth  # components of a member's path
         self.document = document  # bytes of pkginfo.json, and of one extended header
         self.memory = memory  # bytes that a decompressor may take for its window
+        # Compressed streams that are almost empty: each costs time, whatever is in it.
+        self.streams = streams

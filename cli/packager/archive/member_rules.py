@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from packager.archive.tar_reader import HARD_LINK, Refused
 from packager.package.entry_kinds import DIRECTORY, FILE
+from packager.package.host_links import is_allowed_host_link
 from packager.package.link_resolution import (
     AbsoluteTarget,
     LeavesPackage,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from packager.archive.limits import Limits
 
 # Packages built by pkgpanda link to themselves, and to each other, by the absolute path that they
-# will be installed at. Any other absolute link leaves the tree.
+# will be installed at. Any other absolute link leaves the tree, but for those to the host's Python.
 PKGPANDA_ROOT = "/opt/mesosphere/"
 MAX_NAME_BYTES = 255  # bytes of one component, NAME_MAX
 
@@ -64,7 +65,8 @@ class Tree:
         """
         text = self._text(target, "link target")
         if text.startswith("/") and not (
-            text.startswith(PKGPANDA_ROOT) and ".." not in text.split("/")
+            is_allowed_host_link(text)
+            or (text.startswith(PKGPANDA_ROOT) and ".." not in text.split("/"))
         ):
             raise Refused(f"the link leaves the package: its target is {text!r}")
         self.targets[path] = text
@@ -90,7 +92,7 @@ class Tree:
         except TooManyLinks:
             raise Refused(f"the link {path!r} leads through too many links") from None
         except (LeavesPackage, AbsoluteTarget) as error:
-            # pkgpanda's root may be led to; its own links nobody knows here
+            # the host's, or pkgpanda's root may be led to: links nobody knows here
             if isinstance(error, LeavesPackage) or ".." in error.rest:
                 raise Refused(
                     f"the link {path!r} leaves the package: its target is {target!r}"

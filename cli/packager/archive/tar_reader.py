@@ -9,6 +9,7 @@ long for a member as making its file.
 
 from __future__ import annotations
 
+from packager.archive.foreign_formats import compressed, described, is_text
 from packager.package.entry_kinds import DIRECTORY, FILE, LINK
 
 TYPE_CHECKING = False
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 512
 END = bytes(BLOCK_BYTES)
 MAX_OCTAL_SIZE = 8 << 30  # the octal size field ends here; above it a PAX record may stand alone
+
+MAX_TIME_DIGITS = 10  # of seconds since 1970, up to the year 2286
 
 HARD_LINK = "hardlink"  # in archives only: a tree has files that are the same
 KINDS = {b"0": FILE, b"\0": FILE, b"5": DIRECTORY, b"2": LINK, b"1": HARD_LINK}
@@ -34,13 +37,6 @@ REFUSED_KINDS = {
     b"N": "has an old GNU long name",
     b"V": "is a volume label",
 }
-OTHER_FORMATS = {
-    b"BZh": "it is compressed with bzip2; gzip, xz or zstd can be read",
-    b"\x5d\0\0": "it is compressed with lzma; gzip, xz or zstd can be read",
-    b"\x04\x22\x4d\x18": "it is compressed with lz4; gzip, xz or zstd can be read",
-    b"PK\3\4": "it is a zip archive, not a tar archive",
-    b"!<arch>\n": "it is an ar archive (as .deb files are), not a tar archive",
-}
 SPECIAL_BITS = ((0o4000, "setuid"), (0o2000, "setgid"), (0o1000, "sticky"))
 
 
@@ -51,14 +47,17 @@ class Refused(Exception):
 class Member:
     """One member, as the archive says; `name` and `target` are raw bytes."""
 
-    __slots__ = ("kind", "mode", "name", "size", "target")
+    __slots__ = ("kind", "mode", "mtime", "name", "size", "target")
 
-    def __init__(self, name: bytes, kind: str, mode: int, size: int, target: bytes) -> None:
+    def __init__(
+        self, name: bytes, kind: str, mode: int, size: int, target: bytes, mtime: int
+    ) -> None:
         self.name = name
         self.kind = kind
         self.mode = mode  # permission bits only
         self.size = size  # bytes of data that follow, 0 for all but files
         self.target = target  # of links
+        self.mtime = mtime  # seconds since 1970; 0 if the archive does not say it
 
 
 class TarReader:
@@ -124,7 +123,7 @@ class TarReader:
             self.current = one_of("name", records.get(b"path"), long_name) or decode_name(block)
             check_records(records)
             target = one_of("link target", records.get(b"linkpath"), long_target)
-            member = decode_member(block, self.current, target, records.get(b"size"))
+            member = decode_member(block, self.current, target, records)
             self._data_left = member.size
             self._padding = -member.size % BLOCK_BYTES
             yield member
@@ -196,9 +195,14 @@ class TarReader:
         try:
             check_sum(block.ljust(BLOCK_BYTES, b"\0"))
         except Refused as reason:
-            for magic, what in OTHER_FORMATS.items():
-                if block.startswith(magic):
-                    raise Refused(what) from None
+            what = described(block)
+            if what is not None:
+                raise Refused(what) from None
+            what = compressed(block)
+            if what is not None:  # a single one has been undone by now
+                raise Refused(f"{what} once more: compress it once") from None
+            if is_text(block):
+                raise Refused("it is text, not a tar archive") from None
             raise Refused(f"this is not a tar archive: {reason}") from None
 
     def _check_end(self) -> None:
@@ -230,7 +234,7 @@ def decode_name(block: bytes) -> bytes:
 
 
 def decode_member(
-    block: bytes, name: bytes, target: bytes | None, pax_size: bytes | None
+    block: bytes, name: bytes, target: bytes | None, records: dict[bytes, bytes]
 ) -> Member:
     """The member that the header `block` and its extensions describe. Raises Refused."""
     check_sum(block)
@@ -244,6 +248,7 @@ def decode_member(
         if mode & bit and kind in (FILE, DIRECTORY):
             raise Refused(f"the member is {word} (mode {mode & 0o7777:04o})")
     size = number(block[124:136], "size")
+    pax_size = records.get(b"size")
     if pax_size is not None:
         claimed = decimal(pax_size)
         if claimed != size and not (size == 0 and claimed >= MAX_OCTAL_SIZE):
@@ -257,7 +262,21 @@ def decode_member(
         raise Refused(f"the member is a {kind}, but has {size} bytes of data")
     if target is None:
         target = block[157:257].partition(b"\0")[0]
-    return Member(name, kind, mode & 0o777, size, target)
+    mtime = modification_time(block[136:148], records.get(b"mtime"))
+    return Member(name, kind, mode & 0o777, size, target, mtime)
+
+
+def modification_time(field: bytes, pax_time: bytes | None) -> int:
+    """The time in a header or in its PAX record, in whole seconds since 1970; 0 for one that is not
+    of this kind. Nothing depends on it, so a wrong one is no reason to refuse a package."""
+    if pax_time is not None:
+        seconds = pax_time.partition(b".")[0]
+        return int(seconds) if seconds.isdigit() and len(seconds) <= MAX_TIME_DIGITS else 0
+    try:
+        found = number(field, "time")
+    except Refused:
+        return 0
+    return found if found < 10**MAX_TIME_DIGITS else 0
 
 
 def check_sum(block: bytes) -> None:

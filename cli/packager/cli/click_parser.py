@@ -70,8 +70,10 @@ def group(program: Program) -> click.Group:
 
 
 def completion_script(program: Program, shell: str) -> str:
-    """click's own completion script for bash, zsh or fish."""
-    made = get_completion_class(shell)
+    """The completion script for bash, zsh or fish."""
+    from packager.cli.bash_completion import ColonBashComplete
+
+    made = ColonBashComplete if shell == "bash" else get_completion_class(shell)
     assert made is not None, shell
     return made(group(program), {}, program.name, program.completion_variable).source()
 

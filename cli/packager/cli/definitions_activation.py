@@ -139,9 +139,10 @@ ACTIVATION_COMMANDS: tuple[Command, ...] = (
         "packager.commands.gc:run",
         summary="Forget old generations, remove unneeded packages.",
         description=(
-            "Keeps the active generation and the newest others, N in all, and forgets the rest; "
-            "then removes the packages that no kept generation needs. Packages that were added "
-            "after the last activation stay: they wait for their own."
+            "Keeps the active generation, the one that rollback goes back to, and the newest "
+            "others, N in all, and forgets the rest; then removes the packages that no kept "
+            "generation needs. Packages since whose adding nothing was activated stay: they wait "
+            "for their own activation; so do those from which processes still execute."
         ),
         options=(
             Option(

@@ -10,12 +10,13 @@ ADD: tuple[Command, ...] = (
     Command(
         "add",
         "packager.commands.add:run",
-        summary="Add a package from a file, a URL or standard input.",
+        summary="Add a package from a file, a directory, a URL or standard input.",
         description=(
-            "Adds the package that SOURCE holds: the path of a tar archive, an http(s) URL of one, "
-            "or - for standard input. The archive may be compressed with gzip, xz or zstd. The id "
-            "is taken from the file's name (NAME--VERSION.tar.xz) unless --id gives it. Adding a "
-            "package that is there already, with the same content, changes nothing and succeeds."
+            "Adds the package that SOURCE holds: the path of a tar archive, its http(s) or file "
+            "URL, - for standard input, or a directory, of which 'packager build' would make an "
+            "archive. The archive may be compressed with gzip, xz or zstd. The id is taken from "
+            "the name (NAME--VERSION.tar.xz) unless --id gives it. Adding a package that is there "
+            "already, with the same content, changes nothing and succeeds."
         ),
         options=(
             Option(
@@ -51,6 +52,7 @@ ADD: tuple[Command, ...] = (
                 "from a server, and only this very archive",
             ),
             ("packager add --id=hello--1.0 - < hello.tar", "from standard input"),
+            ("packager add ./hello--1.0", "from a directory"),
         ),
         exit_codes=(65, 66, 69, 73, 74, 75, 76, 77, 78),
     ),
@@ -74,7 +76,7 @@ REPAIR: tuple[Command, ...] = (
                 "source",
                 kind="path",
                 metavar="SOURCE",
-                help="The archive of the one package ID: a path, a URL, or - for standard input.",
+                help="The archive of the one package ID: as SOURCE of add.",
             ),
             Option(
                 "--sha256",

@@ -135,12 +135,23 @@ REPOSITORY_COMMANDS: tuple[Command, ...] = (
                 metavar="N",
                 help="After how many days the signature expires.",
             ),
+            Option(
+                "--version",
+                "version",
+                kind="number",
+                metavar="N",
+                help="Sign as version N, after a backup was restored: higher than hosts have seen.",
+            ),
             format_option("table", "json"),
         ),
         arguments=(_DIRECTORY,),
         examples=(
             ("packager index /srv/packages", "without a signature"),
             ("packager index --sign repo.key /srv/packages", "signed, for 30 days"),
+            (
+                "packager index --sign repo.key --version 120 /srv/packages",
+                "a repository restored from a backup, of which hosts have seen version 119",
+            ),
         ),
         exit_codes=(65, 66, 74, 75, 77, 78),
     ),

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from click._termui_impl import ProgressBar
 
-SPOKEN = frozenset({"warning", "retrying", "mirror", "kept"})  # said on standard error too
+SPOKEN = frozenset(
+    {"warning", "retrying", "mirror", "kept", "edited"}
+)  # said on standard error too
 
 
 class Listener:
@@ -164,4 +166,6 @@ def sentence(event: str, fields: dict[str, Field]) -> str:
     if event == "kept":
         place = fields["place"]
         return f"{fields['of']}: {fields['path']} is somebody else's, or edited: kept as {place}"
+    if event == "edited":
+        return f"{fields['of']}: {fields['path']} was edited; it stays in {fields['place']}, unused"
     return f"warning: {fields['message']}"

@@ -39,7 +39,7 @@ def run(
         hint = name_of(source)
         id_of(package_id, hint)  # a wrong id is refused before anything is fetched
         policy = (connect_timeout, read_timeout, retries, max_size)
-        with opened(store, source, sha256, size, policy, emit) as archive:
+        with opened(store, source, package_id, sha256, size, policy, emit) as archive:
             added = store.add(
                 archive,
                 package_id=package_id,
@@ -82,27 +82,44 @@ def name_of(source: str) -> str | None:
     if source == STDIN:
         return None
     if _is_remote(source):
-        from packager.repositories import retry_policy
+        from packager.repositories import urls
 
-        if not retry_policy.is_url(source):
+        if not (urls.is_url(source) or urls.is_file_url(source)):
             raise UsageError(
-                f"{retry_policy.redacted(source)}: only http and https URLs can be fetched"
+                f"{urls.redacted(source)}: only http, https and file URLs can be fetched"
             )
-        return retry_policy.file_name(source)
+        try:
+            return urls.file_name(source)
+        except ValueError:
+            raise UsageError(f"{urls.redacted(source)}: the URL is malformed") from None
+    if os.path.isdir(source):  # noqa: PTH112
+        return os.path.basename(os.path.abspath(source)) + ".tar"  # noqa: PTH100, PTH119
     return os.path.basename(source)  # noqa: PTH119
 
 
 def opened(
     store: Store,
     source: str,
+    package_id: str | None,
     sha256: str | None,
     size: int | None,
     patience: tuple[float, float, int, int],
     emit: Emit,
 ) -> AbstractContextManager[BinaryIO]:
-    """The archive at SOURCE, which is fetched if it is a URL; `patience`: the arguments of Policy.
-    Raises PackagerError."""
+    """The archive at SOURCE, which is fetched if it is a URL, and built if it is a directory;
+    `patience`: the arguments of Policy. Raises PackagerError."""
+    if _is_remote(source):
+        from packager.repositories import urls
+
+        if urls.is_file_url(source):
+            source = urls.local_path(source)
     if not _is_remote(source):
+        if source != STDIN and os.path.isdir(source):  # noqa: PTH112
+            if sha256 is not None or size is not None:
+                raise UsageError(
+                    f"{source} is a directory: --sha256 and --size are those of an archive"
+                )
+            return _built(store, source, package_id)
         return _opened(source)
     from packager.repositories.retry_policy import Policy
 
@@ -122,14 +139,21 @@ def _opened(source: str) -> Iterator[BinaryIO]:
         file = open(source, "rb", buffering=0)  # noqa: PTH123, SIM115
     except FileNotFoundError:
         raise NotFound(f"{source}: there is no such file") from None
-    except IsADirectoryError:
-        raise UsageError(
-            f"{source} is a directory; 'packager build' makes a package of one"
-        ) from None
     except OSError as error:
         raise from_os_error(error, source) from error
     with file:
         yield cast(BinaryIO, file)
+
+
+@contextmanager
+def _built(store: Store, directory: str, package_id: str | None) -> Iterator[BinaryIO]:
+    """What `build` makes of the directory, so that it is judged as any other archive."""
+    from packager.archive.build import build
+
+    with store.staging() as staging, open(os.path.join(staging, "built"), "w+b") as file:  # noqa: PTH118, PTH123
+        build(directory, file, package_id=package_id, compression="none")
+        file.seek(0)
+        yield file
 
 
 @contextmanager

@@ -37,6 +37,7 @@ def _report(found: Collected, output_format: str, would_be: str) -> None:
                 "packages": found.packages,
                 "kept": found.kept,
                 "waiting": found.waiting,
+                "running": dict(sorted(found.running.items())),
             }
         )
         return
@@ -45,6 +46,9 @@ def _report(found: Collected, output_format: str, would_be: str) -> None:
     for each in found.packages:
         output.line(f"{each} {would_be}removed")
     for each in found.waiting:
-        output.line(f"{each} stays: it was added after the last activation")
+        output.line(f"{each} stays: nothing was activated since it was added")
+    for each, processes in sorted(found.running.items()):
+        shown = ", ".join(map(str, processes))
+        output.line(f"{each} stays: it is in use by process {shown}")
     if not found.generations and not found.packages:
         output.line("nothing to collect")

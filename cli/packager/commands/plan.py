@@ -78,6 +78,11 @@ def rows(described: dict[str, object]) -> list[tuple[str, str, str, str]]:
         for change, subjects in part.items():
             for subject, detail in _subjects(subjects):
                 found.append((section, change, subject, detail))
+    edited = described["edited"]
+    assert isinstance(edited, list)
+    for each in edited:
+        stays = each["place"] or "kept aside"
+        found.append(("edited", "leave", each["path"], f"of {each['of']}: {stays}"))
     return found
 
 

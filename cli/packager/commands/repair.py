@@ -83,7 +83,7 @@ def run(
 
             @contextmanager
             def given(_: str) -> Iterator[tuple[BinaryIO, str | None]]:
-                with opened(store, source, sha256, None, patience, emit) as archive:
+                with opened(store, source, package_ids[0], sha256, None, patience, emit) as archive:
                     yield archive, sha256
 
             done.packages = repair.packages(store, damaged, given, emit, discard=discard)

@@ -22,9 +22,12 @@ def index(
     directory: str,
     sign: str | None,
     days: int,
+    version: int | None,
     output_format: str,
 ) -> int:
     """Write, and sign, the index of a directory. Raises PackagerError, OutputFailed, Stopped."""
+    if version is not None and sign is None:
+        raise UsageError("--version is that of the signature: give the key that signs it: --sign")
     signers = _signers(sign)
     with stoppable(), _Reading() as emit, index_build.opened(directory) as top:
         if not signers and index_build.is_signed(top):
@@ -39,7 +42,7 @@ def index(
         if signers:
             from packager.repositories import tuf_signing
 
-            result = tuf_signing.sign(top, made.content, signers, days=days)
+            result = tuf_signing.sign(top, made.content, signers, days=days, version=version)
             signed = {
                 "root": result.root,
                 "version": result.version,

@@ -21,11 +21,11 @@ from contextlib import closing, suppress
 
 from packager.generations.path_conflicts import DIRECTORY
 from packager.generations.published_links import SOURCES
-from packager.package.declarations import SERVICES_FILE
+from packager.package.python_bytecode import CACHE, source_directories
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Sized
 
     from packager.generations.published_links import Published
 
@@ -74,13 +74,20 @@ class Walk:
 
 
 class Changes:
-    """What makes one tree another: sets of packages' links, and the packages' own links."""
+    """What makes one tree another: sets of packages' links, and the packages' own links. caches:
+    directories with sources that come or go, and whether packages publish bytecode in them."""
 
-    __slots__ = ("add", "remove", "rename")
+    __slots__ = ("add", "caches", "remove", "rename")
 
     def __init__(self, leaving: Iterable[Published], entering: Iterable[Published]) -> None:
         old = {each.name: each for each in leaving}
         new = {each.name: each for each in entering}
+        published = [path for each in (*old.values(), *new.values()) for path in each.links]
+        into_caches = {path.rpartition("/")[0] for path in published if f"/{CACHE}/" in path}
+        self.caches = {
+            each: f"{each}/{CACHE}" in into_caches
+            for each in source_directories(path for gone in old.values() for path in gone.links)
+        }
         # path, text of the link; the same link before and after is no change
         gone = {(p, link_text(p, n, s)) for n, each in old.items() for p, s in each.links.items()}
         self.add: dict[str, dict[str, str]] = {}
@@ -127,32 +134,6 @@ def is_own_link(path: str, text: str) -> bool:
     return text.startswith(up) and not text.startswith(f"{up}../")
 
 
-def replaced_links(tree: int, top: str) -> list[str]:
-    """The paths below the directory `top` of the tree at which something else stands than a link or
-    a directory: an editor that writes a new file puts it in the place of the link. Raises OSError.
-    """
-    found: list[str] = []
-    _find_replaced(tree, top, top, found)
-    return [path for path in sorted(found) if path != SERVICES_FILE]
-
-
-def _find_replaced(parent: int, name: str, path: str, found: list[str]) -> None:
-    try:
-        fd = os.open(name, ENTER, dir_fd=parent)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    try:
-        with os.scandir(fd) as entries:
-            others = [each for each in entries if not each.is_symlink()]
-        for each in others:
-            if each.is_dir(follow_symlinks=False):
-                _find_replaced(fd, each.name, f"{path}/{each.name}", found)
-            else:
-                found.append(f"{path}/{each.name}")
-    finally:
-        os.close(fd)
-
-
 def owner(path: str, text: str) -> str:
     """The name of the package that the link at `path` with this text is of."""
     return text.removeprefix("../" * path.count("/")).partition("/")[0]
@@ -178,7 +159,9 @@ def change(tree: int, changes: Changes, needed: Iterable[str], touched: set[str]
     if changes.rename:
         touched.add("")
     try:
-        _remove(tree, changes, touched, set(needed))
+        needed = set(needed)
+        _remove_caches(tree, changes, touched, needed)
+        _remove(tree, changes, touched, needed)
         _add(tree, changes, touched)
     except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
         raise Spoiled(str(error)) from error
@@ -192,6 +175,34 @@ def place_link(name: str, target: str | None, parent: int) -> None:
         os.unlink(name, dir_fd=parent)
     if target is not None:
         os.symlink(target, name, dir_fd=parent)
+
+
+def _remove_caches(tree: int, changes: Changes, touched: set[str], needed: Container[str]) -> None:
+    """Delete bytecode that Python has written beside sources that are others now: it takes it for
+    that of a source with the same size and time, and two versions may have both. Raises Spoiled
+    where it may have written it in the place of links."""
+    with closing(Walk(tree)) as walk:
+        for directory, is_published in sorted(changes.caches.items()):
+            fd, cache = walk.enter(directory), f"{directory}/{CACHE}"
+            try:
+                inner = os.open(CACHE, ENTER, dir_fd=fd)
+            except FileNotFoundError:
+                continue
+            try:
+                with os.scandir(inner) as entries:
+                    links = {entry.name: entry.is_symlink() for entry in entries}
+                if all(links.values()):
+                    continue
+                if is_published or any(links.values()):
+                    raise Spoiled(f"{cache} has bytecode among its links")
+                for name in links:
+                    os.unlink(name, dir_fd=inner)
+            finally:
+                os.close(inner)
+            touched.add(directory)
+            if cache not in needed:
+                os.rmdir(CACHE, dir_fd=fd)
+                touched.discard(cache)
 
 
 def _remove(tree: int, changes: Changes, touched: set[str], needed: set[str]) -> None:

@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 
 from packager.base.errors import DataError
-from packager.package.declarations import SERVICES_FILE
+from packager.package.declarations import SERVICES_FILE, UNIT_DIRECTORIES
+from packager.package.host_links import is_allowed_host_link
 from packager.package.link_resolution import (
     AbsoluteTarget,
     LeavesPackage,
@@ -31,7 +32,7 @@ SOURCES = {
     "lib": ("lib",),
     "etc": ("etc",),
     "include": ("include",),
-    UNITS: ("dcos.target.wants", "units"),
+    UNITS: UNIT_DIRECTORIES,
 }
 # What else stands at the top of a generation, beside the packages' names.
 RESERVED = frozenset(
@@ -132,7 +133,10 @@ def _put(published: Published, path: str, source: str, item: dict[str, str]) -> 
 
 def _leaves(package_id: str, target: str) -> bool:
     """Whether a link that `add` has let pass leaves its package. Relative ones never do; absolute
-    ones stay in it only as packages built by pkgpanda call themselves."""
+    ones stay in it only as packages built by pkgpanda call themselves. A virtual environment's link
+    to the host's Python is allowed."""
+    if is_allowed_host_link(target):
+        return False
     return target.startswith("/") and not target.startswith(f"{PKGPANDA_PACKAGES}{package_id}/")
 
 

@@ -30,6 +30,7 @@ from packager.base.errors import DataError, PackagerError
 from packager.base.mounts import refuse_mounts
 from packager.generations import link_tree
 from packager.generations.document import DOCUMENT, Generation, active_number, decode, is_number
+from packager.generations.foreign_files import foreign_files
 from packager.generations.link_tree import Spoiled
 from packager.generations.path_conflicts import DIRECTORY
 from packager.generations.published_links import SOURCES
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 
     Load = Callable[[str, tuple[str, ...]], Published]
 
-LINKS = "links"  # in a staging directory: trees that are to be deleted
-CONFIGURATION = "etc"  # what people edit
+LINKS = "links-"  # begins the names of trees in a staging directory, which are to be deleted
+MAX_NAME_CHARACTERS = 50  # of what somebody else has put there, in the name that it gets
 SPARE = "spare"
 NEXT = "next"
 NEXT_SPARE = "next-spare"
@@ -132,7 +133,7 @@ class Trees:
             if self.has(target.number):
                 durable_files.exchange(NEXT, generations, number, generations)
                 os.fsync(generations)
-                self._discard_unfinished(garbage)
+                self.discard(NEXT, garbage, was=number)
             else:
                 os.rename(NEXT, number, src_dir_fd=generations, dst_dir_fd=generations)
                 os.fsync(generations)
@@ -192,13 +193,13 @@ class Trees:
         self.discard(SPARE, garbage)
         return True
 
-    def discard(self, name: str, garbage: int) -> None:
-        """Move what is called `name` in generations/ to LINKS in the directory `garbage`, durably:
-        what somebody has put there is looked for before it is deleted."""
-        durable_files.make_directory(LINKS, 0o700, garbage)
-        with opened("generations", self._root_fd) as generations, opened(LINKS, garbage) as links:
-            target = f"{name}-{os.urandom(4).hex()}"
-            os.rename(name, target, src_dir_fd=generations, dst_dir_fd=links)
+    def discard(self, name: str, garbage: int, *, was: str | None = None) -> None:
+        """Move what is called `name` in generations/ to the directory `garbage`, durably: what
+        somebody has put there is looked for before it is deleted. was: what it was called until
+        now. Nothing is made for that: the disk may be full."""
+        with opened("generations", self._root_fd) as generations:
+            target = f"{LINKS}{(was or name)[:MAX_NAME_CHARACTERS]}-{os.urandom(4).hex()}"
+            os.rename(name, target, src_dir_fd=generations, dst_dir_fd=garbage)
             os.fsync(generations)
 
     def _prepare(
@@ -280,7 +281,7 @@ class Trees:
                 return None
             target.links = None if existing.links is None else existing.links + changes.more
             with opened(name, generations) as tree:
-                if link_tree.replaced_links(tree, CONFIGURATION):
+                if foreign_files(tree, existing, quick=True):
                     raise Spoiled(f"generations/{name} has files of somebody else's")
             if copied:
                 touched = self._copied(generations, name, NEXT)

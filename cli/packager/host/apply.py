@@ -21,7 +21,7 @@ import os
 
 from packager.base.debug_log import debug
 from packager.base.errors import Conflict, Denied, PackagerError, from_os_error
-from packager.host import applied_state, host_plan, systemd_units, users
+from packager.host import applied_state, file_owners, host_plan, systemd_units, users
 from packager.host.settle import HostWork, UnitsFailed
 from packager.host.system_programs import program
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from packager.host.context import Context
     from packager.host.documents import AdoptedState, Applied, AppliedState, HostPlan, Prepared
     from packager.package.declarations import Declarations
+
+OVERRIDING = "in the place of the system's own"
 
 __all__ = ["UnitsFailed", "plan", "prepare", "settle", "undo", "withdraw"]
 
@@ -64,7 +66,8 @@ def refuse_without_systemd(plan: HostPlan, context: Context) -> None:
 def prepare(plan: HostPlan, context: Context, state: AppliedState, emit: Emit) -> None:
     """Make what the new set needs. Raises PackagerError; the caller then calls `undo`.
 
-    Events: `user` (name, action made|removed), `directory` (path, action made|removed).
+    Events: `user` (name, action made|removed), `directory` (path, action made|removed), `owner`
+    (path, user, group, changed) of files of packages.
     """
     try:
         _check_places(plan, context)
@@ -80,12 +83,18 @@ def prepare(plan: HostPlan, context: Context, state: AppliedState, emit: Emit) -
             pending["generation"] = context.generation
             state["pending"] = pending
             applied_state.save(context.root, state)
+        for name, reason in plan.get("reasons", {}).items():
+            if OVERRIDING in reason:
+                emit("warning", message=f"{name}: {reason}")
         for user in plan.get("users", ()):
             users.make_user(user["name"], user["group"], context.root)
             emit("user", name=user["name"], action="made")
         for directory in plan.get("directories", ()):
             users.make_directory(directory["path"], directory["user"])
             emit("directory", path=directory["path"], action="made")
+        for file in plan.get("file_owners", ()):
+            file_owners.give(context.root, file)
+            emit("owner", path=file["path"], user=file["user"], group=file["group"], changed=1)
     except OSError as error:
         raise from_os_error(error, context.root) from error
 
@@ -143,14 +152,19 @@ def _plan(
 ) -> HostPlan:
     required = host_plan.requirements(declared_by_id, roles, context.state_root)
     units_dir = context.units_dir
+    masked = [each for each in required["units"] if systemd_units.is_masked(units_dir, each)]
+    for each in masked:
+        del required["units"][each]
     accounts = users.observe(
         required["users"], [each["group"] for each in required["users"].values() if each["group"]]
     )
     reasons = host_plan.problems(required, accounts, make_users=context.options.make_users)
     directories = {path: users.owner_of(path) for path in required["directories"]}
+    given, refused = file_owners.to_be_given(context.root, declared_by_id, required["users"])
+    reasons += refused
     if reasons:
         raise Conflict("; ".join(reasons))
-    applied = _applied(state, context, settings_needed=bool(required["sysctl"]))
+    applied = _applied(state, context, masked, settings_needed=bool(required["sysctl"]))
     found = host_plan.difference(
         required,
         applied,
@@ -164,6 +178,12 @@ def _plan(
         },
         systemd=context.systemd,
     )
+    if given:
+        found["file_owners"] = given
+    placed = state["units"].get(units_dir, {})
+    newly_masked = [each for each in masked if not placed.get(each, {}).get("masked")]
+    if newly_masked:
+        found["masked"] = newly_masked
     if "pending" in state:  # also with nothing to take back: it has to be forgotten
         found["withdraw"] = host_plan.withdrawn(_pending(state, context.previous), required)
     if context.adopting is not None or "adopting" in state:  # also to forget it
@@ -171,10 +191,13 @@ def _plan(
     debug(lambda: f"host: {_steps(found)}")
     for entry in found.get("place", ()):
         systemd_units.check_place(units_dir, entry, ours=entry["unit"] in applied["units"])
+        of_system = systemd_units.overridden(entry["unit"])
+        if of_system is not None and entry["unit"] not in applied["units"]:
+            found["reasons"][entry["unit"]] += f", {OVERRIDING} {of_system}"
     edited = _edited(found, units_dir, applied)
     if edited:
         found["edited"] = edited
-    if found.keys() & {"stop", "restart", "start"}:
+    if found.keys() & {"stop", "restart", "start", "try_restart"}:
         program("systemctl")  # without it the plan can't be carried out
     return found
 
@@ -199,14 +222,22 @@ def _steps(plan: HostPlan) -> str:
     return f"{', '.join(plan)}; units: {', '.join(reasons) or 'none'}"
 
 
-def _applied(state: AppliedState, context: Context, *, settings_needed: bool) -> Applied:
-    """What of the state counts for this activation, with what it adopts."""
+def _applied(
+    state: AppliedState, context: Context, masked: Sequence[str], *, settings_needed: bool
+) -> Applied:
+    """What of the state counts for this activation, with what it adopts; not units that are masked
+    now, or were and are so no more: nothing of them was done."""
     adopted = _adopted(state, context)
     sysctl = adopted.get("sysctl", state["sysctl"])
     if settings_needed and adopted.get("boot", state.get("boot")) != applied_state.boot_id():
         sysctl = {}  # what was set then is gone
+    units = adopted.get("units", state["units"]).get(context.units_dir, {})
     return {
-        "units": adopted.get("units", state["units"]).get(context.units_dir, {}),
+        "units": {
+            name: each
+            for name, each in units.items()
+            if name not in masked and not each.get("masked")
+        },
         "sysctl": sysctl,
         "directories": adopted.get("directories", state["directories"]),
     }
@@ -226,6 +257,7 @@ def _check_places(plan: HostPlan, context: Context) -> None:
             )
     for user in plan.get("users", ()):
         users.refuse_unless_makable(user["name"])
+    file_owners.refuse_forbidden(plan.get("file_owners", []))
     for entry in plan.get("owners", ()):
         if entry["was"] != entry["user"] and os.geteuid() != 0:
             raise Denied(f"{entry['path']}: only root can give it to {entry['user']}: run as root")

@@ -12,11 +12,13 @@ from typing import NotRequired, TypedDict
 
 
 class UnitSource(TypedDict):
-    """Where a unit file comes from: a package, a path in it, and the content's SHA-256."""
+    """Where a unit file comes from: a package, a path in it, and the content's SHA-256. static:
+    true if only other units start it."""
 
     package: str
     path: str
     sha256: str
+    static: NotRequired[bool]
 
 
 class RequiredUser(TypedDict):
@@ -41,12 +43,15 @@ class Requirements(TypedDict):
 class UnitState(TypedDict, total=False):
     """sha256: of the file that was put in place, "" while that is being done, None when it was
     taken away and the unit could not be stopped. placed: while that is being done, of all files
-    that may be there by our doing. started, starting: [package, sha256]."""
+    that may be there by our doing. started, starting: [package, sha256]. static: the target was
+    not made to want it. masked: the host's administrator has masked it, so it was left alone."""
 
     sha256: str | None
     placed: list[str]
     started: list[str] | None
     starting: list[str] | None
+    static: bool
+    masked: bool
 
 
 class Prepared(TypedDict, total=False):
@@ -133,6 +138,16 @@ class PlannedOwner(TypedDict):
     was: str
 
 
+class PlannedFileOwner(TypedDict):
+    """A file of a package and whom it is to belong to; None: whoever has it. was: `user:group`."""
+
+    path: str
+    package: str
+    user: str | None
+    group: str | None
+    was: str
+
+
 class HostPlan(TypedDict, total=False):
     """See `host_plan.difference`; a key that would be empty is left out."""
 
@@ -142,10 +157,14 @@ class HostPlan(TypedDict, total=False):
     stop: list[str]
     restart: list[str]
     start: list[str]
+    try_restart: list[str]
+    idle: list[str]
+    masked: list[str]
     reasons: dict[str, str]
     users: list[PlannedUser]
     directories: list[PlannedDirectory]
     owners: list[PlannedOwner]
+    file_owners: list[PlannedFileOwner]
     sysctl: dict[str, str]
     wanted: dict[str, list[str]]
     target: bool

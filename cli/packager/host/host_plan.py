@@ -11,7 +11,8 @@ The plan does not compare two generations: so whatever a kill, a failed unit or 
 left undone is in the next plan, and what is done already never is.
 
 A unit whose package or file has changed is restarted; one that is new, or that failed to start, is
-started; one that is gone is stopped. Other units are left alone.
+started; one that is gone is stopped. Other units are left alone. A static one, which other units
+start, is restarted only if it runs. One that the administrator has masked is left alone.
 """
 
 from __future__ import annotations
@@ -91,6 +92,8 @@ def requirements(
                 "path": unit["path"],
                 "sha256": unit["sha256"],
             }
+            if not unit.get("wanted", True):
+                units[unit["name"]]["static"] = True
         names = {unit["name"] for unit in own}
         for service, name, value in _settings(declared.get("sysctl", {})):
             if f"{service}.service" in names:
@@ -112,6 +115,8 @@ def difference(
     place      [{"unit", "package", "path", "sha256"}]: files to copy to the units' directory
     remove     unit files to take away
     stop, restart, start    units, never with `systemd` false
+    try_restart    static units to restart if they run; the same
+    idle       static units that are new: there is nothing to do but to remember them; the same
     reasons    {unit: why it is touched}
     users      [{"name", "group", "package"}] to make
     directories    [{"path", "user", "package"}] to make
@@ -126,11 +131,14 @@ def difference(
     plan: HostPlan = {}
     new, old = required["units"], applied["units"]
     reasons: dict[str, str] = {}
-    stop, restart, start = [], [], []
+    stop, start, idle = [], [], []
+    restart: list[str] = []
+    try_restart: list[str] = []
     plan["place"] = []
     for name, unit in sorted(new.items()):
         before = old.get(name, {})
-        if before.get("sha256") != unit["sha256"]:
+        static = unit.get("static", False)
+        if before.get("sha256") != unit["sha256"] or before.get("static", False) != static:
             plan["place"].append({"unit": name, **unit})
             reasons[name] = "its file has changed" if before else f"new in {unit['package']}"
         started = before.get("started")
@@ -144,7 +152,9 @@ def difference(
             if runs and runs[0] != unit["package"]:
                 reasons[name] = f"{runs[0]} became {unit['package']}"
             reasons.setdefault(name, "its file has changed")
-            restart.append(name)
+            (try_restart if static else restart).append(name)
+        elif static:
+            idle.append(name)
         else:
             reasons.setdefault(name, "it has not been started yet")
             start.append(name)
@@ -160,18 +170,22 @@ def difference(
         plan["stop"] = ordered(stop)
         plan["restart"] = ordered(restart)
         plan["start"] = ordered(start, triggers_first=True)
+        plan["try_restart"] = ordered(try_restart)
+        plan["idle"] = sorted(idle)
         plan["sysctl"] = {
             name: value
             for name, value in sorted(required["sysctl"].items())
             if applied["sysctl"].get(name) != value
         }
-    moved = (*plan.get("restart", ()), *plan.get("start", ()))
+    moved = [*plan.get("restart", ()), *plan.get("start", ())]
+    moved += [*plan.get("try_restart", ()), *plan.get("idle", ())]
     plan["wanted"] = {name: [new[name]["package"], new[name]["sha256"]] for name in moved}
     lacking = bool(plan["place"]) and not observed["target"]
     plan["target"] = lacking or (bool(new) and observed["enabling"])
     plan["reload"] = not (plan["place"] or plan["remove"]) and observed["reloading"]
     touched = {*plan["remove"], *(each["unit"] for each in plan["place"])}
     touched.update(plan.get("stop", ()), plan.get("restart", ()), plan.get("start", ()))
+    touched.update(plan.get("try_restart", ()))
     plan["reasons"] = {name: reason for name, reason in reasons.items() if name in touched}
     plan["users"] = [
         {"name": name, **user}

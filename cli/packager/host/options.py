@@ -26,6 +26,11 @@ UNITS_DIR = "/etc/systemd/system"
 STATE_DIR = "/var/lib/dcos"
 CONFIG_DIRS = ("/etc/packager", "/etc/mesosphere")  # ours, else pkgpanda's
 ROLES = "roles"  # a directory in the configuration directory, with a file for each role
+LEFTOVER_SUFFIXES = (
+    *("~", ".bak", ".orig", ".rej", ".save", ".swo", ".swp", ".tmp"),
+    *(".dpkg-bak", ".dpkg-dist", ".dpkg-new", ".dpkg-old", ".dpkg-tmp"),
+    *(".rpmnew", ".rpmorig", ".rpmsave", ".ucf-dist", ".ucf-new", ".ucf-old"),
+)
 NO_USERS_FILE = "manual_host_users"  # in the configuration directory: it means no_users
 
 
@@ -76,5 +81,10 @@ class HostOptions:
                 names = os.listdir(f"{directory}/{ROLES}")  # noqa: PTH208
             except FileNotFoundError:
                 continue
-            return tuple(sorted(name for name in names if not name.startswith(".")))
+            return tuple(sorted(name for name in names if not _is_leftover(name)))
         return ()
+
+
+def _is_leftover(name: str) -> bool:
+    """Whether an editor or a package manager has left the file: it is a copy of another one."""
+    return name.startswith((".", "#")) or name.endswith(LEFTOVER_SUFFIXES)

@@ -83,9 +83,16 @@ class HostWork:
         self._state.pop("pending", None)
         for directory in self._plan.get("directories", ()):
             self._remember(directory)
+        for name in self._plan.get("masked", ()):
+            self._units[name] = {"sha256": None, "started": None, "masked": True}
+            self._emit("warning", message=f"{name} is masked on this host: it is left alone")
         for placement in self._plan.get("place", ()):
             unit = self._units.setdefault(placement["unit"], {"started": None})
             systemd_units.begin(unit, placement["sha256"])
+            unit.pop("masked", None)
+            unit.pop("static", None)
+            if placement.get("static"):
+                unit["static"] = True
         for name in self._plan.get("remove", ()):
             systemd_units.begin(self._units[name])
         for name in self._plan.get("stop", ()):  # it may run until it has certainly been stopped
@@ -207,7 +214,10 @@ class HostWork:
     def _start(self) -> None:
         """Restart and start, one call each, then look once at how all of them are."""
         restart, start = self._plan.get("restart", []), self._plan.get("start", [])
+        running = self._plan.get("try_restart", [])
         said = []
+        if running:
+            said.append(self._move("try-restart", systemd_units.addressed(running)))
         if restart:
             said.append(self._move("restart", systemd_units.addressed(restart)))
         begun = [name for name in start if not systemd_units.is_template(name)]
@@ -215,7 +225,7 @@ class HostWork:
             begun.append(host_plan.TARGET)
         if begun:
             said.append(self._move("start", begun))
-        moved = [*restart, *start]
+        moved = [*running, *restart, *start]
         failed: list[systemd_units.Failure] = []
         if moved and self._context.options.block:
             if not any(said):  # a simple service counts as started before it has done anything
@@ -236,7 +246,9 @@ class HostWork:
                 # systemctl failed and can't tell at what: the unit may run or not
                 entry["started"], entry["starting"] = None, entry["started"]
             else:
-                self._tell(name, "restarted" if name in restart else "started")
+                self._tell(name, "started" if name in start else "restarted")
+        for name in self._plan.get("idle", ()) if self._reloaded else ():
+            self._units[name]["started"] = self._units[name].pop("starting")
 
     def _move(self, verb: str, names: list[str]) -> str:
         code, said = systemd_units.systemctl(verb, *self._block(), *names)

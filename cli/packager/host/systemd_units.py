@@ -5,7 +5,8 @@
     UNITS_DIR/dcos.target                      made if it is not there
 
 Copies, not links: systemd reads them at boot, maybe before the store's file system is mounted.
-A template (`web@.service`) is copied but not wanted; its instances are stopped and restarted.
+A template (`web@.service`) is copied but not wanted; its instances are stopped and restarted. So is
+a static unit, which a timer or a socket starts.
 
 systemctl is called once a step, never with an empty list.
 """
@@ -37,7 +38,11 @@ TEMPORARY = ".packager.new"
 BOOTED = "/run/systemd/system"
 IN_CHROOT = "Running in chroot"  # systemctl ignores most of what it is told there, successfully
 # The steps of a plan that systemd has a part in.
-STEPS = frozenset(("stop", "restart", "start", "place", "remove", "target", "reload"))
+STEPS = frozenset(
+    ("stop", "restart", "start", "try_restart", "place", "remove", "target", "reload")
+)
+MASK = "/dev/null"
+DISTRIBUTION_DIRECTORIES = ("/usr/lib/systemd/system", "/lib/systemd/system")
 NOT_LOADED = 5  # systemctl stop: no such unit, so it is stopped (systemctl(1), EXIT STATUS)
 LOG_LINES = 10
 MAX_LOG_CHARACTERS = 4096  # characters of one unit's log that are reported
@@ -97,14 +102,32 @@ def edited(units_dir: str, name: str, unit: UnitState, new: str | None = None) -
     return None if sha256(content) in known else content
 
 
+def is_masked(units_dir: str, name: str) -> bool:
+    """Whether the unit's place is a link to /dev/null: it can't be started (systemctl(1), mask)."""
+    try:
+        return os.readlink(f"{units_dir}/{name}") == MASK  # noqa: PTH115
+    except OSError:
+        return False
+
+
+def overridden(name: str) -> str | None:
+    """The path of a unit file of this name that the distribution has; one in UNITS_DIR takes its
+    place (systemd.unit(5), "Unit File Load Path")."""
+    paths = (f"{directory}/{name}" for directory in DISTRIBUTION_DIRECTORIES)
+    return next((path for path in paths if os.path.lexists(path)), None)
+
+
 def place(units_dir: str, root: str, entry: Placement) -> None:
-    """Copy a unit file from its package, durably, and make the target want it. Raises OSError,
-    DataError."""
+    """Copy a unit file from its package, durably, and make the target want it, unless it is static.
+    Raises OSError, DataError."""
     tree = f"{root}/packages/{entry['package']}"
     content = read_unit(entry["package"], tree, entry["path"])
     name = entry["unit"]
     replace_file_in(units_dir, name, content, temporary=f".{name}{TEMPORARY}")
-    if not is_template(name):
+    if entry.get("static"):
+        with suppress(FileNotFoundError):
+            os.unlink(f"{units_dir}/{WANTS}/{name}")  # noqa: PTH108
+    elif not is_template(name):
         _link(f"{units_dir}/{WANTS}", name)
 
 
@@ -222,6 +245,15 @@ def unknown(names: Sequence[str]) -> list[str]:
         return []
     states = _show(real, "Id,LoadState")
     return [name for name in real if states.get(name, {}).get("LoadState") == "not-found"]
+
+
+def masked(names: Sequence[str]) -> list[str]:
+    """Those of the units that the administrator has masked. Raises InputOutputError."""
+    real = [name for name in names if not is_template(name)]
+    if not real:
+        return []
+    states = _show(real, "Id,LoadState")
+    return [name for name in real if states.get(name, {}).get("LoadState") == "masked"]
 
 
 class Standing:

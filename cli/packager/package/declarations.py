@@ -3,14 +3,15 @@
 Declarations are kept in the generation's document; later activations decide from them and do not
 read the package again. They do not depend on the host: units carry the role that they are for.
 
-    environment sysctl state_directory username group
+    environment sysctl state_directory username group owners
     requires conflicts provides replaces variant       as in pkginfo.json
-    units      [{"name", "path", "role", "sha256"}]; `path` in the package, `role` "" for all hosts
+    units      [{"name", "path", "role", "sha256"}]; `path` in the package, `role` "" for all hosts;
+               and "wanted": false of those that only other units start
     services   the names (without .service) that the package's sysctl settings can be for
     empty_directories    directories that packages share and this one has no link in
 
-Unit files lie in `dcos.target.wants` (pkgpanda's name) or `units`, or in one of these with `_ROLE`
-behind it.
+Unit files lie in `dcos.target.wants` (pkgpanda's name) or `units`, or in `static-units` if a timer,
+a socket or another unit starts them; or in one of these with `_ROLE` behind it.
 """
 
 from __future__ import annotations
@@ -21,22 +22,25 @@ import stat
 from packager.base.cast import cast
 from packager.base.digest import sha256
 from packager.base.errors import DataError
+from packager.package.entry_kinds import DIRECTORY
 from packager.package.package_id import LETTERS_AND_DIGITS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import TypedDict
+    from collections.abc import Iterable, Iterator
+    from typing import NotRequired, TypedDict
 
-    from packager.package.manifest import Record
+    from packager.package.manifest import Entry, Record
 
     class DeclaredUnit(TypedDict):
-        """A unit file: `path` in the package; `role` is that of the hosts it is for, "" for all."""
+        """A unit file: `path` in the package; `role` is that of the hosts it is for, "" for all;
+        wanted: whether it is started with the set, true if it is not there."""
 
         name: str
         path: str
         role: str
         sha256: str
+        wanted: NotRequired[bool]
 
     class Declarations(TypedDict, total=False):
         """What one package declares; JSON-able, and without what would be empty."""
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
         state_directory: bool
         username: str
         group: str
+        owners: dict[str, dict[str, str]]  # paths to {"user", "group"}, one of them or both
         requires: list[object]
         conflicts: list[object]
         provides: list[object]
@@ -58,7 +63,9 @@ if TYPE_CHECKING:
 
 # pkgpanda's: made in a generation for what starts a service at boot, which sets what it needs.
 SERVICES_FILE = "etc/dcos-service-configuration.json"
-UNIT_DIRECTORIES = ("dcos.target.wants", "units")
+STATIC_UNITS = "static-units"  # units that are placed, and started by other units only
+UNIT_DIRECTORIES = ("dcos.target.wants", "units", STATIC_UNITS)
+DROP_IN_SUFFIX = ".d"
 UNIT_SUFFIXES = (
     *(".service", ".socket", ".timer", ".path", ".target", ".mount"),
     *(".automount", ".swap", ".slice"),
@@ -71,7 +78,7 @@ MAX_UNIT_BYTES = 1 << 20  # bytes
 RESERVED_UNITS = ("dcos.target", "dcos-download.service", "dcos-setup.service")
 # Those that stand in pkginfo.json, which has been checked when the package was added.
 FROM_PKGINFO = (
-    *("environment", "sysctl", "state_directory", "username", "group"),
+    *("environment", "sysctl", "state_directory", "username", "group", "owners"),
     *("requires", "conflicts", "provides", "replaces"),
 )
 
@@ -105,7 +112,7 @@ def _units(package_id: str, tree_path: str) -> Iterator[DeclaredUnit]:
     with os.scandir(tree_path) as entries:
         tops = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
     for top, is_directory in tops:
-        base = next((b for b in UNIT_DIRECTORIES if top == b or top.startswith(f"{b}_")), None)
+        base = _unit_directory(top)
         if base is None:
             continue
         if not is_directory:
@@ -119,7 +126,35 @@ def _units(package_id: str, tree_path: str) -> Iterator[DeclaredUnit]:
                 raise DataError(f"{package_id}: {path}: {reason}")
             content = read_unit(package_id, tree_path, path)
             role = top[len(base) + 1 :]
-            yield {"name": name, "path": path, "role": role, "sha256": sha256(content)}
+            digest = sha256(content)
+            unit: DeclaredUnit = {"name": name, "path": path, "role": role, "sha256": digest}
+            if base == STATIC_UNITS:
+                unit["wanted"] = False
+            yield unit
+
+
+def unit_flaws(entries: Iterable[Entry]) -> Iterator[str]:
+    """Why a tree with these entries could not become active for its unit files, one sentence each.
+    What links lead to is not looked at. Pure."""
+    for each in entries:
+        top, slash, name = each.path.partition("/")
+        if _unit_directory(top) is None or name.startswith("."):
+            continue
+        if not slash:
+            if each.kind != DIRECTORY:
+                yield f"{top} is not a directory; unit files have to be in one"
+        elif "/" not in name:
+            reason = _flaw(name)
+            if reason is None and each.kind == DIRECTORY:
+                reason = "not a regular file"
+            if reason is not None:
+                yield f"{each.path}: {reason}"
+
+
+def _unit_directory(top: str) -> str | None:
+    """Which of the directories of units this directory at the top of a package is, for a role or
+    for all hosts; None: it is another one."""
+    return next((b for b in UNIT_DIRECTORIES if top == b or top.startswith(f"{b}_")), None)
 
 
 def read_unit(package_id: str, tree_path: str, path: str) -> bytes:
@@ -154,6 +189,11 @@ def _flaw(name: str) -> str | None:
     if name in RESERVED_UNITS:
         return "this unit belongs to the host itself"
     stem, suffix = os.path.splitext(name)  # noqa: PTH122
+    if suffix == DROP_IN_SUFFIX and os.path.splitext(stem)[1] in UNIT_SUFFIXES:  # noqa: PTH122
+        return (
+            "a package has no drop-ins: write the settings into the unit itself; the host's own "
+            f"are in /etc/systemd/system/{name}"
+        )
     if suffix not in UNIT_SUFFIXES or not stem or name.strip(UNIT_CHARACTERS):
         return f"not the name of a unit, such as {stem or 'name'}.service"
     if name[0] == "-" or len(name) > MAX_UNIT_NAME_CHARACTERS:

@@ -91,7 +91,10 @@ class Manifest:
 class Record:
     """What the store knows of one installed package."""
 
-    __slots__ = ("archive_sha256", "archive_size", "files", "id", "pkginfo", "size", "tree")
+    __slots__ = (
+        *("archive_sha256", "archive_size", "files", "generation"),
+        *("id", "pkginfo", "size", "tree"),
+    )
 
     def __init__(
         self,
@@ -103,6 +106,7 @@ class Record:
         files: int,
         size: int,
         pkginfo: dict[str, object] | None,
+        generation: int | None = None,
     ) -> None:
         self.id = id
         self.archive_sha256 = archive_sha256
@@ -111,6 +115,8 @@ class Record:
         self.files = files  # regular files
         self.size = size  # bytes of all regular files
         self.pkginfo = pkginfo  # None: the package has no pkginfo.json
+        # The newest generation when it was added, 0 if there was none, None if that is not known.
+        self.generation = generation
 
     def encode(self, manifest: Manifest) -> bytes:
         """The bytes of ROOT/manifests/<id>."""
@@ -123,6 +129,7 @@ class Record:
                 "files": self.files,
                 "size": self.size,
                 "pkginfo": self.pkginfo,
+                "generation": self.generation,
             }
         )
         body = head + b"\n" + manifest.text + b"\n"
@@ -155,6 +162,7 @@ def decode_record(content: bytes, place: str) -> tuple[Record, bytes]:
             files=head["files"],
             size=head["size"],
             pkginfo=head["pkginfo"],
+            generation=head.get("generation"),  # older versions did not write it
         )
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{place}: not a record of a package: {_words(error)}") from error

@@ -2,8 +2,8 @@
 
 Most keys are pkgpanda's (DC/OS, docs/package_concepts.md), with pkgpanda's rules for their values.
 Those that pkgpanda does not know are optional: `version` in what is required, `conflicts`,
-`provides`, `replaces`, `description`, `licence`, `size`. Keys nobody here knows are kept, and named
-in a warning.
+`provides`, `replaces`, `owners`, `description`, `licence`, `size`. Keys nobody here knows are kept,
+and named in a warning.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 USERNAME = re.compile(r"dcos_[a-z0-9_]+")
+OWNER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")  # useradd(8); no number, which means no name
 GROUP = re.compile(r"[a-z_][a-z0-9_-]*")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 SETTING = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.*/@:-]*")  # sysctl.d(5); never read as an option
@@ -211,6 +212,20 @@ def _group(value: object) -> str | None:
     return "a name is needed of a-z 0-9 _ - that begins with a letter or _"
 
 
+def _owners(value: object) -> str | None:
+    if not isinstance(value, dict):
+        return f"an object is needed, not {_kind(value)}"
+    for path, owner in value.items():
+        if path.startswith("/") or not {"", ".", ".."}.isdisjoint(path.split("/")) or "\0" in path:
+            return f"{path!r} is not the path of a file in the package"
+        if not isinstance(owner, dict) or not owner or owner.keys() - {"user", "group"}:
+            return f"{path}: an object with user or group, or both, is needed"
+        for name in owner.values():
+            if not isinstance(name, str) or not OWNER.fullmatch(name):
+                return f"{path}: the name of a user or a group is needed"
+    return None
+
+
 CHECKS: dict[str, Callable[[object], str | None]] = {
     "requires": _requires,
     "environment": _environment,
@@ -218,6 +233,7 @@ CHECKS: dict[str, Callable[[object], str | None]] = {
     "state_directory": _boolean,
     "username": _username,
     "group": _group,
+    "owners": _owners,
     "variant": _text_or_null,
     "conflicts": _relations,
     "provides": _provides,

@@ -5,7 +5,7 @@ TOML, since people write it and want to explain themselves in comments:
     [[repositories]]
     name = "main"
     url = "https://repo.example/packages/"
-    mirrors = ["https://mirror.example/packages/"]
+    mirrors = ["https://mirror.example/packages/", "/srv/packages"]
     trust = "require"                      # or "warn", or "off"
     keys = ["ed25519:5d0c…"]
     threshold = 1
@@ -17,9 +17,9 @@ Everything is checked when it is read; every error names the file, the place in 
 from __future__ import annotations
 
 import tomllib
-from urllib.parse import urlsplit
 
 from packager.base.errors import ConfigError, from_os_error
+from packager.repositories import urls
 
 DEFAULT_PATH = "/etc/packager/config.toml"
 MAX_FILE_BYTES = 1 << 20  # bytes of a configuration file
@@ -188,14 +188,20 @@ def _name(value: object, place: str) -> str:
 
 def _url(value: object, place: str) -> str:
     text = _text(value, place)
-    try:
-        parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port  # a bad port is an error only when it is asked for
-    except ValueError:
-        raise _Wrong(place, "it is not a URL") from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise _Wrong(place, "an http or https URL is needed")
-    if parts.query or parts.fragment or "?" in text or "#" in text:
+    if text.startswith("/") and "\0" not in text:
+        text = urls.of_path(text)
+    if urls.is_file_url(text):
+        try:
+            urls.local_path(text)
+        except urls.Malformed as malformed:
+            raise _Wrong(place, str(malformed)) from None
+    elif not urls.is_url(text):
+        raise _Wrong(place, "an http, https or file URL is needed, or the path of a directory")
+    else:
+        reason = urls.flaw(text)
+        if reason is not None:
+            raise _Wrong(place, f"it is not a URL: {reason}")
+    if "?" in text or "#" in text:
         raise _Wrong(place, "a directory's URL has no query and no fragment")
     if not text.isascii() or not text.isprintable() or " " in text:
         raise _Wrong(place, "it has a character that must be percent-encoded")

@@ -8,7 +8,6 @@ which would read a redirect's body into memory, however long it is.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import random
 import signal
@@ -17,10 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import BinaryIO, NoReturn
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import requests
-from requests.utils import get_auth_from_url
 
 from packager import __version__
 from packager.base.debug_log import debug
@@ -34,7 +32,9 @@ from packager.base.errors import (
     UsageError,
 )
 from packager.base.events import Emit
-from packager.repositories import retry_policy
+from packager.repositories import credentials, local_files, proxies, retry_policy, urls
+from packager.repositories.expected_content import Expected
+from packager.repositories.http_session import Authorization, Session, authorized
 from packager.repositories.network_errors import NETWORK_ERRORS, Broken, broken
 
 BLOCK_BYTES = 1 << 18  # bytes asked of the connection at once
@@ -48,9 +48,19 @@ HEADERS = {
     # Compressed in transit, the bytes would not be the archive's, and could not be resumed.
     "Accept-Encoding": "identity",
 }
+# What caches on the way are asked (RFC 9111, 5.2.1): to see whether what they have is still good,
+# where it may have changed; to be left alone, where what they had was wrong.
+REVALIDATE = "max-age=0"
+LEAVE_ALONE = "no-cache"
+
+
+class Forbidden(Denied):
+    """The server's 403, which some give for what is not there, too."""
+
 
 _REFUSALS: dict[str, type[PackagerError]] = {
     "not-found": NotFound,
+    "forbidden": Forbidden,
     "denied": Denied,
     "unavailable": Unavailable,
     "protocol": ProtocolError,
@@ -74,17 +84,53 @@ def fetch(
 
     Events: fetching (source, bytes, total), retrying (source, reason, seconds). Proxies, CA
     bundles and netrc are taken from the environment as requests does. Main thread only: the alarm
-    clock (SIGALRM) ends what is too slow for the time-outs of single reads.
+    clock (SIGALRM) ends what is too slow for the time-outs of single reads. A file URL is a file of
+    this host.
 
     Raises NotFound, Denied, Unavailable (after the retries), ProtocolError, ConfigError, DataError
     for a wrong size or hash, OSError of the file. No message contains credentials.
     """
-    download = _Download(url, file, policy, emit, size, what, bound=None not in (sha256, size))
+    expected = Expected(urls.redacted(url), what, sha256, size, policy.max_size)
+    if urls.is_file_url(url):
+        local_files.copy(url, file, expected, emit)
+        expected.check(file)
+        return
+    download = _Download(url, file, policy, emit, expected)
+    try:
+        _checked(download, file, policy, emit, expected)
+    except PackagerError as error:
+        if download.led is None:
+            raise
+        raise type(error)(f"{error} (a redirect led to {download.led})") from None
+
+
+def _checked(
+    download: _Download,
+    file: BinaryIO,
+    policy: retry_policy.Policy,
+    emit: Emit,
+    expected: Expected,
+) -> None:
+    """Download and check; where a cache on the way had something else, once more past it."""
+    try:
+        _complete(download, policy, emit)
+        expected.check(file, announced=download.announced)
+    except DataError:
+        if not download.cached:
+            raise
+        emit("retrying", source=download.shown, reason="a cache had something else", seconds=0.0)
+        download.bypass_caches()
+        _complete(download, policy, emit)
+        expected.check(file, announced=download.announced)
+
+
+def _complete(download: _Download, policy: retry_policy.Policy, emit: Emit) -> None:
+    """Attempt after attempt until the file has all of the body, or there is no use in another."""
     failures = 0
     while True:
         try:
             download.attempt()
-            break
+            return
         except Broken as failure:
             if not failure.retryable:
                 raise failure.error(f"{download.shown}: {failure.reason}") from None
@@ -99,7 +145,6 @@ def fetch(
                 "retrying", source=download.shown, reason=failure.reason, seconds=round(seconds, 1)
             )
             time.sleep(seconds)
-    _check(file, download.shown, sha256, size, what)
 
 
 class _Download:
@@ -111,22 +156,29 @@ class _Download:
         file: BinaryIO,
         policy: retry_policy.Policy,
         emit: Emit,
-        size: int | None,
-        what: str,
-        *,
-        bound: bool,
+        expected: Expected,
     ) -> None:
-        self.shown = retry_policy.redacted(url)
+        self.shown = expected.shown
+        self.cached = False  # whether what came last was in a cache on the way
+        self.announced = True  # whether the server has said how long the body is
+        self.led: str | None = None  # the host that a redirect led to
         self._url = url
         self._file = file
         self._policy = policy
         self._times = (policy.connect_timeout, policy.read_timeout)
         self._emit = emit
-        self._size = size
-        self._what = what
+        self._expected = expected
         # Bound by size and hash, any server's bytes are as good as any other's.
-        self._bound = retry_policy.Resumption("", size) if bound else None
+        self._bound = retry_policy.Resumption("", expected.size) if expected.bound else None
         self._resumption = self._bound
+        self._caches = REVALIDATE if expected.sha256 is None else None
+        self._netrc_flaw = ""
+
+    def bypass_caches(self) -> None:
+        """Begin anew, and have all answers from the server itself."""
+        self._empty()
+        self._resumption = self._bound
+        self._caches = LEAVE_ALONE
 
     def attempt(self) -> None:
         """Ask for what is missing and append it. Raises Broken, PackagerError, OSError."""
@@ -142,18 +194,20 @@ class _Download:
 
     def _ask(self) -> retry_policy.StartOver | retry_policy.TryAgain | retry_policy.Refusal | None:
         offset = self._file.seek(0, os.SEEK_END)
-        if self._bound is not None and offset == self._size:
-            self._tell(offset, self._size)
+        if self._bound is not None and offset == self._expected.size:
+            self._tell(offset, self._expected.size)
             return None  # it is all there; the hash will tell whether it is right
         if offset and (self._resumption is None or offset > (self._resumption.total or offset)):
             offset = self._empty()
         resumption = self._resumption if offset else None
         headers = dict(HEADERS)
+        if self._caches is not None:
+            headers["Cache-Control"] = self._caches
         if resumption is not None:
             headers["Range"] = f"bytes={offset}-"
             if resumption.validator:
                 headers["If-Range"] = resumption.validator
-        with _Session() as session, self._open(session, headers) as response:
+        with Session() as session, self._open(session, headers) as response:
             verdict = retry_policy.judge(
                 response.status_code,
                 response.reason or "",
@@ -169,7 +223,10 @@ class _Download:
                 )
             )
             if not isinstance(verdict, retry_policy.Body):
+                if response.status_code in (401, 407):
+                    self._explain(response)
                 return verdict
+            self.cached = retry_policy.from_cache(response.headers)
             if verdict.start == 0:
                 self._empty()
                 self._resumption = self._bound or retry_policy.resumption(response.headers)
@@ -187,14 +244,35 @@ class _Download:
             raise Broken(verdict.reason, wait=verdict.wait)
         raise _REFUSALS[verdict.kind](f"{self.shown}: {verdict.reason}")
 
-    def _open(self, session: _Session, headers: dict[str, str]) -> requests.Response:
+    def _explain(self, response: requests.Response) -> NoReturn:
+        """Who asks is not told, or not right. Raises Denied, with the remedy."""
+        said = f"{self.shown}: the server answered {response.status_code} {response.reason or ''}"
+        is_proxy = response.status_code == 407
+        asked = response.headers.get(f"{'Proxy' if is_proxy else 'WWW'}-Authenticate", "Basic")
+        if "basic" not in asked.lower():
+            scheme = asked.split(" ")[0].rstrip(",")[:40]
+            who = "the proxy" if is_proxy else "it"
+            raise Denied(f"{said.rstrip()}: {who} asks for {scheme}, and only Basic is known here")
+        if is_proxy:
+            raise Denied(
+                f"{said.rstrip()}: the proxy wants another user and password than those in the "
+                "variable that names it (http_proxy=http://USER:PASSWORD@…)"
+            )
+        if "Authorization" in response.request.headers:
+            raise Denied(f"{said.rstrip()}: it does not take this user and password")
+        raise Denied(
+            f"{said.rstrip()}: it wants a user and a password; ~/.netrc (or NETRC) names them, "
+            f"or the URL{self._netrc_flaw}"
+        )
+
+    def _open(self, session: Session, headers: dict[str, str]) -> requests.Response:
         """The first answer that is no redirect. Credentials stay with the host they are for."""
         url = self._url
-        try:
-            auth = get_auth_from_url(url)
-        except ValueError as error:
-            raise broken(error, *self._times) from error
-        own: tuple[str, str] | None = auth if any(auth) else None
+        reason = urls.flaw(url)
+        if reason is not None:
+            raise Broken(f"the URL is malformed: {reason}", error=UsageError)
+        self.led = None
+        own = url if credentials.in_url(url) else None  # whose credentials go with the redirects
         for _ in range(MAX_REDIRECTS + 1):
             try:
                 response = self._send(session, url, headers, own)
@@ -204,41 +282,54 @@ class _Download:
                         "a redirect leads to a malformed URL", error=ProtocolError
                     ) from None
                 raise
-            target = session.redirect_target(response)
-            if target is None:
+            if response.status_code not in retry_policy.REDIRECTS:
+                return response
+            location = response.headers.get("Location")
+            if location is None:
                 return response
             response.close()
-            target = _redirected(url, target)
+            try:
+                target = urls.redirected(url, location)
+            except urls.Malformed as malformed:
+                raise Broken(f"a redirect leads {malformed}", error=ProtocolError) from None
             if session.should_strip_auth(url, target):  # type: ignore[no-untyped-call]
                 own = None
             url = target
+            self.led = urlsplit(url).netloc.rpartition("@")[2]
         raise Broken(f"more than {MAX_REDIRECTS} redirects", error=ProtocolError)
 
     def _send(
-        self,
-        session: _Session,
-        url: str,
-        headers: dict[str, str],
-        auth: tuple[str, str] | None,
+        self, session: Session, url: str, headers: dict[str, str], own: str | None
     ) -> requests.Response:
         times = self._times
+        chosen = proxies.chosen(url)
         try:
             request = session.prepare_request(
-                requests.Request("GET", url, headers=headers, auth=auth)
+                requests.Request("GET", url, headers=headers, auth=self._authorization(url, own))
             )
             settings = session.merge_environment_settings(request.url, {}, True, None, None)
+            settings["proxies"] = chosen
             with _alarm(sum(times)):
                 return session.send(request, timeout=times, allow_redirects=False, **settings)
         except NETWORK_ERRORS as error:
             raise broken(error, *times) from error
 
+    def _authorization(self, url: str, own: str | None) -> Authorization:
+        """Those in the URL itself come first, then those of the URL that led here."""
+        whose = url if own is None or credentials.in_url(url) else own
+        redirected = self.led is not None and whose is url
+        try:
+            return authorized(credentials.authorization(whose, redirected=redirected))
+        except credentials.BadNetrc as bad:
+            self._netrc_flaw = f" ({bad})"
+            said = credentials.in_url(whose)
+            return authorized(None if said is None else credentials.basic(*said))
+
     def _receive(self, response: requests.Response, body: retry_policy.Body) -> None:
-        if None not in (body.total, self._size) and body.total != self._size:
-            raise DataError(
-                f"{self.shown}: the {self._what} has {body.total} bytes, expected {self._size}"
-            )
-        total = self._size if body.total is None else body.total
-        self._limit(total)
+        self.announced = body.total is not None or response.raw.chunked
+        self._expected.announced(body.total)
+        total = self._expected.size if body.total is None else body.total
+        self._expected.limit(total)
         received = counted = body.start
         patience = self._policy.read_timeout  # seconds left for the next `SLOWEST * read_timeout`
         self._tell(received, total)
@@ -253,28 +344,13 @@ class _Download:
             if not piece:
                 break
             received += len(piece)
-            self._limit(received)
+            self._expected.limit(received)
             self._file.write(piece)
             self._tell(received, total)
             if received - counted >= MIN_BYTES_PER_SECOND * self._policy.read_timeout:
                 counted, patience = received, self._policy.read_timeout
         if total is not None and received < total:
             raise Broken(f"the answer ended after {received} of {total} bytes")
-
-    def _limit(self, bytes_: int | None) -> None:
-        """Refuse to receive more than was promised, or than is allowed."""
-        if bytes_ is None:
-            return
-        if self._size is not None and bytes_ > self._size:
-            raise DataError(
-                f"{self.shown}: the {self._what} has {bytes_} bytes or more, "
-                f"{self._size} were promised"
-            )
-        if bytes_ > self._policy.max_size:
-            raise DataError(
-                f"{self.shown}: the {self._what} is larger than {self._policy.max_size} bytes"
-                + ("; raise --max-size if that is right" if self._what == "archive" else "")
-            )
 
     def _tell(self, received: int, total: int | None) -> None:
         self._emit("fetching", source=self.shown, bytes=received, total=total)
@@ -283,18 +359,6 @@ class _Download:
         self._file.seek(0)
         self._file.truncate()
         return 0
-
-
-class _Session(requests.Session):
-    """A session that hides redirects from requests: even when it is told not to follow them, it
-    reads their whole bodies."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
-        return None
-
-    def redirect_target(self, response: requests.Response) -> str | None:
-        """The Location of a redirect, None for another answer."""
-        return super().get_redirect_target(response)
 
 
 class _Stalled(Exception):
@@ -320,20 +384,6 @@ def _alarm(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _redirected(url: str, target: str) -> str:
-    """The absolute URL that a redirect from `url` leads to. Raises Broken for a forbidden one."""
-    try:
-        joined = urljoin(url, target)
-        scheme = urlsplit(joined).scheme
-    except ValueError:
-        raise Broken("a redirect leads to a malformed URL", error=ProtocolError) from None
-    if scheme not in ("http", "https"):
-        raise Broken(f"a redirect leads to a {scheme}: URL", error=ProtocolError)
-    if scheme == "http" and url.lower().startswith("https:"):
-        raise Broken("a redirect leads from https to http", error=ProtocolError)
-    return joined
-
-
 def _delay(failure: Broken, failures: int, policy: retry_policy.Policy, shown: str) -> float:
     """Seconds until the next attempt: what the server asks for, or the back-off."""
     jitter = random.random()  # noqa: S311 - no secret
@@ -345,14 +395,3 @@ def _delay(failure: Broken, failures: int, policy: retry_policy.Policy, shown: s
             f"{shown}: {failure.reason} and asks to wait {failure.wait:.0f} s; try again then"
         )
     return max(failure.wait, own)
-
-
-def _check(file: BinaryIO, shown: str, sha256: str | None, size: int | None, what: str) -> None:
-    length = file.seek(0, os.SEEK_END)
-    if size is not None and length != size:
-        raise DataError(f"{shown}: the {what} has {length} bytes, expected {size}")
-    if sha256 is not None:
-        file.seek(0)
-        found = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-        if found != sha256:
-            raise DataError(f"{shown}: the {what}'s SHA-256 is {found}, expected {sha256}")

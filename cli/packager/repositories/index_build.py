@@ -148,7 +148,7 @@ def index(top: int, emit: Emit, limits: Limits | None = None) -> Indexed:
             emit("broken", path=path, reason=why)
         raise Broken(reasons)
     content = index_format.encode(packages.values())
-    if len(content) > index_format.MAX_INDEX_BYTES or len(packages) > index_format.MAX_PACKAGES:
+    if index_format.excess(content) or len(packages) > index_format.MAX_PACKAGES:
         raise ConfigError(
             f"the index would have {len(content)} bytes for {len(packages)} packages, more than "
             "any packager reads; divide the repository"

@@ -24,6 +24,7 @@ from packager.base.events import Emit
 from packager.repositories import retry_policy
 from packager.repositories.download import fetch
 from packager.repositories.retry_policy import Policy
+from packager.repositories.urls import redacted
 
 T = TypeVar("T")
 
@@ -56,12 +57,12 @@ def in_order(
                 if not isinstance(error, Unavailable):
                     left.remove(url)
                 if at < len(trying):
-                    emit("mirror", source=retry_policy.redacted(url), reason=_reason(url, error))
+                    emit("mirror", source=redacted(url), reason=_reason(url, error))
         if not left or turn == policy.retries:
             break
         jitter = random.random()  # noqa: S311 - no secret
         seconds = retry_policy.back_off(turn, policy.first_delay, policy.longest_delay, jitter)
-        shown, reason = retry_policy.redacted(left[0]), _reason(left[0], failures[left[0]])
+        shown, reason = redacted(left[0]), _reason(left[0], failures[left[0]])
         emit("retrying", source=shown, reason=reason, seconds=round(seconds, 1))
         time.sleep(seconds)
     raise _failure([failures[url] for url in urls])
@@ -153,7 +154,7 @@ def _failure(failures: list[PackagerError]) -> PackagerError:
 
 
 def _reason(url: str, error: PackagerError) -> str:
-    return str(error).removeprefix(f"{retry_policy.redacted(url)}: ")
+    return str(error).removeprefix(f"{redacted(url)}: ")
 
 
 def _empty(file: BinaryIO) -> None:

@@ -62,9 +62,7 @@ def broken(error: BaseException, connect_timeout: float, read_timeout: float) ->
     proxy = "the proxy: " if has(requests.exceptions.ProxyError) else ""
     if has(requests.exceptions.InvalidProxyURL):
         return Broken("the proxy's URL is malformed", error=ConfigError)
-    if has(requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError):
-        return Broken("the URL is malformed", error=UsageError)
-    if has(urllib3.exceptions.LocationParseError) or type(error) is ValueError:
+    if has(requests.exceptions.InvalidURL, urllib3.exceptions.LocationParseError):
         return Broken("the URL is malformed", error=UsageError)
     if "Tunnel connection failed: 407" in str(causes[-1]):
         return Broken("the proxy wants a user and a password", error=Denied)
@@ -101,7 +99,10 @@ def broken(error: BaseException, connect_timeout: float, read_timeout: float) ->
     for cause in causes:
         if isinstance(cause, OSError) and cause.errno:
             return Broken(f"{proxy}{os.strerror(cause.errno).lower()}")
-    return Broken(f"{proxy}the connection failed ({type(causes[-1]).__name__})")
+    kind = type(causes[-1]).__name__
+    if isinstance(error, ValueError):  # whatever it is about, the next try has the same
+        return Broken(f"{proxy}the exchange failed ({kind})", error=ProtocolError)
+    return Broken(f"{proxy}the connection failed ({kind})")
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -10,7 +10,6 @@ import email.utils
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 # The request may succeed when it is repeated: a time-out, too early, too many, a passing failure.
 RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -57,7 +56,7 @@ class TryAgain:
 class Refusal:
     """A final answer without the archive; `kind` tells which of the exit codes it is."""
 
-    kind: str  # "not-found" (66), "denied" (77), "unavailable" (69) or "protocol" (76)
+    kind: str  # "not-found" (66), "forbidden", "denied" (77), "unavailable" (69), "protocol" (76)
     reason: str
 
 
@@ -84,6 +83,9 @@ def judge(
     headers: looked up case-insensitively by the mapping. now: Unix time, for dates.
     """
     said = f"{status} {reason}".rstrip()
+    coding = headers.get("Transfer-Encoding", "").strip().lower()
+    if coding not in ("", "chunked", "identity"):  # what libraries give is not the body then
+        return Refusal("protocol", f"the server answered {said} in another coding than chunked")
     if status in (200, 203):
         return Body(0, _length(headers))
     if resumption is not None:
@@ -95,7 +97,9 @@ def judge(
         return TryAgain(f"the server answered {said}", retry_after(headers, now))
     if status in (404, 410):
         return Refusal("not-found", f"the server answered {said}")
-    if status in (401, 403, 407, 451):
+    if status == 403:  # of what there is not, too: where the client may not list (S3)
+        return Refusal("forbidden", f"the server answered {said}")
+    if status in (401, 407, 451):
         return Refusal("denied", f"the server answered {said}")
     if status >= 500:
         return Refusal("unavailable", f"the server answered {said}")
@@ -152,28 +156,14 @@ def back_off(attempt: int, first: float, longest: float, jitter: float) -> float
     return float(min(longest, first * 2 ** min(attempt, 32)) * (0.5 + jitter / 2))
 
 
-def redacted(url: str) -> str:
-    """`url` as it may be shown: without user and password, and without the query's text, which
-    in a signed URL is as good as a password."""
-    try:
-        parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2]
-        return urlunsplit((parts.scheme, host, parts.path, "…" if parts.query else "", ""))
-    except ValueError:
-        return f"{url.partition(':')[0]}://…"
-
-
-def is_url(source: str) -> bool:
-    """Whether a source is fetched rather than opened; schemes are case-insensitive."""
-    return source.lower().startswith(("http://", "https://"))
-
-
-def file_name(url: str) -> str:
-    """The last segment of the URL's path, decoded: what a file of it would be called."""
-    return unquote(urlsplit(url).path.rpartition("/")[2])
+def from_cache(headers: Mapping[str, str]) -> bool:
+    """Whether a cache on the way had the answer: Age says so (RFC 9111, 5.1), or X-Cache does."""
+    return "Age" in headers or "hit" in headers.get("X-Cache", "").lower()
 
 
 def _length(headers: Mapping[str, str]) -> int | None:
+    if "chunked" in headers.get("Transfer-Encoding", "").lower():
+        return None  # which overrides a length (RFC 9112, 6.3)
     value = headers.get("Content-Length", "").strip()
     return int(value) if _LENGTH.fullmatch(value) else None
 

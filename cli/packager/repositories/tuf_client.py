@@ -20,6 +20,7 @@ from pathlib import Path
 from packager.base.errors import DataError, Denied, NotFound, PackagerError
 from packager.repositories import key_files
 from packager.repositories.configuration_file import Repository
+from packager.repositories.download import Forbidden
 from packager.repositories.index_format import FILE_NAME, MAX_INDEX_BYTES
 
 with key_files.libraries():
@@ -32,6 +33,8 @@ with key_files.libraries():
 METADATA = "metadata/"
 MAX_ROOTS = 256
 DOCUMENTS = ("root", "timestamp", "snapshot", "targets")
+
+_REMEDY = "packager index --sign KEY --version N, N greater than any version that hosts have seen"
 
 Download = Callable[[str, int], bytes]  # (path in the repository, most bytes) -> content
 
@@ -106,7 +109,7 @@ def refresh(
     fetcher = _Fetcher(download)
     with tempfile.TemporaryDirectory(dir=directory) as scratch, _explained(fetcher):
         if seen is None or not (seen.anchors == anchors or _anchored(seen, repository)):
-            bootstrap = _anchor(repository, download)
+            bootstrap = _anchor(repository, fetcher)
             seen = None
         else:
             bootstrap = seen.documents["root"].encode()
@@ -119,7 +122,7 @@ def refresh(
             updater = Updater(
                 scratch, METADATA, None, METADATA, fetcher, _config(), bootstrap=bootstrap
             )
-            updater.refresh()
+            _refresh(updater, Path(scratch), fetcher)
             target = updater.get_targetinfo(FILE_NAME)
             if target is None:
                 raise DataError(f"the signed metadata does not list {FILE_NAME}")
@@ -136,6 +139,43 @@ def refresh(
     return index
 
 
+def _refresh(updater: Updater, scratch: Path, fetcher: _Fetcher) -> None:
+    """Refresh, and notice what the library passes over: other content under a version that was
+    seen before, which it takes for what it has. A repository that was put back from a backup, and
+    signed again, has that, and would stay unseen until it comes to a higher version.
+
+    Raises DataError, and what the library raises.
+    """
+    expired: exceptions.ExpiredMetadataError | None = None
+    try:
+        updater.refresh()
+    except exceptions.ExpiredMetadataError as error:
+        expired = error
+    served, path = fetcher.timestamp, scratch / "timestamp.json"
+    if served is not None and path.exists():
+        there = Metadata[Timestamp].from_bytes(served).signed
+        kept = Metadata[Timestamp].from_bytes(path.read_bytes()).signed
+        # Signed twice over the same snapshot, which one is taken matters only if it has expired.
+        same = there == kept if expired else there.snapshot_meta == kept.snapshot_meta
+        if not same and there.version == kept.version:
+            raise DataError(_reused("timestamp", kept.version))
+        snapshot = scratch / "snapshot.json"
+        if expired is None:
+            try:
+                kept.snapshot_meta.verify_length_and_hashes(snapshot.read_bytes())
+            except exceptions.LengthOrHashMismatchError:
+                raise DataError(_reused("snapshot", kept.snapshot_meta.version)) from None
+    if expired is not None:
+        raise expired
+
+
+def _reused(what: str, version: int) -> str:
+    return (
+        f"its {what} is version {version} as one that was seen before, but another one: after a "
+        f"repository was restored, sign it as a later version ({_REMEDY})"
+    )
+
+
 def _config() -> UpdaterConfig:
     return UpdaterConfig(max_root_rotations=MAX_ROOTS)
 
@@ -149,14 +189,18 @@ def _collected(scratch: Path, anchors: list[str], index: bytes | None) -> Seen |
     return Seen(anchors, documents, index) if "root" in documents else None
 
 
-def _anchor(repository: Repository, download: Download) -> bytes:
+def _anchor(repository: Repository, fetcher: _Fetcher) -> bytes:
     """The first root that the configured keys have signed; it leads to all later ones."""
     for version in range(1, MAX_ROOTS + 1):
         try:
-            content = download(f"{METADATA}{version}.root.json", UpdaterConfig().root_max_length)
-        except (NotFound, Denied):
+            path = f"{METADATA}{version}.root.json"
+            content = fetcher.get(path, UpdaterConfig().root_max_length)
+        except (NotFound, Forbidden) as error:
             if version == 1:
-                raise DataError("it is not signed: there is no metadata/1.root.json") from None
+                raise DataError(
+                    "it is not signed: there is no metadata/1.root.json"
+                    + (f", or it may not be read ({error})" if isinstance(error, Denied) else "")
+                ) from None
             break
         if _believed(_root(content), repository):
             return content
@@ -212,31 +256,46 @@ def _explained(fetcher: _Fetcher) -> Iterator[None]:
             "is served, or this host's clock is wrong"
         ) from None
     except exceptions.BadVersionNumberError as error:
-        raise DataError(f"it is older than the version that was seen before: {error}") from None
+        raise DataError(
+            f"it is older than the version that was seen before: {error}. An old copy is served "
+            "(by a cache, a mirror that lags, or to keep this host from news); or the repository "
+            f"was restored from a backup: then sign it as a later version ({_REMEDY})"
+        ) from None
     except exceptions.UnsignedMetadataError as error:
         raise DataError(f"it is not signed with the trusted keys: {error}") from None
     except exceptions.LengthOrHashMismatchError as error:
         raise DataError(f"its metadata is inconsistent: {error}") from None
     except exceptions.RepositoryError as error:
-        raise DataError(f"its metadata is refused: {error}") from None
+        raise DataError(f"its metadata is refused: {fetcher.path}: {error}") from None
 
 
 class _Fetcher(FetcherInterface):
-    """The library's way to this program's downloads. `failure` is what a download failed of."""
+    """The library's way to this program's downloads. path: what was asked for last; failure: what
+    that failed of; timestamp: what was served as one."""
 
     def __init__(self, download: Download) -> None:
         self._download = download
         self.failure: PackagerError | None = None
+        self.path = ""
+        self.timestamp: bytes | None = None
+
+    def get(self, path: str, most: int) -> bytes:
+        """The file of the repository. Raises what a download raises."""
+        self.path = path
+        return self._download(path, most)
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
         try:
-            return self._download(url, max_length)
-        except (NotFound, Denied) as error:
+            content = self.get(url, max_length)
+        except (NotFound, Forbidden) as error:
             self.failure = error
             raise exceptions.DownloadHTTPError(str(error), 404) from error
         except PackagerError as error:
             self.failure = error
             raise exceptions.DownloadError(str(error)) from error
+        if url == f"{METADATA}timestamp.json":
+            self.timestamp = content
+        return content
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         return io.BytesIO(self.download_bytes(url, MAX_INDEX_BYTES))

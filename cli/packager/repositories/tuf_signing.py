@@ -51,6 +51,7 @@ ROOT_DAYS = 365  # for how long a root is good that nobody said it of
 KEPT_VERSIONS = 3  # versions of targets and snapshot: readers on their way, mirrors that lag behind
 ROOT = "root"
 SIGNING_ROLES = ("targets", "snapshot", "timestamp")
+MAX_VERSION = 9_999_999_999  # the names of files have ten digits for it
 MAX_METADATA_BYTES = 4 << 20  # bytes of a metadata file that is read here
 
 _VERSIONED = re.compile(r"([1-9][0-9]{0,9})\.(root|targets|snapshot)\.json", re.ASCII)
@@ -69,12 +70,21 @@ class Signed:
         self.expires = expires
 
 
-def sign(top: int, index: bytes, signers: Sequence[CryptoSigner], *, days: int) -> Signed:
+def sign(
+    top: int,
+    index: bytes,
+    signers: Sequence[CryptoSigner],
+    *,
+    days: int,
+    version: int | None = None,
+) -> Signed:
     """Sign `index` as that of the repository in the directory `top` for so many days.
 
     A repository without a root gets one, of these keys, for all roles; one whose root these keys
-    can renew has it renewed in time. Raises ConfigError if the root does not let these keys sign,
-    DataError for metadata that can't be read, OSError.
+    can renew has it renewed in time. version: of all that is signed, where hosts have seen more
+    versions than there are here; None: the next one. Raises UsageError for one that is no later
+    one, ConfigError if the root does not let these keys sign, DataError for metadata that can't be
+    read, OSError.
     """
     durable_files.make_directory(METADATA, 0o755, top)
     with durable_files.opened(METADATA, top) as metadata:
@@ -98,7 +108,7 @@ def sign(top: int, index: bytes, signers: Sequence[CryptoSigner], *, days: int) 
                     f"the root lets other keys sign the {role}, or wants more of them: "
                     + ", ".join(_words(root.signed, role))
                 )
-        return _sign(metadata, root.signed, index, signers, expires)
+        return _sign(metadata, root.signed, index, signers, expires, version)
 
 
 def trust(
@@ -179,18 +189,33 @@ def _assign(root: Root, roles: Collection[str], public: Sequence[SSlibKey]) -> N
 
 
 def _sign(
-    metadata: int, root: Root, index: bytes, signers: Sequence[CryptoSigner], expires: datetime
+    metadata: int,
+    root: Root,
+    index: bytes,
+    signers: Sequence[CryptoSigner],
+    expires: datetime,
+    wanted: int | None,
 ) -> Signed:
     former = _read(metadata, "timestamp.json", Timestamp)
     timestamp = former.signed if former is not None else Timestamp()
     last = timestamp.snapshot_meta.version if former is not None else 0
     version = max([last, *_versions(metadata, "snapshot"), *_versions(metadata, "targets")]) + 1
+    next_timestamp = timestamp.version + 1 if former is not None else version
+    if wanted is not None:
+        if wanted > MAX_VERSION:
+            raise UsageError(f"version {wanted} is too large; {MAX_VERSION} is the last one")
+        if wanted < max(version, next_timestamp):
+            raise UsageError(
+                f"version {wanted} is not later than what is there; the next one is "
+                f"{max(version, next_timestamp)}"
+            )
+        version = next_timestamp = wanted
     target = TargetFile.from_data(FILE_NAME, index, ["sha256"])
     targets = Metadata(Targets(version, expires=expires, targets={FILE_NAME: target}))
     snapshot = Metadata(Snapshot(version, expires=expires))
     snapshot.signed.meta["targets.json"] = _described(version, _signed_bytes(targets, signers))
     timestamp.snapshot_meta = _described(version, _signed_bytes(snapshot, signers))
-    timestamp.version = timestamp.version + 1 if former is not None else version
+    timestamp.version = next_timestamp
     timestamp.expires = expires
     durable_files.replace_file(f"{target.hashes['sha256']}.{FILE_NAME}", metadata, index)
     durable_files.replace_file(f"{version}.targets.json", metadata, targets.to_bytes())

@@ -13,10 +13,9 @@ from packager.archive.archive_reader import ArchiveReader
 from packager.archive.tar_reader import Refused, TarReader
 from packager.archive.unpack import Unpacked, unpack
 from packager.base import durable_files
-from packager.base.byte_output import write_all
 from packager.base.errors import DataError, UsageError
 from packager.package.manifest import EMBEDDED, Record
-from packager.package.package_id import parse_id
+from packager.package.package_id import parse_id, split_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,11 +40,23 @@ class Incoming:
         self._manifest = manifest
         self.record = record
 
-    def seal(self, mode: int = 0o644) -> None:
-        """Make all of it durable; `mode` is the record's. Raises OSError."""
-        content = self.record.encode(self._manifest)
-        write_file(RECORD, self._directory, content, mode)
+    def seal(self, mode: int, generation: int | None) -> None:
+        """Make all of it durable; `mode` is the record's, `generation` the newest one. Raises
+        OSError."""
+        self._write_record(mode, generation, sync=False)
         durable_files.sync_filesystem(self._directory)
+
+    def renumber(self, mode: int, generation: int | None) -> None:
+        """Let the sealed record say another newest generation, if another one has been made
+        meanwhile. Raises OSError."""
+        if self.record.generation != generation:
+            os.unlink(RECORD, dir_fd=self._directory)
+            self._write_record(mode, generation, sync=True)
+
+    def _write_record(self, mode: int, generation: int | None, *, sync: bool) -> None:
+        self.record.generation = generation
+        content = self.record.encode(self._manifest)
+        durable_files.write_new_file(RECORD, self._directory, content, mode=mode, sync=sync)
 
 
 def receive(
@@ -73,7 +84,7 @@ def receive(
         os.close(tree)
     check_archive(archive, sha256, size)
     record = make_record(expected_id, unpacked, archive)
-    for message in unpacked.warnings:
+    for message in (*unpacked.warnings, *_nested(unpacked.manifest, record.id)):
         if emit:
             emit("warning", message=message)
     return Incoming(directory, record, unpacked.manifest)
@@ -123,6 +134,19 @@ def make_record(expected_id: str | None, unpacked: Unpacked, archive: ArchiveRea
     )
 
 
+def _nested(manifest: Manifest, package_id: str) -> list[str]:
+    """A warning of an archive of the directory itself rather than of what is in it."""
+    tops = {each.path.partition("/")[0] for each in manifest.entries} - {EMBEDDED}
+    name, version = split_id(package_id)
+    if len(tops) != 1 or tops.isdisjoint((package_id, name, f"{name}-{version}")):
+        return []
+    (top,) = tops
+    return [
+        f"all of the archive is below {top}/: nothing of it is published; pack what is in the "
+        "directory, as 'packager build' does"
+    ]
+
+
 def progress_to(emit: Emit | None, package_id: str | None) -> Callable[[int, int], None]:
     """A progress function for `unpack` that tells `emit` now and then."""
     last_reported = time.monotonic()
@@ -135,12 +159,3 @@ def progress_to(emit: Emit | None, package_id: str | None) -> Callable[[int, int
             emit("unpacking", id=package_id, files=files, bytes=size)
 
     return progress
-
-
-def write_file(name: str, parent: int, content: bytes, mode: int = 0o644) -> None:
-    """Make the file `name` in the directory `parent`; the caller syncs. Raises OSError."""
-    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode, dir_fd=parent)
-    try:
-        write_all(fd, content)
-    finally:
-        os.close(fd)

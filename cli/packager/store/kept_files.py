@@ -1,28 +1,31 @@
-"""ROOT/kept: what somebody has put into a tree of the store, or changed there, outlives the tree.
+"""What somebody has put into a tree of the store, or changed there, outlives the tree.
 
-A tree that leaves packages/ is moved to REPLACED in the writer's staging directory, with its record
-in RECORDS; a tree of links to LINKS. Before such a directory is deleted (by its writer, or, if that
-was killed, by the next one) what is not as the store made it is moved from there to ROOT/kept: so
-nothing is lost by a kill at any point, and nothing has to be remembered.
+A tree that leaves packages/ is moved to the writer's staging directory under its own name, its
+record beside it as `record_name` says; a tree of links as LINKS-… says. Before such a directory is
+deleted (by its writer, or, if that was killed, by the next one) what is not as the store made it is
+moved from there to ROOT/kept: so nothing is lost by a kill at any point, and nothing has to be
+remembered.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
+from functools import partial
 
 from packager.archive.directory_walk import walk
-from packager.base.digest import sha256
-from packager.base.durable_files import opened
+from packager.base.durable_files import opened, remove_tree
 from packager.base.errors import DataError
-from packager.base.kept_places import KEPT, made_below, new_directory
-from packager.generations.document import DOCUMENT, decode
-from packager.generations.link_tree import is_own_link
+from packager.base.kept_places import KEPT, made_below, new_directory, remove_empty
+from packager.generations.document import DOCUMENT, decode, is_number
+from packager.generations.foreign_files import foreign_files
 from packager.generations.tree_pool import LINKS
-from packager.package.entry_kinds import DIRECTORY, FILE, LINK
+from packager.package.entry_kinds import DIRECTORY, FILE
 from packager.package.manifest import decode_entries, decode_record
+from packager.package.python_bytecode import CACHE, has_name_of_bytecode
 from packager.store.tree_comparison import is_content_changed
-from packager.store.write_session import RECORDS, REPLACED
+from packager.store.write_session import RECORD_OF, is_there
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,36 +33,55 @@ if TYPE_CHECKING:
 
     from packager.archive.directory_walk import Found
     from packager.base.events import Emit
+    from packager.generations.document import Generation
     from packager.package.manifest import Entry
 
 CONFIGURATION = "etc"  # always read, whatever its times say: the top directories that begin so
-BYTECODE = "__pycache__"  # Python makes it anew
 
 
 def keep_aside(root: str, root_fd: int, staging: int, emit: Emit | None) -> None:
     """Move what is not the store's from the trees in the open directory `staging` to ROOT/kept.
 
-    Event: `kept` (of, path, place) for each; a directory counts once. Raises OSError.
+    Event: `kept` (of, path, place) for each; a directory counts once. Raises OSError, whose
+    `filename` is below `staging`.
     """
     keeper = _Keeper(root, root_fd, emit)
-    for package_id in _names(REPLACED, staging):
-        with opened(REPLACED, staging) as replaced:
-            if not _is_directory(package_id, replaced):
-                keeper.keep(package_id, replaced, [package_id])  # somebody's, in the tree's place
-                continue
-            entries, since = _record(package_id, staging)
-            if entries is None:
-                continue  # nothing tells what is the package's own
-            with opened(package_id, replaced) as tree:
-                keeper.keep(package_id, tree, local_paths(tree, entries, since))
-    for name in _names(LINKS, staging):
-        of = f"generation-{name.partition('-')[0]}"
-        with opened(LINKS, staging) as links:
-            if not _is_directory(name, links):
-                keeper.keep(of, links, [name])
-                continue
-            with opened(name, links) as tree:
-                keeper.keep(of, tree, list(strangers(tree)))
+    failure = None
+    spent = []
+    for name, of, find in _trees(staging):
+        try:
+            if _is_directory(name, staging):
+                with opened(name, staging) as tree:
+                    keeper.keep(of, name, tree, find(tree))
+            else:  # somebody's, in the place of the tree
+                keeper.keep(of, ".", staging, [name])
+            spent.append(name)
+        except OSError as error:
+            failure = failure or error
+    if failure is not None:
+        for name in spent:  # on a full disk this makes the room that the others need
+            with suppress(OSError):
+                remove_tree(name, staging)
+        raise failure
+
+
+def _trees(staging: int) -> Iterator[tuple[str, str, Callable[[int], list[str]]]]:
+    """The trees in `staging` that are to be deleted: the name there, what it is of, and how it is
+    found out what is not the store's in it. Without its record nothing tells that of a package."""
+    for name in sorted(os.listdir(staging)):
+        if name.startswith(RECORD_OF):
+            found = _record(name, staging)
+            if found is not None and is_there(found[0], staging):
+                package_id, entries, since = found
+                yield package_id, package_id, partial(local_paths, entries=entries, since=since)
+        elif name.startswith(LINKS):
+            number = name.removeprefix(LINKS).rpartition("-")[0]
+            yield name, f"generation-{number}", partial(_foreign_files, is_whole=is_number(number))
+
+
+def _foreign_files(tree: int, *, is_whole: bool) -> list[str]:
+    """is_whole: it was the tree of a generation, so its document tells what its own files are."""
+    return foreign_files(tree, _document(tree) if is_whole else None)
 
 
 class _Keeper:
@@ -70,21 +92,25 @@ class _Keeper:
         self._root_fd = root_fd
         self._emit = emit
 
-    def keep(self, of: str, tree: int, paths: Iterable[str]) -> None:
+    def keep(self, of: str, place: str, tree: int, paths: Iterable[str]) -> None:
         """Move these paths of the tree `of`, at the descriptor `tree`, to a new directory in
-        ROOT/kept, durably. Raises OSError."""
+        ROOT/kept, durably. place: where the tree is in staging. Raises OSError."""
         kept = None
         for path in paths:
             if kept is None:
                 kept = new_directory(of, self._root_fd)
             parent, _, name = path.rpartition("/")
-            with made_below(f"{kept}/{parent}", self._root_fd) as directory:
-                os.rename(path, name, src_dir_fd=tree, dst_dir_fd=directory)
-                os.fsync(directory)
+            try:
+                with made_below(f"{kept}/{parent}", self._root_fd) as directory:
+                    os.rename(path, name, src_dir_fd=tree, dst_dir_fd=directory)
+                    os.fsync(directory)
+            except OSError as error:
+                remove_empty(f"{kept}/{parent}", self._root_fd)
+                error.filename = f"{place}/{path}"
+                raise
             if self._emit is not None:
                 shown = os.fsencode(path).decode(errors="backslashreplace")
-                place = f"{self._root}/{KEPT}/{kept}/{shown}"
-                self._emit("kept", of=of, path=shown, place=place)
+                self._emit("kept", of=of, path=shown, place=f"{self._root}/{KEPT}/{kept}/{shown}")
 
 
 def local_paths(tree: int, entries: Iterable[Entry], since: int) -> list[str]:
@@ -94,62 +120,57 @@ def local_paths(tree: int, entries: Iterable[Entry], since: int) -> list[str]:
     since: files that were not touched since (ctime, ns since 1970) are believed, except below etc:
     a clock that was set back must not cost a configuration. Raises OSError.
     """
+    return _local_paths(walk(tree), entries, since)
+
+
+def _local_paths(tree: Iterable[Found], entries: Iterable[Entry], since: int) -> list[str]:
     expected = {entry.path: entry for entry in entries}
     found: list[str] = []
-    for each in walk(tree):
+    for each in tree:
         if found and each.path.startswith(f"{found[-1]}/"):
             continue
         entry = expected.get(each.path)
+        if each.kind == FILE and has_name_of_bytecode(each.path):
+            continue  # Python makes it anew
         if entry is None:
-            if not _is_bytecode(each.path):
+            if each.kind != DIRECTORY or each.name != CACHE:
                 found.append(each.path)
         elif each.kind != entry.kind or _is_changed(entry, each, since):
             found.append(each.path)
     return found
 
 
-def strangers(tree: int) -> Iterator[str]:
-    """The paths in a tree of links, at the descriptor `tree`, that are none of its links and files
-    (directories do not count). Raises OSError."""
-    own = _own_files(tree)
-    for each in walk(tree):
-        if each.kind == DIRECTORY:
-            continue
-        if each.kind == LINK:
-            if not is_own_link(each.path, os.readlink(each.name, dir_fd=each.parent)):
-                yield each.path
-        elif each.path not in own or own[each.path] != _sum(each):
-            yield each.path
+def changed_configuration(tree: int, entries: Iterable[Entry]) -> list[str]:
+    """The paths below etc, and etc of roles, in a package's tree that are not of these entries or
+    have other content, all read. Raises OSError."""
+    known = list(entries)
+    tops = [each.path for each in known if each.path.startswith(CONFIGURATION)]
+    found: list[str] = []
+    for top in sorted({path.partition("/")[0] for path in tops}):
+        if is_there(top, tree) and _is_directory(top, tree):
+            with opened(top, tree) as fd:
+                found += _local_paths(walk(fd, f"{top}/"), known, 0)
+    return found
 
 
-def _own_files(tree: int) -> dict[str, str]:
-    """The files that are not links in a generation's tree, and their SHA-256, as its document has
-    it; what the document is itself is believed."""
+def _document(tree: int) -> Generation | None:
     try:
         with open(DOCUMENT, "rb", opener=_opener(tree)) as file:
-            content = file.read()
-        return {DOCUMENT: sha256(content), **decode(content, DOCUMENT).files}
+            return decode(file.read(), DOCUMENT)
     except (OSError, DataError):
-        return {}
+        return None
 
 
-def _sum(found: Found) -> str | None:
-    return found.entry(found.mode).sha256 if found.kind == FILE else None
-
-
-def _record(package_id: str, staging: int) -> tuple[list[Entry] | None, int]:
-    """The entries of a tree in REPLACED, None if its record is lost or damaged, and when it was
-    written."""
+def _record(name: str, staging: int) -> tuple[str, list[Entry], int] | None:
+    """Whose record the file `name` is, its entries, and when it was written (ns since 1970); None
+    if it is damaged."""
     try:
-        with (
-            opened(RECORDS, staging) as records,
-            open(package_id, "rb", opener=_opener(records)) as file,
-        ):
+        with open(name, "rb", opener=_opener(staging)) as file:
             since = os.fstat(file.fileno()).st_mtime_ns
-            entries = decode_record(file.read(), package_id)[1]
-        return decode_entries(entries, package_id), since
+            record, entries = decode_record(file.read(), name)
+        return record.id, decode_entries(entries, name), since
     except (FileNotFoundError, DataError):
-        return None, 0
+        return None
 
 
 def _is_changed(entry: Entry, found: Found, since: int) -> bool:
@@ -161,20 +182,8 @@ def _is_changed(entry: Entry, found: Found, since: int) -> bool:
     return is_content_changed(entry, found)
 
 
-def _is_bytecode(path: str) -> bool:
-    return BYTECODE in path.split("/")
-
-
 def _is_directory(name: str, parent: int) -> bool:
     return stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
-
-
-def _names(name: str, staging: int) -> list[str]:
-    try:
-        with opened(name, staging) as fd:
-            return sorted(os.listdir(fd))  # noqa: PTH208
-    except FileNotFoundError:
-        return []
 
 
 def _opener(parent: int) -> Callable[[str, int], int]:

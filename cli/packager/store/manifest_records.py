@@ -27,6 +27,15 @@ def read_record(root: str, name: str) -> tuple[Record, bytes]:
     return record, entries
 
 
+def is_private(root: str, name: str) -> bool:
+    """Whether the record of the package is its owner's only: hashes in it would tell of what the
+    package keeps secret. Raises OSError."""
+    try:
+        return not os.stat(f"{root}/manifests/{name}").st_mode & 0o077  # noqa: PTH116
+    except FileNotFoundError:
+        return True  # it was removed meanwhile; nobody can say any more that it was not
+
+
 def missing(root: str, name: str) -> NotFound:
     """The error to raise for a package that is not installed."""
     return NotFound(f"{name} is not installed in {root}")

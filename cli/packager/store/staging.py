@@ -54,8 +54,7 @@ class Staging:
         # tries again.
         try:
             try:
-                if self.rescue is not None:
-                    self.rescue(self.fd)
+                self._rescue()
                 remove_tree(self.name, self._parent)
             except OSError as failure:
                 self.undeleted = failure
@@ -63,6 +62,15 @@ class Staging:
                 _keep_reserve(self._parent)
         finally:
             self.release()  # last: until then nobody else sweeps what is being removed here
+
+    def _rescue(self) -> None:
+        if self.rescue is None:
+            return
+        try:
+            self.rescue(self.fd)
+        except OSError as failure:
+            failure.filename = f"{self.name}/{failure.filename or ''}"
+            raise
 
     def release(self) -> None:
         """Leave the directory as it is, and to others."""

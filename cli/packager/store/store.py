@@ -35,7 +35,7 @@ from packager.package.package_id import parse_id
 from packager.store import lock
 from packager.store.incoming_archive import receive
 from packager.store.installed import installed_ids
-from packager.store.manifest_records import missing, read_record
+from packager.store.manifest_records import is_private, missing, read_record
 from packager.store.publication import publish, renew
 from packager.store.write_session import Session, translated, writing
 
@@ -122,10 +122,12 @@ class Store:
             record = incoming.record
             if self._is_installed(record):
                 return Added(record, changed=False)
-            incoming.seal(0o600 if private else 0o644)
+            mode = 0o600 if private else 0o644
+            incoming.seal(mode, newest_generation(self.root))
             with session.locked():
                 if self._is_installed(record):  # by another command, meanwhile
                     return Added(record, changed=False)
+                incoming.renumber(mode, newest_generation(self.root))
                 publish(record.id, session.root_fd, session.mine.fd)
         return Added(record, changed=True)
 
@@ -157,8 +159,8 @@ class Store:
                 size=size,
                 emit=emit,
             )
-            mode = _mode(f"{self.root}/manifests/{name}")
-            incoming.seal(0o600 if private else mode)
+            mode = 0o600 if private else _mode(f"{self.root}/manifests/{name}")
+            incoming.seal(mode, newest_generation(self.root))
             with session.locked():
                 places = (f"{self.root}/packages/{name}", f"{self.root}/manifests/{name}")
                 if not any(map(os.path.lexists, places)):
@@ -175,6 +177,7 @@ class Store:
                         "is the one that was added; if it is, give its SHA-256"
                     )
                 session.refuse_mounts([name])
+                incoming.renumber(mode, newest_generation(self.root))
                 renew(name, session.root_fd, session.mine.fd, record=known is None)
 
     def _intact_record(self, name: str) -> Record | None:
@@ -206,6 +209,11 @@ class Store:
     def show(self, package_id: str) -> Record:
         """What is known of an installed package. Raises NotFound, DataError, UsageError."""
         return self.record(package_id)[0]
+
+    def is_private(self, package_id: str) -> bool:
+        """Whether sizes and hashes of the package are for its owner only. Raises PackagerError."""
+        with translated(self.root):
+            return is_private(self.root, str(parse_id(package_id)))
 
     def record(self, package_id: str) -> tuple[Record, bytes]:
         """The record of an installed package and the JSON array of its entries, not parsed."""
@@ -257,6 +265,8 @@ class Store:
                     return Verified(name, record, [])
                 debug(lambda: f"verify {name}: its files are read")
                 found = list(differences(record, entries, top, part, parts, since=since))
+                if found and is_private(self.root, name):
+                    found = [each.without_sizes() for each in found]
                 replaced = found and not is_at(path, top)
             except DataError as error:
                 record, found = None, [Difference("", str(error))] if part == 0 else []
@@ -323,6 +333,17 @@ def id_of(package_id: str | None, name_hint: str | None) -> str | None:
         if name_hint.endswith(suffix):
             return str(parse_id(name_hint[: -len(suffix)]))
     return None
+
+
+def newest_generation(root: str) -> int | None:
+    """The highest number of a generation that is known, 0 if there is none; None: what is active
+    is damaged. Whoever holds ROOT/lock knows that none is being made. Raises OSError."""
+    from packager.generations.document import kept_numbers
+
+    try:
+        return max(kept_numbers(root), default=0)
+    except DataError:
+        return None
 
 
 def refuse_needed(root: str, package_id: str) -> None:

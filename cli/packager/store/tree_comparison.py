@@ -9,6 +9,7 @@ from packager.base.errors import DataError
 from packager.package.entry_kinds import DIRECTORY, FILE, LINK
 from packager.package.manifest import PKGINFO, Entry, Manifest, decode_entries
 from packager.package.pkginfo import parse_pkginfo
+from packager.package.python_bytecode import SOURCE_SUFFIX, is_bytecode, source_directories
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 CHANGED = "changed"
 MISSING = "missing"
 FOREIGN = "foreign"
+BYTES_IT_HAD = "bytes, it had"
 
 
 class Difference:
@@ -32,6 +34,12 @@ class Difference:
         self.path = path
         self.reason = reason
         self.kind = kind
+
+    def without_sizes(self) -> Difference:
+        """The same, without telling how long a file is or was: that tells of a secret in it."""
+        if BYTES_IT_HAD not in self.reason:
+            return self
+        return Difference(self.path, "another size than it had", self.kind)
 
 
 def differences(
@@ -67,11 +75,13 @@ def differences(
         yield Difference("", f"the mode is {os.fstat(top).st_mode & 0o7777:04o}, it was 0755")
     own = None if parts == 1 else _share(entries, part, parts)
     expected = {entry.path: entry for entry in entries}
+    bytecode = _Bytecode(entries)
     for found in walk(top):
         path = os.fsencode(found.path).decode(errors="backslashreplace")
         entry = expected.pop(found.path, None)
         if entry is None:
-            yield Difference(path, f"a {found.kind} that was not added", FOREIGN)
+            if not bytecode.has(found):
+                yield Difference(path, f"a {found.kind} that was not added", FOREIGN)
             continue
         try:
             read = (own is None or found.path in own) and not _untouched(found, since)
@@ -82,7 +92,7 @@ def differences(
                         reason = "the record has another pkginfo"
         except FileNotFoundError:
             reason = "it vanished while it was read"
-        if reason:
+        if reason and not bytecode.has(found):
             yield Difference(path, reason)
     for path, entry in expected.items():
         yield Difference(path, f"the {entry.kind} is missing", MISSING)
@@ -97,6 +107,7 @@ def _contents(
 ) -> Iterator[Difference]:
     """What differs in the content of these files alone."""
     expected = {entry.path: entry for entry in entries}
+    bytecode = _Bytecode(entries)
     for found in walk(top):
         entry = expected.get(found.path)
         if found.path not in share or entry is None or _differs_outside(entry, found):
@@ -105,8 +116,19 @@ def _contents(
             reason = _compare(entry, found, read=not _untouched(found, since))
         except FileNotFoundError:
             reason = "it vanished while it was read"
-        if reason:
+        if reason and not bytecode.has(found):
             yield Difference(found.path, reason)
+
+
+class _Bytecode:
+    """What Python may have written into the tree of these entries."""
+
+    def __init__(self, entries: list[Entry]) -> None:
+        self._sources = {each.path for each in entries if each.path.endswith(SOURCE_SUFFIX)}
+        self._directories = source_directories(self._sources)
+
+    def has(self, found: Found) -> bool:
+        return is_bytecode(found.path, found.kind, found.mode, self._sources, self._directories)
 
 
 def _share(entries: list[Entry], part: int, parts: int) -> set[str]:
@@ -129,7 +151,7 @@ def _differs_outside(entry: Entry, found: Found) -> str | None:
     if kind != LINK and found.mode != entry.mode:
         return f"the mode is {found.mode:04o}, it was {entry.mode:04o}"
     if kind == FILE and found.status.st_size != entry.size:
-        return f"{found.status.st_size} bytes, it had {entry.size}"
+        return f"{found.status.st_size} {BYTES_IT_HAD} {entry.size}"
     return None
 
 

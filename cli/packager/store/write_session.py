@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 
 from packager.base import durable_files
 from packager.base.debug_log import debug
+from packager.base.digest import sha256
 from packager.base.durable_files import opened
 from packager.base.errors import ConfigError, NotFound, PackagerError, from_os_error
 from packager.base.mounts import refuse_mounts
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from packager.base.events import Emit
 
-REPLACED, RECORDS = "replaced", "records"  # in a staging directory, see `replaced`
+RECORD_OF = "record-"  # begins the names of records in a staging directory
 DIRECTORIES = (
     ("manifests", 0o755),
     ("staging", 0o700),
@@ -89,17 +90,21 @@ class Session:
             # Records without a tree are looked for only if staging/ has a dead directory: ours has
             # to be on the disk before the tree goes, and the record has to go before it does.
             os.fsync(staging)
-            with replaced(self.mine.fd) as (taken, records):
+            name = record_name(package_id)
+            linked = False
+            with suppress(OSError):  # there may be no room for anything new
+                os.link(package_id, name, src_dir_fd=known, dst_dir_fd=self.mine.fd)
+                linked = True
+            move(package_id, packages, package_id, self.mine.fd)
+            try:
                 with suppress(FileNotFoundError):
-                    os.link(package_id, package_id, src_dir_fd=known, dst_dir_fd=records)
-                os.fsync(records)
-                move(package_id, packages, package_id, taken)
-                try:
-                    with suppress(FileNotFoundError):
+                    if linked:
                         os.unlink(package_id, dir_fd=known)
-                except OSError:
-                    os.rename(package_id, package_id, src_dir_fd=taken, dst_dir_fd=packages)
-                    raise
+                    else:
+                        os.rename(package_id, name, src_dir_fd=known, dst_dir_fd=self.mine.fd)
+            except OSError:
+                os.rename(package_id, package_id, src_dir_fd=self.mine.fd, dst_dir_fd=packages)
+                raise
             with suppress(OSError):  # the package is gone; a record that stays harms nothing
                 os.fsync(known)
 
@@ -125,7 +130,7 @@ def writing(
     with translated(root), _open_root(root, make) as root_fd:
 
         def save(staging: int) -> None:
-            if any(is_there(name, staging) for name in (LINKS, REPLACED)):
+            if any(name.startswith((LINKS, RECORD_OF)) for name in os.listdir(staging)):
                 from packager.store.kept_files import keep_aside
 
                 keep_aside(root, root_fd, staging, emit)
@@ -138,7 +143,7 @@ def writing(
             try:
                 session.found = [f"staging/{each.name}" for each in dead]
                 if dead:
-                    _drop_orphans(root_fd)
+                    _drop_orphans(root_fd, dead)
                 session.found += session.trees.recover(session.mine.fd)
             except BaseException:
                 with session.mine:
@@ -201,14 +206,10 @@ def move(name: str, source: int, new_name: str, target: int) -> None:
         raise
 
 
-@contextmanager
-def replaced(staging: int) -> Iterator[tuple[int, int]]:
-    """Descriptors of two directories in `staging`, durably there: for trees that leave packages/,
-    and for the records that tell later what in them is the packages' own (see `kept_files`)."""
-    for name in (REPLACED, RECORDS):
-        durable_files.make_directory(name, 0o700, staging)
-    with opened(REPLACED, staging) as trees, opened(RECORDS, staging) as records:
-        yield trees, records
+def record_name(package_id: str) -> str:
+    """What the record of a package is called in a staging directory that its tree was moved to: it
+    tells what in the tree is the package's own (see `kept_files`)."""
+    return RECORD_OF + sha256(package_id.encode())[:32]
 
 
 def is_there(name: str, parent: int) -> bool:
@@ -242,10 +243,14 @@ def _open_root(root: str, make: bool) -> Iterator[int]:
         os.close(root_fd)
 
 
-def _drop_orphans(root_fd: int) -> None:
-    """Delete records without a tree. The caller holds the lock: nobody is publishing."""
+def _drop_orphans(root_fd: int, dead: Iterable[Staging]) -> None:
+    """Delete records without a tree; one whose tree is in a directory of `dead` goes there. The
+    caller holds the lock: nobody is publishing."""
     with opened("packages", root_fd) as packages, opened("manifests", root_fd) as manifests:
         for name in set(os.listdir(manifests)) - set(os.listdir(packages)):  # noqa: PTH208
+            taken = next((each.fd for each in dead if is_there(name, each.fd)), None)
             with suppress(FileNotFoundError):
+                if taken is not None:  # does nothing if both are one file, see rename(2)
+                    os.rename(name, record_name(name), src_dir_fd=manifests, dst_dir_fd=taken)
                 os.unlink(name, dir_fd=manifests)
         os.fsync(manifests)

@@ -18,6 +18,7 @@ from packager.generations.link_tree import MODE, link_text, owner
 from packager.generations.published_links import SOURCES, publish
 from packager.host import applied_state, systemd_units
 from packager.package.entry_kinds import DIRECTORY, FILE, LINK
+from packager.package.python_bytecode import SOURCE_SUFFIX, is_bytecode, source_directories
 from packager.store import lock
 from packager.store.installed import has_tree
 from packager.store.manifest_records import read_record
@@ -118,6 +119,8 @@ class _Walk:
         for each in packages:
             self._directories |= each.directories
             self._links.update((p, link_text(p, each.name, s)) for p, s in each.links.items())
+        self._sources = {path for path in self._links if path.endswith(SOURCE_SUFFIX)}
+        self._source_directories = source_directories(self._sources)
         self._files: dict[str, str] = {**generation.files, DOCUMENT: sha256(document)}
         self._hidden: set[str] = set()  # directories that can't be looked into
 
@@ -162,9 +165,15 @@ class _Walk:
             if kind == DIRECTORY:  # whose it is can't be told; what is in it can
                 with opened(name, fd) as inner:
                     yield from self._directory(inner, place)
+        elif not was and self._is_bytecode(fd, name, place, kind):
+            if kind == DIRECTORY:
+                with opened(name, fd) as inner:
+                    yield from self._directory(inner, place)
         elif not was:
             yield Difference(shown, f"a {kind} that is not of the generation", FOREIGN)
         elif kind != was:
+            if (kind, was) == (FILE, LINK) and self._is_bytecode(fd, name, place, kind):
+                return  # Python has found the linked one to be that of another source
             yield Difference(shown, f"a {kind}, it was a {was}")
             self._hidden.add(place)
         elif kind == DIRECTORY:
@@ -180,6 +189,10 @@ class _Walk:
                 yield Difference(shown, f"the mode is {mode:04o}, it was {FILE_MODE:04o}")
             if sha256(_read(name, fd) or b"") != content:
                 yield Difference(shown, "the content has changed")
+
+    def _is_bytecode(self, fd: int, name: str, place: str, kind: str) -> bool:
+        mode = stat.S_IMODE(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode)
+        return is_bytecode(place, kind, mode, self._sources, self._source_directories)
 
     def _is_of_lost(self, fd: int, name: str, place: str) -> bool:
         """Whether a link at the place leads to a package of which nothing is known."""
@@ -216,6 +229,8 @@ def _host(root: str) -> Iterator[Difference]:
             if not told.get("sha256"):
                 continue  # its placing was interrupted; the next activation goes on
             path = f"{directory}/{name}"
+            if systemd_units.is_masked(directory, name):
+                continue
             try:
                 with open(path, "rb") as file:  # noqa: PTH123
                     content = file.read()
@@ -225,7 +240,8 @@ def _host(root: str) -> Iterator[Difference]:
             if sha256(content) != told["sha256"]:
                 yield Difference(path, "the content has changed")
             wants = f"{directory}/{systemd_units.WANTS}/{name}"
-            if not systemd_units.is_template(name) and not os.path.lexists(wants):
+            is_wanted = not (told.get("static") or systemd_units.is_template(name))
+            if is_wanted and not os.path.lexists(wants):
                 yield Difference(wants, "the link is missing", MISSING)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from packager.host import applied_state, apply, host_plan
+from packager.host import applied_state, apply, host_plan, systemd_units
 from packager.host.context import Context
 
 TYPE_CHECKING = False
@@ -19,7 +19,19 @@ def remaining_host_work(root: str, active: Generation, options: HostOptions) -> 
     return apply.plan(active.packages, active.roles, context, applied_state.load(root))
 
 
-def required_units(active: Generation, options: HostOptions) -> dict[str, UnitSource]:
-    """The unit files that the packages of the generation want in place, by name."""
+def static_units(active: Generation, options: HostOptions) -> set[str]:
+    """The units of the generation that only other units start."""
     required = host_plan.requirements(active.packages, active.roles, options.state_root)
-    return required["units"]
+    return {name for name, unit in required["units"].items() if unit.get("static")}
+
+
+def required_units(root: str, active: Generation, options: HostOptions) -> dict[str, UnitSource]:
+    """The unit files whose units run while the generation is active, by name: not of those that
+    other units start, or that are masked."""
+    required = host_plan.requirements(active.packages, active.roles, options.state_root)
+    units_dir = options.units_dir(root)
+    return {
+        name: unit
+        for name, unit in required["units"].items()
+        if not unit.get("static") and not systemd_units.is_masked(units_dir, name)
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from contextlib import contextmanager
 
-from packager.api import activate
+from packager.api import activate, static_units
 from packager.base.debug_log import debug
 from packager.base.errors import PackagerError
 
@@ -55,7 +55,9 @@ def _change(context: ApplyContext, desired: DesiredState, run: Run) -> bool:
     generations = run.record["generation"]
     context.writer.set_generations(run, {**generations, "after": plan.target.number})
     required = {unit for each in desired.configuration.files for unit in each.restart}
-    restarter.restart(run.record["restart"], required=required)
+    active = context.active_generation()
+    static = static_units(active, options.host) if active is not None else set()
+    restarter.restart(run.record["restart"], required=required, static=static)
     units_repaired = repair_units(root, options.host, context.emit_observed)
     debug(
         lambda: (

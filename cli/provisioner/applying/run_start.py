@@ -19,11 +19,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from packager.api import Entry, Generation
+    from packager.api import Generation
 
     from provisioner.applying.context import ApplyContext
     from provisioner.applying.request import ApplyRequest
     from provisioner.desired.desired_state import DesiredState
+    from provisioner.planning.configuration_changes import ActiveFile
     from provisioner.runs.documents import RunStart
     from provisioner.runs.run import Run
 
@@ -33,7 +34,7 @@ def run_start(
     desired: DesiredState,
     key: bytes,
     pending: Run | None,
-    files_before: Sequence[Entry],
+    files_before: Sequence[ActiveFile],
     *,
     restart_all: bool,
 ) -> RunStart:

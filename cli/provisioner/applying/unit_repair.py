@@ -20,9 +20,9 @@ def repair_units(root: str, options: HostOptions, emit: Emit) -> bool:
         active = active_generation(root)
     if active is None:
         return False
-    required = required_units(active, options)
-    if not required:
+    if not any(declared.get("units") for declared in active.packages.values()):
         return False
+    required = required_units(root, active, options)
     units_dir = options.units_dir(root)
     changed = _changed_unit_files(root, units_dir)
     stopped = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from packager.api import (
     UnitsFailed,
     failed_units,
+    masked_units,
     ordered_units,
     systemctl,
     systemctl_names,
@@ -42,17 +43,25 @@ class UnitRestarter:
         """Another set is about to become active: units started before that do not count."""
         self._started.clear()
 
-    def restart(self, names: Iterable[str], *, required: Container[str] = ()) -> None:
+    def restart(
+        self, names: Iterable[str], *, required: Container[str] = (), static: Container[str] = ()
+    ) -> None:
         """Restart the units that were not started yet, by one call. Events: `unit`, as packager's.
 
         required: units that must exist; others that are unknown to systemd are left out: they have
-        gone with their package, or never came. Raises UnitsFailed, ConfigError without
+        gone with their package, or never came. So are those that the administrator has masked.
+        static: units that are restarted only if they run. Raises UnitsFailed, ConfigError without
         systemctl, InputOutputError.
         """
         units = ordered_units(name for name in names if name not in self._started)
         if self._options.systemd:
             unknown = set(unknown_units([name for name in units if name not in required]))
             units = [name for name in units if name not in unknown]
+            masked = masked_units(units)
+            for name in masked:
+                message = f"{name} is masked on this host: it is not restarted"
+                self._emit("warning", message=message)
+            units = [name for name in units if name not in masked]
             debug(lambda: f"restart: {units}; started already {sorted(self._started)}")
         if not units:
             return
@@ -61,13 +70,18 @@ class UnitRestarter:
             message = f"{listed} would be restarted for new configuration: --no-systemd"
             self._emit("warning", message=message)
             return
-        self._restart(units)
+        for verb, chosen in (
+            ("restart", [name for name in units if name not in static]),
+            ("try-restart", [name for name in units if name in static]),
+        ):
+            if chosen:
+                self._restart(verb, chosen)
 
-    def _restart(self, units: list[str]) -> None:
+    def _restart(self, verb: str, units: list[str]) -> None:
         self.has_restarted = True
         block = self._options.block
         flags = [] if block else ["--no-block"]
-        code, output = systemctl("restart", *flags, *systemctl_names(units))
+        code, output = systemctl(verb, *flags, *systemctl_names(units))
         failed = failed_units(units, output) if code and block else []
         failed_names = {each.unit for each in failed}
         for name in units:
@@ -83,4 +97,4 @@ class UnitRestarter:
                 log=each.log,
             )
         if failed or code:
-            raise UnitsFailed(failed, [] if failed else [f"systemctl restart: {output or code}"])
+            raise UnitsFailed(failed, [] if failed else [f"systemctl {verb}: {output or code}"])

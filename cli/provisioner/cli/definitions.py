@@ -19,6 +19,7 @@ from packager.cli.definitions_repositories import CONFIG, PARALLEL, PATIENCE
 
 EXIT_CODES: dict[int, str] = {
     0: "done; the host is as the profile says",
+    2: "plan --exit-code: something would be changed",
     64: "the command line is wrong: an unknown option, no profile",
     65: "the profile or a template is wrong, the health check failed, or the host differs",
     66: "no such profile, package, file or run",
@@ -31,7 +32,7 @@ EXIT_CODES: dict[int, str] = {
     77: "permission denied, here or by the remote server",
     78: "the configuration is wrong: a root that is not a store, a repository, a library missing",
 }
-_CHANGE_CODES = tuple(code for code in EXIT_CODES if code not in (0, 64, 70))
+_CHANGE_CODES = tuple(code for code in EXIT_CODES if code not in (0, 2, 64, 70))
 _READ_CODES = (65, 66, 74, 77, 78)
 
 QUICK = Option(
@@ -58,6 +59,12 @@ _UPGRADE = Option(
     kind=FLAG,
     help="Take the highest versions that the repositories have, also of what is active.",
 )
+_EXIT_CODE = Option(
+    "--exit-code",
+    "exit_code",
+    kind=FLAG,
+    help="End with 2 if something would be changed, with 0 if nothing would.",
+)
 _PROFILE = Argument("PROFILE", "sources", kind="path", many=True, complete="files")
 _SOURCE = (_SHA256, _UPGRADE, QUICK, CONFIG, *PATIENCE)
 
@@ -71,13 +78,14 @@ COMMANDS: tuple[Command, ...] = (
             "as PROFILE says: a path, an http(s) URL, or - for standard input. Without one it is "
             "the applied profile. Nothing is changed. Fails where apply would refuse the profile."
         ),
-        options=(*_SOURCE, *HOST, format_option("table", "json")),
+        options=(*_SOURCE, *HOST, _EXIT_CODE, format_option("table", "json")),
         arguments=(_PROFILE,),
         examples=(
             ("provisioner plan web.yaml", "a table, and the configuration as a diff"),
             ("provisioner plan --format=json - < web.json", "for a program"),
+            ("provisioner plan --exit-code web.yaml", "for a script: 2 if something would change"),
         ),
-        exit_codes=_CHANGE_CODES,
+        exit_codes=(2, *_CHANGE_CODES),
     ),
     Command(
         "apply",
@@ -207,11 +215,35 @@ COMMANDS: tuple[Command, ...] = (
                 help="The template of the late-bound package (ID.dcos_config of the repository): "
                 "its files are then rendered by the profile, in place of that package.",
             ),
+            Option(
+                "--output",
+                "output_path",
+                kind="path",
+                metavar="FILE",
+                help="Write the profile to FILE, which only its owner can read, in place of "
+                "standard output.",
+            ),
             *_HOST_DIRECTORIES,
         ),
         arguments=(Argument("SOURCE", "source", kind="path", complete="directories"),),
-        examples=(("provisioner import-pkgpanda /opt/mesosphere > host.json", "takes it over"),),
+        examples=(
+            ("provisioner import-pkgpanda --output=host.json /opt/mesosphere", "takes it over"),
+        ),
         exit_codes=_READ_CODES,
+    ),
+    Command(
+        "show",
+        "provisioner.commands.show:run",
+        summary="Show a profile with all that it includes.",
+        description=(
+            "Prints PROFILE (a path, an http(s) URL, or - for standard input; without one the "
+            "applied profile) as JSON, laid over the profiles that it includes: as it would be "
+            "applied. Secrets that stand in it are not shown. Nothing is changed."
+        ),
+        options=(_SHA256, *PATIENCE),
+        arguments=(_PROFILE,),
+        examples=(("provisioner show host.yaml", "host over group over all"),),
+        exit_codes=(65, 66, 69, 74, 76, 77, 78),
     ),
     Command(
         "schema",

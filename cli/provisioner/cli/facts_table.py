@@ -30,7 +30,7 @@ def _pairs(prefix: str, document: Mapping[str, object]) -> Iterator[tuple[str, s
 
 
 def _shown(name: str, value: object) -> str:
-    if name.startswith("memory.") and isinstance(value, int):
+    if name.startswith(("memory.", "limits.memory")) and isinstance(value, int):
         return output.amount(value)
     if isinstance(value, list):
         return "\n".join(map(_line, value)) or "none"

@@ -28,6 +28,9 @@ def show_plan(plan: PlanDocument) -> None:
 def _package_rows(plan: PlanDocument) -> Iterator[Row]:
     if plan["interrupted"] is not None:
         yield "run", "finish", str(plan["interrupted"]), "the apply was interrupted"
+    if plan["takes_over"] is not None:
+        words = f"in place of {plan['takes_over']}, whose configuration goes"
+        yield "profile", "take over", plan["profile"], words
     for fetched in plan["fetch"]:
         verified = "verified" if fetched["verified"] else "unverified"
         size = "" if fetched["size"] is None else f", {output.amount(fetched['size'])}"
@@ -47,7 +50,16 @@ def _package_rows(plan: PlanDocument) -> Iterator[Row]:
 
 def _configuration_rows(plan: PlanDocument) -> Iterator[Row]:
     for file in plan["configuration"]["files"]:
-        yield "file", file["change"], file["path"], file["reason"] or ""
+        given = ", ".join(f"{kind} {name}" for kind, name in (file["owners"] or {}).items())
+        why = "; ".join(filter(None, (file["reason"], given and f"given to {given}")))
+        yield "file", file["change"], file["path"], why
+    for edit in plan["edited"] or ():
+        yield (
+            "file",
+            "leave",
+            edit["path"],
+            f"edited in {edit['of']}: {edit['place'] or 'kept aside'}",
+        )
     for difference in plan["repair"]:
         yield difference["kind"], "repair", difference["subject"], difference["reason"]
 
@@ -66,5 +78,8 @@ def _host_rows(plan: PlanDocument) -> Iterator[Row]:
         yield "user", "make", user["name"], f"for {user['package']}"
     for directory in host.get("directories", []):
         yield "directory", "make", directory["path"], f"for {directory['package']}"
+    for file in host.get("file_owners", []):
+        owner = f"{file['user'] or ''}:{file['group'] or ''}"
+        yield "owner", "give", file["path"], f"to {owner}, for {file['package']}"
     for name, value in host.get("sysctl", {}).items():
         yield "setting", "set", name, value

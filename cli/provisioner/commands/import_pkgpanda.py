@@ -7,6 +7,7 @@ import os
 
 from packager.api import HostOptions, look_at_pkgpanda, translated
 from packager.base.byte_output import encode
+from packager.base.durable_files import replace_file_in
 from packager.base.errors import NotFound
 from packager.cli import output
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from packager.api import HostOptionValues
 
+PRIVATE_MODE = 0o600
+
 
 def run(
     *,
@@ -30,6 +33,7 @@ def run(
     name: str | None,
     secrets: str | None,
     late_package: str | None,
+    output_path: str | None,
     **host: Unpack[HostOptionValues],
 ) -> int:
     """Write the profile; raises PackagerError, OutputFailed."""
@@ -54,5 +58,19 @@ def run(
     validate({**document}, "the profile of this host")
     for message in export_warnings(flags, found.active, secret_names):
         output.complain(f"warning: {message}")
-    output.write(encode(json.dumps(document, indent=2, ensure_ascii=False) + "\n"))
+    content = encode(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    if output_path is None:
+        output.write(content)
+    else:
+        _write_private_file(output_path, content)
     return 0
+
+
+def _write_private_file(path: str, content: bytes) -> None:
+    """The file, for its owner only: it may contain secrets. Raises NotFound, PackagerError."""
+    directory, name = os.path.split(os.path.abspath(path))  # noqa: PTH100
+    if not os.path.isdir(directory):  # noqa: PTH112
+        raise NotFound(f"{directory}: there is no such directory")
+    temporary = f".{name}.{os.getpid()}.new"
+    with translated(path):
+        replace_file_in(directory, name, content, temporary=temporary, mode=PRIVATE_MODE)

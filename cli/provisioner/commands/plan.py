@@ -15,6 +15,7 @@ from provisioner.desired.desired_state import DesiredStateResolver
 from provisioner.desired.requested_profile import load_requested_profile
 from provisioner.planning.activation_plan import plan_activation
 from provisioner.planning.plan_document import plan_document
+from provisioner.profile.secret_values import suspicious_values
 from provisioner.runs import reader
 from provisioner.status.drift import find_differences
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from provisioner.status.difference import Difference
 
 
+WOULD_CHANGE = 2  # as of `terraform plan -detailed-exitcode`
+
+
 def run(
     *,
     root: str,
@@ -41,6 +45,7 @@ def run(
     connect_timeout: float,
     read_timeout: float,
     retries: int,
+    exit_code: bool,
     output_format: str,
     **host: Unpack[HostOptionValues],
 ) -> int:
@@ -56,7 +61,11 @@ def run(
         host=HostOptions(**host),
     )
     with listener("table") as emit:
-        profile = load_requested_profile(root, sources, sha256, options, emit).profile
+        requested = load_requested_profile(root, sources, sha256, options, emit)
+        profile = requested.profile
+        for place in suspicious_values(profile.values):
+            words = "may be a secret: plans show it, and everybody may read files that have it"
+            emit("warning", message=f"configuration.{place} {words}; secrets keeps it from both")
         # A random key will do where there is none yet: there are no digests to compare with.
         key = (reader.digest_key(root) if profile.secrets else None) or os.urandom(KEY_BYTES)
         desired = DesiredStateResolver(root, profile, options, key=key, emit=emit).resolve()
@@ -65,13 +74,14 @@ def run(
     applied, pending = reader.applied_run(root), reader.pending_run(root)
     differences = _differences_to_repair(root, applied, desired, options)
     document = plan_document(root, desired, activation, differences, applied, pending)
+    document["layers"] = requested.layers
     if output_format == "json":
         output.json_line(document)
     elif not document["changed"]:
         output.line(f"the host is as {profile.name} says; nothing would be changed")
     else:
         show_plan(document)
-    return 0
+    return WOULD_CHANGE if exit_code and document["changed"] else 0
 
 
 def _differences_to_repair(

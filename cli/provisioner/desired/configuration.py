@@ -8,18 +8,35 @@ if TYPE_CHECKING:
 
 
 class ConfigurationFile:
-    """secret: its template has read a secret. restart: units to restart when the file changes."""
+    """secret: its template has read a secret. restart: units to restart when the file changes.
+    owner, group: names; None: those of who runs provisioner."""
 
-    __slots__ = ("content", "mode", "path", "restart", "secret")
+    __slots__ = ("content", "group", "mode", "owner", "path", "restart", "secret")
 
     def __init__(
-        self, path: str, content: bytes, mode: int, *, secret: bool, restart: Sequence[str]
+        self,
+        path: str,
+        content: bytes,
+        mode: int,
+        *,
+        secret: bool,
+        restart: Sequence[str],
+        owner: str | None = None,
+        group: str | None = None,
     ) -> None:
         self.path = path
         self.content = content
         self.mode = mode
         self.secret = secret
         self.restart = tuple(restart)
+        self.owner = owner
+        self.group = group
+
+    @property
+    def owners(self) -> dict[str, str]:
+        """Whom it is given to, as pkginfo.json has it; empty if to nobody."""
+        named = (("user", self.owner), ("group", self.group))
+        return {kind: name for kind, name in named if name is not None}
 
 
 class Configuration:

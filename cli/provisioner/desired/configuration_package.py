@@ -71,9 +71,16 @@ def configuration_manifest(configuration: Configuration, profile: Profile) -> Ma
     )
 
 
-def _members(profile: Profile, files: Iterable[ConfigurationFile]) -> list[tuple[str, bytes, int]]:
+def configuration_owners(files: Iterable[ConfigurationFile]) -> dict[str, dict[str, str]]:
+    """Whom the files of the package are given to, as its pkginfo.json has it. Pure."""
+    return {each.path: each.owners for each in files if each.owners}
+
+
+def _members(profile: Profile, files: Sequence[ConfigurationFile]) -> list[tuple[str, bytes, int]]:
     """Path, content and mode of all files of the package."""
     description = f"The configuration of the profile {profile.name}, made by provisioner."
-    pkginfo = compact_json({"description": description}) + b"\n"
+    owners = configuration_owners(files)
+    declared = {"owners": owners} if owners else {}
+    pkginfo = compact_json({"description": description, **declared}) + b"\n"
     own = [(each.path, each.content, each.mode) for each in files]
     return sorted([*own, (PKGINFO, pkginfo, PKGINFO_MODE)])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from provisioner.profile.documents import FileDocument
     from provisioner.profile.model import Profile
 
-PUBLIC_MODE, PRIVATE_MODE = 0o644, 0o600
+PUBLIC_MODE, PRIVATE_MODE, GROUP_MODE = 0o644, 0o600, 0o640
 
 
 def render_configuration(
@@ -76,13 +76,24 @@ def render_configuration(
 
 
 def _file(document: FileDocument, text: str, secret: bool) -> ConfigurationFile:
-    mode = PRIVATE_MODE if secret else PUBLIC_MODE
+    mode = PUBLIC_MODE
+    group = document.get("group")
+    if secret:
+        mode = PRIVATE_MODE if group is None else GROUP_MODE
     if "mode" in document:
         mode = int(document["mode"], 8)
-    if secret and mode & 0o077:
+    if secret and mode & (0o077 if group is None else 0o027):
+        who, modes = ("its owner", "0600") if group is None else (f"{group} beside it", "0640")
         raise DataError(
-            f"{document['path']} contains a secret, so only its owner may read it: "
-            f"its mode can't be {mode:04o}; say 0600, or nothing"
+            f"{document['path']} contains a secret, so only {who} may read it: "
+            f"its mode can't be {mode:04o}; say {modes}, or nothing"
         )
-    restart = document.get("restart", ())
-    return ConfigurationFile(document["path"], text.encode(), mode, secret=secret, restart=restart)
+    return ConfigurationFile(
+        document["path"],
+        text.encode(),
+        mode,
+        secret=secret,
+        restart=document.get("restart", ()),
+        owner=document.get("owner"),
+        group=group,
+    )

@@ -12,26 +12,27 @@ import os
 import resource
 import select
 import signal
-import time
 from typing import TYPE_CHECKING, NoReturn
 
 from packager.base.byte_output import write_all
 from packager.base.errors import DataError
 from packager.base.stop_signals import signals_deferred
 
-from provisioner.desired.template_rendering import (
-    MAX_MEMORY_BYTES,
-    make_environment,
-    render_template,
-)
+from provisioner.base.core_dumps import forbid_core_dumps
+from provisioner.desired.template_environment import make_environment
+from provisioner.desired.template_errors import MAX_MEMORY_BYTES
+from provisioner.desired.template_rendering import render_template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from provisioner.desired.template_rendering import Rendering, Template, TemplateVariables
 
-MAX_CPU_SECONDS = 3  # for all templates of a profile
-MAX_WALL_SECONDS = 30.0
+MAX_CPU_SECONDS = 3  # of one template
+MAX_CPU_SECONDS_IN_ALL = 300  # of all templates of a profile
+MAX_WALL_SECONDS = 120.0  # of one template, on a host that has no time for it
+STOPS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+LIMITS = {signal.SIGPROF, signal.SIGXCPU}  # how a process ends that has used up its time
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -55,8 +56,7 @@ def render_templates(
     reading, writing = os.pipe()
     parent = os.getpid()
     # A signal between the fork and its bookkeeping would leave a process behind.
-    stops = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, stops)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     pid, status = 0, 0
     try:
         try:
@@ -78,12 +78,10 @@ def render_templates(
 
 
 def _read_results(pipe: int) -> tuple[bytes, bool]:
-    """All that the process writes, and whether it has ended in time."""
+    """All that the process writes, and whether each piece of it came in time."""
     output = bytearray()
-    deadline = time.monotonic() + MAX_WALL_SECONDS
     while True:
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([pipe], [], [], left)[0]:
+        if not select.select([pipe], [], [], MAX_WALL_SECONDS)[0]:
             return bytes(output), False
         piece = os.read(pipe, 1 << 16)
         if not piece:
@@ -104,11 +102,26 @@ def _results(
     if len(results) == len(templates):
         return results
     here = templates[len(results)].place
-    if not in_time or status == -signal.SIGXCPU:
-        raise DataError(
-            f"{here}: rendering it takes longer than {MAX_CPU_SECONDS} s; is it endless?"
+    raise DataError(f"{here}: {_reason_of_end(status, in_time)}")
+
+
+def _reason_of_end(status: int, in_time: bool) -> str:
+    if not in_time:
+        return (
+            f"it was not rendered within {MAX_WALL_SECONDS:g} s, with less than {MAX_CPU_SECONDS} "
+            "s of processor time: this host is too busy; try again"
         )
-    raise DataError(f"{here}: rendering it failed (its process ended with {status})")
+    if status == -signal.SIGPROF:
+        return (
+            f"rendering it takes more than {MAX_CPU_SECONDS} s of processor time, which is the "
+            "limit of one template; is it endless?"
+        )
+    if status == -signal.SIGXCPU:
+        return (
+            f"rendering all templates takes more than {MAX_CPU_SECONDS_IN_ALL} s of processor "
+            "time, which is the limit of a profile: make them simpler, or fewer"
+        )
+    return f"rendering it failed (its process ended with {status})"
 
 
 def _render_and_exit(
@@ -120,9 +133,9 @@ def _render_and_exit(
 ) -> NoReturn:
     """What the process does. It ends by _exit, since the parent cleans up what is its own."""
     try:
-        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for each in (*STOPS, *LIMITS):
             signal.signal(each, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask - LIMITS)
         import ctypes
 
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -131,6 +144,7 @@ def _render_and_exit(
         _set_limits()
         environment = make_environment()
         for template in templates:
+            signal.setitimer(signal.ITIMER_PROF, MAX_CPU_SECONDS)
             rendering = render_template(environment, template, variables)
             write_all(pipe, json.dumps(rendering).encode() + b"\n")
             if "error" in rendering:
@@ -142,7 +156,14 @@ def _render_and_exit(
 def _set_limits() -> None:
     with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
         used = int(file.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + MAX_MEMORY_BYTES, used + MAX_MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, MAX_CPU_SECONDS + 1))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it would contain the secrets
+    _limit(resource.RLIMIT_AS, used + MAX_MEMORY_BYTES)
+    _limit(resource.RLIMIT_CPU, MAX_CPU_SECONDS_IN_ALL)
+    _limit(resource.RLIMIT_FSIZE, 0)
+    forbid_core_dumps()  # it has the secrets in its memory
+
+
+def _limit(kind: int, most: int) -> None:
+    """Set a limit of this process, unless it has a lower one that it may not raise."""
+    hard = resource.getrlimit(kind)[1]
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(kind, (most, most if kind != resource.RLIMIT_CPU else hard))

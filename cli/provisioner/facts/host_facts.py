@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from functools import partial
 
-from provisioner.facts import network, operating_system, storage
+from provisioner.facts import control_groups, network, operating_system, storage
 from provisioner.facts.system_files import SystemFiles
 
 TYPE_CHECKING = False
@@ -106,6 +106,24 @@ FACTS: tuple[Fact, ...] = (
         stable=False,
     ),
     Fact("memory.swap", "bytes", "`SwapTotal` in `/proc/meminfo`", _memory("SwapTotal")),
+    Fact(
+        "limits.cpus",
+        "how many processors' time the container that this is may use; null: as much as there is",
+        "`cpu.max`, or `cpu.cfs_quota_us`, at the top of `/sys/fs/cgroup`",
+        control_groups.cpus,
+    ),
+    Fact(
+        "limits.memory",
+        "bytes that it may use; the same",
+        "`memory.max`, or `memory.limit_in_bytes`",
+        control_groups.memory,
+    ),
+    Fact(
+        "limits.processes",
+        "how many processes and threads it may have; the same",
+        "`pids.max`",
+        control_groups.processes,
+    ),
     Fact(
         "disks",
         "a list: `name`, `bytes`, `model`, `rotational`, `read_only`; no partitions, loops, "

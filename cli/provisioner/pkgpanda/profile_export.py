@@ -10,6 +10,7 @@ from __future__ import annotations
 from packager.base.errors import NotFound
 
 from provisioner.pkgpanda.late_bound_template import profile_files
+from provisioner.profile.secret_values import may_be_secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from provisioner.pkgpanda.late_bound_template import TemplateFile
     from provisioner.pkgpanda.setup_flags import SetupFlags
     from provisioner.profile.documents import ConfigurationDocument, ProfileDocument
-
-SECRET_WORDS = ("password", "passwd", "secret", "token", "credential", "private")  # in names
 
 
 def export_profile(
@@ -46,7 +45,7 @@ def export_profile(
         "description": _description(flags),
         "roles": list(roles),
     }
-    if flags.url is not None and _is_http(flags.url):
+    if flags.url is not None and _is_known(flags.url):
         made["repositories"] = [
             {"name": "pkgpanda", "url": flags.url, "layout": "pkgpanda", "trust": "off"}
         ]
@@ -71,8 +70,8 @@ def export_warnings(
 ) -> list[str]:
     """What the profile does not say and its reader should know. Pure."""
     found = []
-    if flags.url is not None and not _is_http(flags.url):
-        found.append(f"the repository {flags.url} is left out: only http and https are known")
+    if flags.url is not None and not _is_known(flags.url):
+        found.append(f"the repository {flags.url} is left out: only http, https and file are known")
     if flags.active is not None:
         late = [flags.late_id] if flags.late_id else []
         if sorted({*flags.active, *late}) != sorted(active):
@@ -82,7 +81,7 @@ def export_warnings(
     found += [
         f"the value {name} may be a secret; --secrets={name} makes it one"
         for name in flags.values
-        if name not in secrets and any(word in name.lower() for word in SECRET_WORDS)
+        if name not in secrets and may_be_secret(name)
     ]
     return found
 
@@ -96,8 +95,8 @@ def profile_name(host: str) -> str:
     return "-".join(part for part in found.split("-") if part)[:64].strip("-") or "host"
 
 
-def _is_http(url: str) -> bool:
-    return url.startswith(("http://", "https://"))
+def _is_known(url: str) -> bool:
+    return url.startswith(("http://", "https://", "file:///"))
 
 
 def _description(flags: SetupFlags) -> str:

@@ -15,7 +15,10 @@ from packager.api import (
     translated,
 )
 
-from provisioner.desired.configuration_package import configuration_manifest
+from provisioner.desired.configuration_package import (
+    configuration_manifest,
+    configuration_owners,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,14 +42,16 @@ def plan_activation(root: str, desired: DesiredState, options: HostOptions) -> P
         return make_plan(root, activation_request(desired, options), packages)
 
 
-def refuse_without_needed_systemd(desired: DesiredState, plan: Plan, options: HostOptions) -> None:
+def refuse_without_needed_systemd(
+    root: str, desired: DesiredState, plan: Plan, options: HostOptions
+) -> None:
     """Raise ConfigError, before anything has changed, if systemd has a part in the apply and this
     host was not booted with one: it, and the way back, would fail half way."""
     if not options.systemd:
         return
     refuse_without_systemd(plan.host, plan.context)
     if (
-        required_units(plan.target, options)
+        required_units(root, plan.target, options)
         or any(each.restart for each in desired.configuration.files)
         or desired.profile.health.units
     ):
@@ -60,6 +65,7 @@ class _WithConfiguration(Packages):
         super().__init__(root)
         self._own_id = desired.configuration.package_id
         self._own_entries = b"[]"
+        self._owners = configuration_owners(desired.configuration.files)
         if self._own_id is not None:
             manifest = configuration_manifest(desired.configuration, desired.profile)
             self._own_entries = manifest.text
@@ -73,5 +79,6 @@ class _WithConfiguration(Packages):
         return publish(package_id, self._own_entries, roles)
 
     def declarations(self, package_id: str, roles: tuple[str, ...]) -> Declarations:
-        # It declares nothing but a description, and has no empty directory.
-        return {} if package_id == self._own_id else super().declarations(package_id, roles)
+        if package_id != self._own_id:
+            return super().declarations(package_id, roles)
+        return {"owners": self._owners} if self._owners else {}  # it has no empty directory

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from packager.api import FILE, PKGINFO, decode_entries, read_record, translated
+from packager.base.cast import cast
 from packager.base.digest import sha256
 from packager.base.errors import DataError, NotFound
 
@@ -17,7 +18,20 @@ if TYPE_CHECKING:
     from provisioner.runs.run import Run
 
 
-def active_configuration_files(root: str, desired: DesiredState) -> list[Entry]:
+class ActiveFile:
+    """A file of the configuration that is active. sha256: of its content. owners: whom it was given
+    to, as pkginfo.json has it."""
+
+    __slots__ = ("mode", "owners", "path", "sha256")
+
+    def __init__(self, entry: Entry, owners: Mapping[str, str]) -> None:
+        self.path = entry.path
+        self.mode = entry.mode
+        self.sha256 = entry.sha256
+        self.owners = owners
+
+
+def active_configuration_files(root: str, desired: DesiredState) -> list[ActiveFile]:
     """The files of the configuration that is active now, without the package's own. Raises
     PackagerError."""
     package_id = desired.active_configuration_id
@@ -25,15 +39,25 @@ def active_configuration_files(root: str, desired: DesiredState) -> list[Entry]:
         return []
     with translated(root):
         try:
-            entries = decode_entries(read_record(root, package_id)[1], package_id)
+            record, content = read_record(root, package_id)
+            entries = decode_entries(content, package_id)
         except (NotFound, DataError):
             return []  # the record is lost or damaged: all files count as new
-    return [each for each in entries if each.kind == FILE and each.path != PKGINFO]
+    owners = cast("dict[str, dict[str, str]]", (record.pkginfo or {}).get("owners", {}))
+    return [
+        ActiveFile(each, owners.get(each.path, {}))
+        for each in entries
+        if each.kind == FILE and each.path != PKGINFO
+    ]
 
 
-def is_same_file(entry: Entry, file: ConfigurationFile) -> bool:
+def is_same_file(active: ActiveFile, file: ConfigurationFile) -> bool:
     """Whether an active file is what it is to be. Pure."""
-    return entry.mode == file.mode and entry.sha256 == sha256(file.content)
+    return (
+        active.mode == file.mode
+        and active.owners == file.owners
+        and active.sha256 == sha256(file.content)
+    )
 
 
 def restarts_of_applied(applied: Run | None) -> dict[str, Sequence[str]]:
@@ -45,7 +69,9 @@ def restarts_of_applied(applied: Run | None) -> dict[str, Sequence[str]]:
 
 
 def units_to_restart(
-    active: Iterable[Entry], desired: Configuration, applied_restarts: Mapping[str, Sequence[str]]
+    active: Iterable[ActiveFile],
+    desired: Configuration,
+    applied_restarts: Mapping[str, Sequence[str]],
 ) -> list[str]:
     """The units to restart when the files `active` become those of `desired`, sorted.
     applied_restarts: for files that go (see `restarts_of_applied`). Pure."""

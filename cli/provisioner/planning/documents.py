@@ -35,7 +35,7 @@ class PackageChanges(TypedDict):
 
 class FileChange(TypedDict):
     """change: add, change, remove, unknown. diff: a unified one, None if the file is secret or too
-    large. mode: octal digits, None if it stays."""
+    large. mode: octal digits, owners: {"user", "group"}, None if they stay."""
 
     path: str
     change: str
@@ -43,6 +43,16 @@ class FileChange(TypedDict):
     diff: str | None
     reason: str | None
     mode: str | None
+    owners: dict[str, str] | None
+
+
+class EditDocument(TypedDict):
+    """A file of the configuration that somebody has edited, and that will not be in use any more.
+    of: its package, or "generation-N". place: where it stays, None: it is kept aside."""
+
+    of: str
+    path: str
+    place: str | None
 
 
 class HealthSummary(TypedDict):
@@ -54,10 +64,14 @@ class HealthSummary(TypedDict):
 
 
 class PlanDocument(TypedDict):
-    """environment and host are None while packages are missing."""
+    """environment, edited (as in packager's plan) and host are None while packages are missing.
+    takes_over: the name of the applied profile, if it is another one. layers: the paths of the
+    profiles that this one is laid over, the lowest first."""
 
     changed: bool
     profile: str
+    takes_over: str | None
+    layers: list[str]
     applied: int | None
     interrupted: int | None
     fetch: list[FetchDocument]
@@ -67,6 +81,7 @@ class PlanDocument(TypedDict):
     restart: list[str]
     repair: list[DifferenceDocument]
     environment: object
+    edited: list[EditDocument] | None
     host: HostPlan | None
     health: HealthSummary
     on_failure: str

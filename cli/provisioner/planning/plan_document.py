@@ -19,11 +19,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from packager.api import Candidate, Entry, Plan
+    from packager.api import Candidate, Plan
 
     from provisioner.desired.configuration import ConfigurationFile
     from provisioner.desired.desired_state import DesiredState
+    from provisioner.planning.configuration_changes import ActiveFile
     from provisioner.planning.documents import (
+        EditDocument,
         FetchDocument,
         FileChange,
         HealthSummary,
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from provisioner.status.difference import Difference
 
 MAX_DIFF_BYTES = 256 << 10  # of a file of which a diff is made
-NOT_THE_OWNER = 0o077  # permissions of group and others
+OTHERS = 0o007  # permissions of those who are neither the owner nor of the group
 
 
 def plan_document(
@@ -71,6 +73,8 @@ def plan_document(
     return {
         "changed": changed,
         "profile": desired.profile.name,
+        "takes_over": _taken_over(applied, desired.profile),
+        "layers": [],
         "applied": applied.number if applied else None,
         "interrupted": pending.number if pending else None,
         "fetch": [_fetch(each) for each in desired.missing],
@@ -84,10 +88,18 @@ def plan_document(
         "restart": restart,
         "repair": [each.document() for each in differences],
         "environment": activation["environment"] if activation else None,
+        "edited": _edited(plan) if plan is not None else None,
         "host": plan.host if plan is not None else None,
         "health": _health(desired.profile),
         "on_failure": desired.profile.on_failure,
     }
+
+
+def _taken_over(applied: Run | None, profile: Profile) -> str | None:
+    """The name of the profile that is applied, if this is another one."""
+    if applied is None or applied.profile_name == profile.name:
+        return None
+    return applied.profile_name
 
 
 def _package_changes(desired: DesiredState) -> PackageChanges:
@@ -107,7 +119,7 @@ def _package_changes(desired: DesiredState) -> PackageChanges:
 
 
 def _file_changes(
-    root: str, desired: DesiredState, active_files: Iterable[Entry]
+    root: str, desired: DesiredState, active_files: Iterable[ActiveFile]
 ) -> Iterator[FileChange]:
     before = {each.path: each for each in active_files}
     after = {each.path: each for each in desired.configuration.files}
@@ -123,13 +135,14 @@ def _file_changes(
                 "diff": None,
                 "reason": "its template is in a package that is still to be fetched",
                 "mode": None,
+                "owners": None,
             }
         elif entry is None or file is None or not is_same_file(entry, file):
             yield _file_change(path, f"{directory}/{path}", entry, file)
 
 
 def _file_change(
-    path: str, active_path: str, entry: Entry | None, file: ConfigurationFile | None
+    path: str, active_path: str, entry: ActiveFile | None, file: ConfigurationFile | None
 ) -> FileChange:
     """How the file becomes `file`. entry: the active one, at active_path."""
     mode = None
@@ -145,16 +158,23 @@ def _file_change(
         "change": "remove" if file is None else "add" if entry is None else "change",
         "secret": secret,
         "diff": diff,
-        "reason": "contains a secret" if secret else None,
+        "reason": _why_hidden(file) if secret else None,
         "mode": mode,
+        "owners": None if file is None or (entry and entry.owners == file.owners) else file.owners,
     }
 
 
-def _may_be_secret(entry: Entry | None, file: ConfigurationFile | None) -> bool:
-    """Whether one of them may contain a secret: files that do are their owner's only."""
-    if file is not None and (file.secret or not file.mode & NOT_THE_OWNER):
+def _may_be_secret(entry: ActiveFile | None, file: ConfigurationFile | None) -> bool:
+    """Whether one of them may contain a secret: others may not read files that do."""
+    if file is not None and (file.secret or not file.mode & OTHERS):
         return True
-    return entry is not None and not entry.mode & NOT_THE_OWNER
+    return entry is not None and not entry.mode & OTHERS
+
+
+def _why_hidden(file: ConfigurationFile | None) -> str:
+    if file is not None and file.secret:
+        return "contains a secret"
+    return "not everybody may read it, so no diff is shown"
 
 
 def _content(path: str) -> bytes | None:
@@ -178,6 +198,10 @@ def _diff(path: str, before: bytes | None, after: bytes) -> str | None:
         lineterm="",
     )
     return "\n".join(lines)
+
+
+def _edited(plan: Plan) -> list[EditDocument]:
+    return [{"of": each.of, "path": each.path, "place": each.place} for each in plan.edited]
 
 
 def _fetch(candidate: Candidate) -> FetchDocument:

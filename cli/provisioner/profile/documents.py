@@ -32,6 +32,8 @@ FileDocument = TypedDict(
         "content": str,
         "from": TemplateSource,
         "mode": str,
+        "owner": str,
+        "group": str,
         "restart": list[str],
     },
     total=False,
@@ -66,6 +68,7 @@ class ProfileDocument(TypedDict, total=False):
     profile: Required[int]
     name: Required[str]
     description: str
+    include: list[str]
     roles: list[str]
     repositories: list[dict[str, object]]
     packages: list[str]

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 SCHEMA_PATH = os.path.join(os.path.dirname(__file__), "profile.schema.json")  # noqa: PTH118, PTH120
 
 
-def fits_schema(document: dict[str, object], reasons: list[str]) -> TypeGuard[ProfileDocument]:
-    """Whether the document is a profile by the schema; why it is not is added to `reasons`."""
-    reasons += schema_violations(document, SCHEMA_PATH, PROFILE)
+def fits_schema(
+    document: dict[str, object], reasons: list[str], *, is_layer: bool = False
+) -> TypeGuard[ProfileDocument]:
+    """Whether the document is a profile by the schema; why it is not is added to `reasons`.
+    is_layer: it may leave to another layer what every profile must have."""
+    required = ["profile"] if is_layer else None
+    reasons += schema_violations(document, SCHEMA_PATH, PROFILE, required=required)
     return not reasons

@@ -29,3 +29,10 @@ def validate(document: dict[str, object], place: str) -> Profile:
         except ConfigError as error:
             raise DataError(str(error)) from None
     return profile
+
+
+def refuse_invalid_layer(document: dict[str, object], place: str) -> None:
+    """Raise DataError with everything that is wrong with one layer of a profile by itself."""
+    reasons: list[str] = []
+    if not fits_schema(document, reasons, is_layer=True):
+        raise invalid(place, reasons)

@@ -6,6 +6,7 @@ import json
 
 from packager.base.errors import DataError, from_os_error
 
+from provisioner.base.core_dumps import forbid_core_dumps
 from provisioner.profile.model import Profile
 
 TYPE_CHECKING = False
@@ -36,6 +37,7 @@ class Run:
     def profile(self) -> Profile:
         """Its profile. Raises DataError, Denied for who may not read it."""
         path = f"{self.directory}/{PROFILE_FILE}"
+        forbid_core_dumps()
         content = _read(path)
         try:
             document: ProfileDocument = json.loads(content)

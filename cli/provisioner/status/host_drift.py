@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from packager.api import Generation, HostOptions, HostPlan
 
 EXPECTED_OF_UNIT = {"stop": "stopped", "restart": "restarted", "start": "started"}
+EXPECTED_OF_UNIT["try_restart"] = "restarted if it runs"
 
 
 def host_differences(root: str, active: Generation, options: HostOptions) -> Iterator[Difference]:
@@ -39,7 +40,7 @@ def host_differences(root: str, active: Generation, options: HostOptions) -> Ite
     yield from _accounts_and_directories(plan)
     yield from _unfinished(plan)
     if options.systemd:
-        yield from _stopped_units(active, options, plan)
+        yield from _stopped_units(root, active, options, plan)
 
 
 def _units_to_change(plan: HostPlan, units_dir: str) -> Iterator[Difference]:
@@ -53,6 +54,7 @@ def _units_to_change(plan: HostPlan, units_dir: str) -> Iterator[Difference]:
         "stop": plan.get("stop", ()),
         "restart": plan.get("restart", ()),
         "start": plan.get("start", ()),
+        "try_restart": plan.get("try_restart", ()),
     }
     for step, names in steps.items():
         for name in names:
@@ -68,6 +70,9 @@ def _accounts_and_directories(plan: HostPlan) -> Iterator[Difference]:
     for owned in plan.get("owners", ()):
         expected, found = f"all of it owned by {owned['user']}", f"owned by {owned['was']}"
         yield Difference(OWNER, owned["path"], expected, found, owned["package"])
+    for file in plan.get("file_owners", ()):
+        expected = f"owned by {file['user'] or '(whoever)'}:{file['group'] or '(whoever)'}"
+        yield Difference(OWNER, file["path"], expected, f"owned by {file['was']}", file["package"])
     for name, value in plan.get("sysctl", {}).items():
         yield Difference(SETTING, name, value, "not set since the host was started")
     for path in plan.get("forget", ()):
@@ -85,9 +90,9 @@ def _unfinished(plan: HostPlan) -> Iterator[Difference]:
 
 
 def _stopped_units(
-    active: Generation, options: HostOptions, plan: HostPlan
+    root: str, active: Generation, options: HostOptions, plan: HostPlan
 ) -> Iterator[Difference]:
-    required = required_units(active, options)
+    required = required_units(root, active, options)
     to_be_started = {*plan.get("restart", ()), *plan.get("start", ())}
     for unit in not_running(sorted(required.keys() - to_be_started)):
         package = required[unit.unit]["package"]

@@ -28,7 +28,7 @@ def read_strategy(source: str) -> tuple[dict[str, Any], Strategy]:
     is missing, PackagerError for errno.
     """
     place = display_name(source)
-    document = parse(read_source(source, KIND), place, KIND)
+    document = parse(read_source(source, KIND).content, place, KIND)
     return document, strategy(document, place)
 
 

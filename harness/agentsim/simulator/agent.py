@@ -17,6 +17,8 @@ from agentsim.core.argv import Refusal
 from agentsim.core.outcome import Outcome
 from agentsim.core.route_match import Match, MethodNotAllowed, match
 from agentsim.core.route_table import Route, Table
+from agentsim.mesos.actor_message import receiver_of
+from agentsim.mesos.agent_description import AGENT_ID
 from agentsim.run.concurrency_limit import ConcurrencyLimit
 from agentsim.run.spool import Spool
 from agentsim.simulator.actor_messages import MessageExchange, is_message
@@ -30,6 +32,7 @@ from agentsim.simulator.command_registry import CommandRegistry
 from agentsim.simulator.connection import Connection
 from agentsim.simulator.exchange import ClientConnection, DocumentExchange, Exchange, TextExchange
 from agentsim.simulator.idle_connections import IdleConnections
+from agentsim.simulator.member import MailExchange, Member
 from agentsim.simulator.served_table import ServedTable
 from agentsim.wire.basic_auth import authenticate, challenge
 from agentsim.wire.request_parser import Request
@@ -88,6 +91,7 @@ class Agent:
         commands: which of them wait and run.
         fallbacks: asked in turn who answers a path that no table has; the first that knows does.
         tables: those that are served.
+        member: of a cluster, if it is one; gets the messages to an agent.
     """
 
     def __init__(
@@ -114,6 +118,7 @@ class Agent:
         self.idle = IdleConnections(say_once or say, self._count_descriptors)
         self.commands = CommandRegistry(loop)
         self.fallbacks: list[Fallback] = []
+        self.member: Member | None = None
         self._credentials = credentials
         self._access = Access(open=opened, names=None if credentials else names)
         self._names = names
@@ -136,6 +141,8 @@ class Agent:
         if not path.startswith(b"/"):
             return TextExchange(connection, request, 400, "Request URL path must start with '/'")
         if is_message(request):
+            if self.member is not None and receiver_of(request) == AGENT_ID.encode():
+                return MailExchange(connection, request, self.member.receive)
             processes = {table.process.encode() for table in self.tables}
             return MessageExchange(connection, request, processes)
         found = match(self.tables, request.method, path)
@@ -214,8 +221,14 @@ class Agent:
         per_command = 3  # its pipes, and what tells of its end
         return _OWN_DESCRIPTORS + len(self.connections) + per_command * self.commands.running
 
+    def replace_credentials(self, credentials: dict[bytes, bytes]) -> None:
+        """Ask for other credentials from the next request on."""
+        self._credentials = credentials
+
     def exchange_ended(self, exchange: Exchange, gone: bool) -> None:
         """An answer was sent, or its client went away before."""
+        if isinstance(exchange, MailExchange):
+            return  # a ping every few seconds
         for observer in self._observers:
             observer.request(exchange, gone)
 

@@ -13,8 +13,12 @@ import click
 from agentsim.core.route_table import Table, TableError, parse
 from agentsim.files.credentials import CredentialsError, read_credentials
 from agentsim.files.table_file import UnreadableTable, read_table_file
+from agentsim.mesos.actor_message import Pid
+from agentsim.mesos.master_info import ZooKeeper
+from agentsim.mesos.resources import BadDescription
 from agentsim.simulator.agent import HEAD_SECONDS
 from agentsim.simulator.fault_injection import BadRule, parse_rule
+from agentsim.simulator.joining_options import joining, joining_options
 from agentsim.simulator.log import Log, sentence
 from agentsim.simulator.log_output import LogOutput
 from agentsim.simulator.serve import CannotServe, Settings, serve
@@ -113,6 +117,7 @@ _TABLE = click.Path(path_type=Path)
     " a path such as /packager/add, or *. May be repeated.",
 )
 @click.option("--seed", default=0, show_default=True, help="The same seed injects the same faults.")
+@joining_options
 def serve_command(
     tables: tuple[Path, ...],
     host: str,
@@ -129,6 +134,11 @@ def serve_command(
     record: Path | None,
     faults: tuple[str, ...],
     seed: int,
+    master: Pid | ZooKeeper | None,
+    hostname: str,
+    attributes: str,
+    resources: str,
+    domain: tuple[str, str] | None,
 ) -> None:
     """Serve the routes of one or more TABLEs until Ctrl-C.
 
@@ -140,12 +150,9 @@ def serve_command(
       agentsim serve module/routes/packager.json --environment "PATH=$PATH" \\
           --environment PACKAGER_ROOT=$HOME/store
       agentsim serve my-command.json --port 0 --log-format json
+      agentsim serve my-command.json --master 10.0.0.1:5050 --host 10.0.0.7 --open
     """
-    loaded = _load(tables)
-    processes = [table.process for table in loaded]
-    for path, process in zip(tables, processes, strict=True):
-        if processes.count(process) > 1:
-            _fail(EX_DATAERR, f"{path}: /process: another table has the process id {process!r}")
+    loaded = load_tables(tables)
     try:
         secrets, warnings = read_credentials(credentials) if credentials else ({}, [])
     except CredentialsError as error:
@@ -154,6 +161,10 @@ def serve_command(
         rules = [parse_rule(fault) for fault in faults]
     except BadRule as error:
         _fail(EX_USAGE, f"--inject {error}")
+    try:
+        joined = joining(master, hostname, attributes, resources, domain)
+    except BadDescription as error:
+        _fail(EX_USAGE, str(error))
     settings = Settings(
         loaded,
         # Not resolved: a link may lead elsewhere later, as mounted configuration's do.
@@ -163,7 +174,7 @@ def serve_command(
         spool_dir.resolve(),
         spool_limit << 20,
         secrets,
-        dict(_environment_entry(entry) for entry in environment),
+        dict(environment_entry(entry) for entry in environment),
         record.absolute() if record else None,
         rules,
         seed,
@@ -171,6 +182,7 @@ def serve_command(
         opened,
         allowed_hosts,
         head_seconds,
+        joined,
     )
     as_json = log_format == "json"
 
@@ -203,6 +215,16 @@ def check_command(tables: tuple[Path, ...]) -> None:
         click.echo(f"{path}: /{table.process}: all good, routes: {len(table.routes)}")
 
 
+def load_tables(paths: tuple[Path, ...]) -> list[Table]:
+    """The tables of files, of no two the process id; ends the program if any can't be served."""
+    loaded = _load(paths)
+    processes = [table.process for table in loaded]
+    for path, process in zip(paths, processes, strict=True):
+        if processes.count(process) > 1:
+            _fail(EX_DATAERR, f"{path}: /process: another table has the process id {process!r}")
+    return loaded
+
+
 def _load(paths: tuple[Path, ...]) -> list[Table]:
     tables, problems, status = [], [], EX_DATAERR
     for path in paths:
@@ -218,7 +240,8 @@ def _load(paths: tuple[Path, ...]) -> list[Table]:
     return tables
 
 
-def _environment_entry(entry: str) -> tuple[str, str]:
+def environment_entry(entry: str) -> tuple[str, str]:
+    """Name and value of an --environment; ends the program if it is none."""
     name, equals, value = entry.partition("=")
     if not equals or not name.isidentifier() or not name.isascii():
         _fail(EX_USAGE, f"--environment {entry!r}: expected NAME=VALUE")

@@ -57,7 +57,13 @@ class Server(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """The event loop's side of a connection."""
+    """The event loop's side of a connection.
+
+    Attributes:
+        turn: how many of the requests that were sent ahead are read in one turn of the loop.
+    """
+
+    turn = 1
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -141,8 +147,15 @@ class Connection(asyncio.Protocol):
 
     def _take_turn(self) -> None:
         self._turn = None
-        if not self.closed:
-            self._go_on(self._parser.advance())
+        if self.closed:
+            return
+        is_open = self._parser.advance()
+        for _ in range(1, self.turn):
+            full = len(self._exchanges) >= MAX_UNANSWERED
+            if not is_open or full or not self._parser.unread or self.closed:
+                break
+            is_open = self._parser.advance()
+        self._go_on(is_open)
 
     def _read_if_wanted(self) -> None:
         wanted = self._parser.unread < _MAX_UNREAD_BYTES

@@ -26,8 +26,10 @@ from agentsim.simulator.agent import HEAD_SECONDS, Agent
 from agentsim.simulator.command_exchange import CommandExchange
 from agentsim.simulator.connection import Connection
 from agentsim.simulator.fault_injection import Injector, Rule
+from agentsim.simulator.joining import Joined, Joining
 from agentsim.simulator.libprocess_endpoints import LibprocessEndpoints
 from agentsim.simulator.log import Log
+from agentsim.simulator.master_detection import NoLibrary
 from agentsim.simulator.metrics import Counters
 from agentsim.simulator.recent_activity import RecentActivity
 from agentsim.simulator.recorder import Recorder, RecordingConnection
@@ -67,6 +69,7 @@ class Settings:
             nothing was said, and then it is open on loopback only.
         allowed_hosts: names that it may be called by, beside addresses, `localhost` and `host`.
         head_seconds: how long a client may take to send a request's head.
+        joining: the cluster that it joins; None for none.
     """
 
     tables: Sequence[Table]
@@ -84,6 +87,7 @@ class Settings:
     opened: bool | None = None
     allowed_hosts: Sequence[str] = ()
     head_seconds: float = HEAD_SECONDS
+    joining: Joining | None = None
 
 
 def serve(settings: Settings, log: Log) -> None:
@@ -91,7 +95,7 @@ def serve(settings: Settings, log: Log) -> None:
 
     Raises:
         CannotServe: the address can't be had, or everybody could call it without the operator
-            having said so; the recording can't be made.
+            having said so; the recording can't be made; the cluster can't be joined.
     """
     _keep_descriptors()
     listener = _listen(settings.host, settings.port)
@@ -223,11 +227,38 @@ async def _serve(
         loopback=is_loopback(listener),
     ):
         log.say(line)
+    joined = _join(settings.joining, loop, agent, listener, log, stop)
     await stop.wait()
+    if joined is not None:
+        await joined.leave()
     ending = "ending the running commands; Ctrl-C again kills them"
     log.say(ending if agent.commands.running else "good-bye")
     server.close()
     await agent.close()
+
+
+def _join(
+    joining: Joining | None,
+    loop: asyncio.AbstractEventLoop,
+    agent: Agent,
+    listener: socket.socket,
+    log: Log,
+    stop: asyncio.Event,
+) -> Joined | None:
+    if joining is None:
+        return None
+    host, port = listener.getsockname()[:2]
+    address = ipaddress.ip_address(host)
+    if address.version != 4 or address.is_unspecified:
+        raise CannotServe(
+            f"a master can't call an agent at {host}: give --host an IPv4 address of this machine"
+        )
+    try:
+        joined = Joined(loop, joining, host, port, log.say, stop.set)
+    except NoLibrary as error:
+        raise CannotServe(str(error)) from None
+    agent.member = joined.member
+    return joined
 
 
 def _child_ended(loop: asyncio.AbstractEventLoop) -> None:

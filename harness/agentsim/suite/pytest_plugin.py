@@ -60,6 +60,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="Requests of the test for leaks (default: 2000; ABI-LOAD-6 speaks of 10000).",
     )
+    group.addoption(
+        "--abi-master",
+        type=Path,
+        metavar="PROGRAM",
+        help="A mesos-master that the clauses of docs/master.md are held to as well; the tests"
+        " start it (default: only the simulated master).",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -31,6 +31,8 @@ MAX_HEAD_BYTES = 80 * 1024
 READ_BYTES = 80 * 1024
 #: Bytes of a compressed body that are taken in one go: they may hold a thousand times as many.
 _INFLATE_BYTES = 4 * 1024
+#: Spans read in one turn, some milliseconds' work: a read can hold 16,000 chunks of a byte.
+_MAX_STEPS = 2000
 
 
 class Request:
@@ -129,7 +131,8 @@ class Parser(Progress):
         self.unread += len(data)
 
     def advance(self) -> bool:
-        """Read on, to the end of a message or of what has arrived; `unread` tells which.
+        """Read on, to the end of a message, of a turn's work or of what has arrived; `unread` tells
+        which.
 
         Returns:
             False when the connection has to be closed without an answer.  As in libprocess, a read
@@ -169,10 +172,12 @@ class Parser(Progress):
     def _execute(self, data: bytes) -> None:
         position, end = self._position, len(data)
         self._pause = False
+        steps = 0
         while position < end:
-            if self._pause:
+            if self._pause or steps == _MAX_STEPS:
                 self._position = position
                 return
+            steps += 1
             before = position
             state = self.state
             counts = state not in UNCOUNTED

@@ -323,6 +323,7 @@ def test_gc_takes_what_nothing_needs_and_says_what(root: Path) -> None:
         "packages": ["a--1", "a--3", "b--1"],
         "kept": [2],
         "waiting": ["new--1"],
+        "running": {},
     }
     assert not json.loads(ok(root, "gc", "--keep=1", "--format=json"))["changed"]
     assert look(root)["bin/a"] == "a 2\n"

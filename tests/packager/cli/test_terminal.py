@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from packager.store.store import Store
 
 from tests.support.packager_command import environment, tar
 from tests.support.packager_command import from_the_start as packager
@@ -166,6 +168,33 @@ LOAD = {
     ],
 )
 def test_completion_in_a_shell(root: Path, shell: str, typed: str, completed: str) -> None:
+    complete_in_a_shell(root, shell, typed, completed)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("packager show epoch--1:", "show epoch--1:2.0:3"),
+        ("packager show epoch--1:2.0", "show epoch--1:2.0:3"),
+        ("packager show epoch--1:2.0:", "show epoch--1:2.0:3"),
+        (
+            "packager verify hello--1.0 other--4:5 epo",
+            "verify hello--1.0 other--4:5 epoch--1:2.0:3",
+        ),
+        ("packager verify other--4:5 epoch--1:2", "verify other--4:5 epoch--1:2.0:3"),
+        ("packager --root={root} show epo", "show epoch--1:2.0:3"),
+        ("packager --root={root} verify epoch--1:", "verify epoch--1:2.0:3"),
+    ],
+)
+def test_completion_after_a_colon(tmp_path: Path, shell: str, typed: str, completed: str) -> None:
+    """At which bash begins another word."""
+    for each in ("epoch--1:2.0:3", "other--4:5"):
+        Store(str(tmp_path)).add(io.BytesIO(tar(bin__x=b"")), package_id=each)
+    complete_in_a_shell(tmp_path, shell, typed, completed)
+
+
+def complete_in_a_shell(root: Path, shell: str, typed: str, completed: str) -> None:
     program = shutil.which(shell)
     if program is None:
         pytest.skip(f"{shell} is not installed")
@@ -184,7 +213,7 @@ def test_completion_in_a_shell(root: Path, shell: str, typed: str, completed: st
     child.send(typed.format(root=root) + "\t")
     child.expect_exact(completed.rsplit(maxsplit=1)[-1])
     child.send("\r")  # it is there: it need not be looked for any more
-    child.expect(rf"<(--root \S+ )?{re.escape(completed)} ?>")
+    child.expect(rf"<(--root[ =]\S+ )?{re.escape(completed)} ?>")
     child.close(force=True)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from packager.host.options import HostOptions
 
 from tests.support.host_packages import activate, add, host_options
 from tests.support.packager_command import packager
@@ -262,3 +263,12 @@ def test_repair_places_units_wherever_they_were_placed(root: Path, tools: Tools)
     assert (done.returncode, b"placed web.service" in done.stdout) == (0, True), done.stderr
     assert (root / "web.service").read_text() == UNIT
     assert packager(root, "verify").returncode == 0
+
+
+def test_what_editors_leave_in_roles_are_no_roles(tmp_path: Path) -> None:
+    directory = tmp_path / "etc/roles"
+    directory.mkdir(parents=True)
+    leftovers = ("web~", "web.bak", ".web.swp", "#web#", "web.dpkg-old", "web.rpmsave", "web.orig")
+    for name in ("web", "db.master", "a-b", *leftovers):
+        (directory / name).touch()
+    assert HostOptions(config_dir=str(tmp_path / "etc")).roles() == ("a-b", "db.master", "web")

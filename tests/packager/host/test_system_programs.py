@@ -28,7 +28,7 @@ def test_a_user_is_made_from_a_job_of_cron(root: Path) -> None:
             shutil.copy2(f"/etc/{name}", etc)
     add(root, "web--1", {"bin/web": ""}, USERS)
     words = ["packager", "activate", "--no-systemd", *host_options(root), "web--1"]
-    done = fork_server.run(words, environment(root, PATH=CRON), etc=etc)
+    done = fork_server.run(words, environment(root, PATH=CRON), mounts={"/etc": etc})
     assert done.returncode == 0, done.stderr
     assert str(USERS["username"]) in (etc / "passwd").read_text()
 

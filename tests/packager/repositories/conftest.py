@@ -1,4 +1,4 @@
-"""A host without packages, and a repository with three."""
+"""A host without packages, a repository with three, and downloads that no setting leads astray."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.downloads import Download
 from tests.support.fetching_host import SIZE, Host, make_index
 from tests.support.repository_site import Site, put, site
 
@@ -27,3 +28,12 @@ def main(tmp_path: Path) -> Iterator[Site]:
     make_index(tmp_path / "main")
     with site(tmp_path / "main") as served:
         yield served
+
+
+@pytest.fixture
+def download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Download:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
+    return Download(tmp_path / "download")

@@ -26,6 +26,7 @@ from packager.base.errors import (
 from packager.repositories.download import fetch
 from packager.repositories.retry_policy import Policy
 
+from tests.support.downloads import IMPATIENT, Download
 from tests.support.web_server import (
     Answer,
     Web,
@@ -43,37 +44,6 @@ from tests.support.web_server import (
 
 DATA = bytes(range(256)) * 4096  # 1 MiB
 ETAG = '"v1"'
-QUICK = Policy(connect_timeout=2, read_timeout=2, retries=3, first_delay=0.001, longest_delay=0.01)
-IMPATIENT = Policy(connect_timeout=0.2, read_timeout=0.3, retries=0)
-
-
-class Download:
-    """One call of fetch, with what it told and what it left in the file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.events: list[tuple[str, dict[str, object]]] = []
-
-    def __call__(self, url: str, policy: Policy = QUICK, **expected: object) -> bytes:
-        with self.path.open("w+b") as file:
-            fetch(url, file, policy=policy, emit=self._emit, **expected)  # type: ignore[arg-type]
-        return self.path.read_bytes()
-
-    def _emit(self, event: str, /, **fields: object) -> None:
-        self.events.append((event, fields))
-
-    @property
-    def retries(self) -> list[object]:
-        return [fields["reason"] for event, fields in self.events if event == "retrying"]
-
-
-@pytest.fixture
-def download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Download:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "REQUESTS_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
-    return Download(tmp_path / "download")
 
 
 def test_a_whole_answer(download: Download) -> None:

@@ -238,7 +238,7 @@ def test_wrong_words_and_settings(host: Host, main: Site) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"<html>login</html>", b"is refused: it is not JSON"),
+        (b"<html>login</html>", b"JSON was expected, and it is an HTML page"),
         (b'{"index":1,"packages":[', b"is refused: it is not JSON"),
         (b'{"index":1,"packages":[{"id":"../x--1"}]}', b"/packages/0/id"),
         (b'{"index":1,"packages":[]}' + b" " * (65 << 20), b"larger than"),

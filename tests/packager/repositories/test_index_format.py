@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from contextlib import suppress
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packager.base.errors import DataError
 from packager.package.package_id import flaw
+from packager.repositories import index_format
 from packager.repositories.index_format import Package, decode, encode, location, path_flaw
 
 SHA = "0123456789abcdef" * 4
@@ -96,6 +98,7 @@ def test_errors_name_their_place(change: dict[str, object], place: str) -> None:
         (b'{"index":1,"packages":[],"x":1e999}', "too large"),
         (b'{"index":1,"packages":[],"x":NaN}', "NaN"),
         (b'{"index":1,"packages":[],"x":"\\ud800"}', "not JSON"),
+        (b'{"index":1,"packages":[],"x":"\\uD83D\\uDE00\\ude00"}', "half a character"),
         (b'{"index":1,"packages":' + b"[" * 200_000 + b"]" * 200_000 + b"}", "deep"),
         (index(ENTRY)[:-9], "not JSON"),
     ],
@@ -103,6 +106,35 @@ def test_errors_name_their_place(change: dict[str, object], place: str) -> None:
 def test_hostile_documents(content: bytes, reason: str) -> None:
     with pytest.raises(DataError, match=reason):
         decode(content)
+
+
+def test_escapes_of_whole_characters_are_text() -> None:
+    """A pair of surrogates, and a backslash before what only looks like one."""
+    assert decode(b'{"index":1,"packages":[],"x":"\\uD83D\\uDE00 \\\\ud800"}') == {}
+
+
+@pytest.mark.parametrize("many", [b'{"":0},', b"[],", b"{},", b'"a",', b"1,"])
+def test_an_index_that_would_fill_the_memory_is_refused_before_it_does(many: bytes) -> None:
+    most = index_format.MAX_INDEX_BYTES // 2 // len(many)
+    content = b'{"index":1,"packages":[],"x":[' + many * most + b"0]}"
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="MiB in memory"):
+            decode(content)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_largest_index_of_packages_is_read() -> None:
+    """As many packages as are allowed, with a wide character among them."""
+    package = index_format.Package(
+        "package--1.0", "p", size=1, sha256=SHA, tree=SHA, pkginfo={"description": "\U0001f600"}
+    )
+    line = index_format.encode([package]).splitlines()[1]
+    content = b'{"index":1,"packages":[' + b",".join([line] * index_format.MAX_PACKAGES) + b"]}"
+    assert len(content) < index_format.MAX_INDEX_BYTES
+    assert index_format.excess(content) is None
 
 
 def test_unknown_members_are_left_alone() -> None:

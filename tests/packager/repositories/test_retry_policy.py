@@ -133,32 +133,6 @@ def test_every_answer_is_judged(
         assert status in (200, 203) or (resumption and status == 206)
 
 
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("http://a.test/x", "http://a.test/x"),
-        ("http://u:p@a.test:8/x?k=v#f", "http://a.test:8/x?…"),
-        ("http://u:p%40q@a.test/x", "http://a.test/x"),
-        ("http://u:p@q@a.test/x", "http://a.test/x"),
-        ("http://u:p@[::1/x", "http://…"),
-    ],
-)
-def test_redaction(url: str, shown: str) -> None:
-    assert retry_policy.redacted(url) == shown
-
-
-@given(st.text(min_size=1), st.text())
-def test_redaction_always_hides_the_password(password: str, path: str) -> None:
-    hidden = "s3cret" + "".join(c for c in password if c.isalnum()) + "s3cret"
-    assert hidden not in retry_policy.redacted(f"https://user:{hidden}@a.test/{path}")
-
-
 @given(st.integers(0, 10**6), st.floats(0, 1, exclude_max=True))
 def test_back_off_is_bounded(attempt: int, jitter: float) -> None:
     assert 0.25 <= retry_policy.back_off(attempt, 0.5, 30, jitter) <= 30
-
-
-def test_file_names() -> None:
-    assert retry_policy.file_name("https://a.test/x/hello--1.0.tar.xz?a=/b") == "hello--1.0.tar.xz"
-    assert retry_policy.file_name("https://a.test/hello%2B--1.0.tar") == "hello+--1.0.tar"
-    assert retry_policy.file_name("https://a.test") == ""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from packager.repositories.index_build import index, opened
@@ -62,3 +64,19 @@ def test_search_and_fetch(
         ]
         listed = json.loads(ask("list.json"))["packages"]
         assert [each["id"] for each in listed] == ["hello--1.0", "hello--1.1", "web--2.0"]
+
+
+def test_no_password_comes_into_the_list_of_processes(
+    simulator: Callable[..., Simulator], tmp_path: Path
+) -> None:
+    """The command's arguments can be read by every process: user info never gets there."""
+    host = simulator(ROUTES, f"--environment=PACKAGER_ROOT={tmp_path / 'root'}")
+    for user in ("me:s3cret@", "me@", "@"):
+        url = quote(f"http://{user}127.0.0.1:1/hello--1.0.tar", safe="")
+        request = urllib.request.Request(f"{host.url}/packager/add?url={url}", method="POST")
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=30)
+        with refused.value as answer:
+            assert answer.code == 400
+            assert b"s3cret" not in answer.read()
+    assert not (tmp_path / "root").exists()

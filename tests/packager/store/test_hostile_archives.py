@@ -290,7 +290,7 @@ def test_every_cut_of_a_compressed_archive_is_refused(compression: str, tmp_path
 def test_garbage_after_compressed_data_is_refused(compression: str, tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     whole = COMPRESSORS[compression](GOOD)
-    for garbage in (b"x", bytes(4), b"garbage" * 100, GOOD):
+    for garbage in (b"x", bytes(4) + b"x", b"garbage" * 100, GOOD):
         assert any(word in refusal(store, whole + garbage) for word in ("damaged", "cut short"))
 
 

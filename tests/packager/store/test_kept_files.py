@@ -50,13 +50,15 @@ def touch(root: Path) -> dict[str, str]:
     (tree / "etc/link").symlink_to("b.conf")
     (tree / "bin/a").write_text("a 2\n")  # as long as it was
     (tree / "lib/a/__pycache__").mkdir()
-    (tree / "lib/a/__pycache__/x.pyc").write_text("bytecode")
+    (tree / "lib/a/__pycache__/x.cpython-311.pyc").write_text("bytecode")
+    (tree / "lib/a/__pycache__/x").write_text("no bytecode")
     (tree / "lib/a/only1/x").chmod(0o600)
     (tree / "etc/a.d/1").unlink()
     return {
         "bin/a": "a 2\n",
         "etc/a.conf": "port=2\n",
         "etc/link": "-> b.conf",
+        "lib/a/__pycache__/x": "no bytecode",
         "var/data/deep/rows": "rows",
         "var/log": "log",
     }
@@ -86,12 +88,12 @@ def test_what_is_not_the_packages_is_kept_and_told(command: str, root: Path) -> 
     assert done.returncode == 0, done.stderr
     assert kept(root) == expected
     assert (root / "kept").stat().st_mode & 0o777 == 0o700
-    for path in ("var/data", "var/log", "etc/a.conf", "etc/link", "bin/a"):
+    for path in ("var/data", "var/log", "etc/a.conf", "etc/link", "bin/a", "lib/a/__pycache__/x"):
         assert (
             f"a--1: {path} is somebody else's, or edited: kept as {root}/kept/a--1~1/{path}"
             in done.stderr
         )
-    assert done.stderr.count("\n") == 5
+    assert done.stderr.count("\n") == 6
     tidy(root)
     if command == "repair":
         ok(root, "verify")

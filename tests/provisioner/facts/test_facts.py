@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
-from provisioner.facts import host_facts, operating_system, storage
+from provisioner.facts import control_groups, host_facts, operating_system, storage
 from provisioner.facts.system_files import SystemFiles
 
 from tests.support.kill_points import why_no_strace
@@ -271,3 +271,63 @@ def test_nonsense_is_missing(content: str, tmp_path: Path) -> None:
             find(host)
     with pytest.raises((LookupError, ValueError)):
         operating_system.memory_bytes(host, "MemTotal")
+
+
+V1 = {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n", "pids/pids.max": "max\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "cpus", "memory", "processes"),
+    [
+        ({"cgroup.controllers": "cpu\n"}, None, None, None),  # the root of a real host
+        (
+            {
+                "cgroup.controllers": "cpu memory pids\n",
+                "cpu.max": "150000 100000\n",
+                "memory.max": "536870912\n",
+                "pids.max": "64\n",
+            },
+            1.5,
+            512 << 20,
+            64,
+        ),
+        (
+            {
+                "cgroup.controllers": "",
+                "cpu.max": "max 100000\n",
+                "memory.max": "max\n",
+                "pids.max": "max",
+            },
+            *(None, None, None),
+        ),
+        ({**V1, "memory/memory.limit_in_bytes": "9223372036854771712\n"}, None, None, None),
+        (
+            {
+                **V1,
+                "cpu/cpu.cfs_quota_us": "200000\n",
+                "memory/memory.limit_in_bytes": "1048576\n",
+                "pids/pids.max": "9\n",
+            },
+            *(2.0, 1048576, 9),
+        ),
+        ({}, None, None, None),
+    ],
+)
+def test_limits_of_a_container(
+    files: dict[str, str],
+    cpus: float | None,
+    memory: int | None,
+    processes: int | None,
+    tmp_path: Path,
+) -> None:
+    for name, content in files.items():
+        path = tmp_path / "sys/fs/cgroup" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    system = SystemFiles(str(tmp_path))
+    found = (
+        control_groups.cpus(system),
+        control_groups.memory(system),
+        control_groups.processes(system),
+    )
+    assert found == (cpus, memory, processes)

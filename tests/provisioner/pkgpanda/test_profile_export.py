@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 
 import pytest
@@ -150,14 +151,14 @@ def test_what_means_something_in_a_template(text: str, machine: Machine) -> None
 
 def test_warnings(machine: Machine) -> None:
     flags = machine.config / "setup-flags"
-    (flags / "repository-url").write_text("file:///srv/packages\n")
+    (flags / "repository-url").write_text("s3://srv/packages\n")
     (flags / "active.json").write_text('["web--0"]')
     (flags / "late-config.yaml").write_text(
         f"late_bound_package_id: {LATE}\nbound_values: {{admin_password: hunter2}}\n"
     )
     done = machine.run("import-pkgpanda", machine.top / "mesosphere")
     assert done.returncode == 0
-    for words in (b"file:///srv/packages is left out", b"active.json has other", b"admin_password"):
+    for words in (b"s3://srv/packages is left out", b"active.json has other", b"admin_password"):
         assert words in done.stderr
     assert b"hunter2" not in done.stderr
     assert "repositories" not in json.loads(done.stdout)
@@ -233,3 +234,19 @@ def test_no_pkgpanda(machine: Machine) -> None:
 )
 def test_names(host: str, name: str) -> None:
     assert profile_name(host) == name
+
+
+def test_the_profile_is_written_to_a_file_of_its_owner(machine: Machine) -> None:
+    """A shell would make it readable for everybody, with its secrets."""
+    file = machine.top / "host.json"
+    file.write_text("of before")
+    file.chmod(0o644)
+    done = machine.run(
+        *("import-pkgpanda", "--secrets=foo", f"--output={file}", machine.top / "mesosphere")
+    )
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert json.loads(file.read_bytes())["configuration"]["secrets"] == {"foo": "bar"}
+    assert not list(machine.top.glob(".host.json*"))
+    words = ("import-pkgpanda", f"--output={machine.top}/gone/x", machine.top / "mesosphere")
+    assert machine.run(*words).returncode == 66

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -11,6 +13,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from provisioner.profile.redaction import Redaction
 
 from tests.provisioner.debugged_host import DebuggedHost
 from tests.support.profile_host import UNIT, Host, configuration, profile, template
@@ -233,5 +236,173 @@ def test_a_core_of_the_renderer_is_not_written(host: Host) -> None:
         timeout=60,
         check=False,
     )
-    assert done.returncode == 65 and b"etc/p: rendering it takes longer" in done.stderr
+    assert done.returncode == 65 and b"etc/p: rendering it takes more than 3 s" in done.stderr
     assert not holders(host.top) - {host.top / "filed"}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("", "is empty"), ("\n", "is empty"), (" \r\n", "is empty"), ("\t\n\n", "is empty")],
+)
+def test_an_empty_secret_file_is_refused(host: Host, content: str, words: str) -> None:
+    """Such as one that a failed command was to fill: a service would take any password."""
+    (host.top / "filed").write_text(content)
+    done = host.apply(document(host))
+    assert done.returncode == 65
+    assert f"the secret filed: {host.top / 'filed'} {words}" in done.stderr.decode()
+    assert not host.active
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"pw\r\n", "ends with a carriage return"),
+        (b"pw\r", "ends with a carriage return"),
+        (b"pw \n", "begins or ends with white space"),
+        (b"pw\n\n", "begins or ends with white space"),
+        (b"\xef\xbb\xbfpw\n", "begins or ends with white space or a byte order mark"),
+    ],
+)
+def test_what_no_secret_is_meant_to_have_is_warned_of(
+    host: Host, content: bytes, words: str
+) -> None:
+    (host.top / "filed").write_bytes(content)
+    (host.top / "filed").chmod(0o600)
+    done = host.run("plan", "-", stdin=json.dumps(document(host)).encode())
+    assert done.returncode == 0
+    assert f"the secret filed: {host.top / 'filed'} {words}" in done.stderr.decode()
+    assert b"pw" not in done.stderr.replace(str(host.top).encode(), b"")
+
+
+def test_secrets_in_a_profile_that_everybody_can_read_are_warned_of(host: Host) -> None:
+    file = host.top / "web.json"
+    file.write_text(json.dumps(document(host)))
+    file.chmod(0o644)
+    words = f"{file} has secrets in it and can be read by everybody: chmod o= it"
+    for command in ("plan", "apply", "apply"):  # the last one has nothing to do
+        assert words in host.run(command, file).stderr.decode()
+    with file.open("rb") as redirected:
+        done = subprocess.run(
+            [sys.executable, "-m", "provisioner", "plan", "-"],
+            stdin=redirected,
+            capture_output=True,
+            env=host.environment,
+            timeout=60,
+            check=False,
+        )
+    assert b"standard input has secrets in it and can be read by everybody" in done.stderr
+    file.chmod(0o640)
+    assert b"read by everybody" not in host.run("plan", file).stderr
+    without = document(host)
+    del without["configuration"]["secrets"]["password"]  # type: ignore[index]
+    without["configuration"]["files"] = []  # type: ignore[index]
+    file.write_text(json.dumps(without))
+    file.chmod(0o644)
+    assert b"read by everybody" not in host.run("plan", file).stderr
+
+
+def test_who_may_only_read_is_told_nothing_that_a_secret_can_be_guessed_from(host: Host) -> None:
+    """`show`, `verify` and `status` are served to read-only callers; a PIN has 10,000 values."""
+    made = configuration(template("etc/pin", "{{ secrets.pin }}"), secrets={"pin": "4711"})
+    host.applied(profile(packages=["web"], configuration=made, health={"checks": False}))
+    config = next(each for each in host.active if each.startswith("web-config"))
+    shown = json.loads(host.packager("show", "--format=json", config))
+    assert shown["private"] is True and shown["files"] == 2
+    hidden = ("size", "sha256", "archive_size", "tree")
+    assert [shown[each] for each in hidden] == [None] * 4
+    record = (host.root / "manifests" / config).read_text()
+    digests = {word for word in record.split('"') if len(word) == 64}
+    assert len(digests) >= 4
+    (host.root / "packages" / config / "etc/pin").write_text("12345")
+    told = [
+        host.run("show", config, program="packager"),
+        host.run("verify", "--format=json", program="packager"),
+        host.run("status", "--format=json"),
+        host.run("history", "--format=json"),
+        host.run("active", "--format=json", program="packager"),
+        host.run("facts", "--format=json"),
+    ]
+    for done in told:
+        said = done.stdout.decode() + done.stderr.decode()
+        assert not any(each in said for each in digests)
+        assert "another size than it had" in said or "verify" not in str(done.args)
+    assert b"5 bytes" not in b"".join(each.stdout for each in told)
+    other = json.loads(host.packager("show", "--format=json", "web--1"))
+    assert other["private"] is False and all(other[each] for each in hidden)
+
+
+def test_a_core_of_who_has_read_secrets_is_not_written(host: Host) -> None:
+    """It waits for a repository, with the profile in its memory, and dies of SIGQUIT."""
+    program = "import os, resource, sys; hard = resource.getrlimit(resource.RLIMIT_CORE)[1];"
+    program += "resource.setrlimit(resource.RLIMIT_CORE, (hard, hard));"
+    program += "os.execv(sys.executable, [sys.executable, '-m', 'provisioner', 'apply', '-'])"
+    made = document(host, packages=["web", "other"])
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        made["repositories"] = [{"name": "main", "url": url, "trust": "off"}]
+        process = subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=host.environment,
+            cwd=host.top,
+        )
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(made).encode())
+        process.stdin.close()
+        connection, _ = silent.accept()
+        limits = Path(f"/proc/{process.pid}/limits").read_text()
+        process.send_signal(signal.SIGQUIT)
+        status = os.waitpid(process.pid, 0)[1]
+        connection.close()
+    assert os.WTERMSIG(status) == signal.SIGQUIT and not os.WCOREDUMP(status)
+    core = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
+    assert core.split()[4] == "1"  # with 0, a program that takes dumps would still be given one
+    assert not list(host.top.glob("core*"))
+
+
+def test_words_of_services_and_checks_are_told_without_secrets(host: Host) -> None:
+    """A service that does not start says with which password it tried, and so does a check: in
+    events, on standard error, in the history, which read-only callers see."""
+    path = host.root / "active/etc/password"
+    host.add("db--1", {"units/db.service": UNIT, "check/asks": f"#!/bin/sh\ncat {path}; exit 1\n"})
+    unmet = document(host, packages=["web", "db"], health={"checks": True})
+    told = [host.apply(unmet, "--format=ndjson")]
+    assert told[0].returncode == 65 and b"db--1 asks: exit code 1: \xe2\x80\xa6" in told[0].stderr
+    failed = "LoadState=loaded\nActiveState=failed\nSubState=failed\nResult=exit-code\n"
+    host.tools.answer("systemctl-start", 1, "")
+    host.tools.answer("systemctl-show", 0, f"Id=web.service\n{failed}")
+    host.tools.answer("journalctl", 0, f"{FILED} and {CANARY}: denied")
+    told.append(host.apply(document(host), "--format=ndjson"))
+    assert told[1].returncode == 74 and b"denied" in told[1].stderr
+    assert b'"log":"\xe2\x80\xa6 and \xe2\x80\xa6: denied"' in told[1].stdout
+    told.append(host.run("history", "--format=json"))
+    for done in told:
+        assert not any(each in done.stdout + done.stderr for each in BOTH), done.args
+    for record in host.root.glob("provisioner/runs/*/record.json"):
+        assert not any(each in record.read_bytes() for each in BOTH)
+
+
+def test_redaction() -> None:
+    key = "-----BEGIN KEY-----\nabcdefgh12345678\nshort\n"
+    redaction = Redaction(["4711", "471199", "abc", "", key])
+    assert redaction.text("4711 471199 abc abcdefgh12345678 short") == "… … abc … short"
+    with_newline = Redaction(["password\n"])
+    assert with_newline.text("the password.") == "the …."
+
+
+def test_a_plan_warns_of_values_that_sound_like_secrets(host: Host) -> None:
+    values = {
+        "db": {"Password": CANARY, "token_file": "/etc/token", "empty_password": ""},
+        "api_token": "x",
+        "tokens": 3,
+    }
+    made = profile(packages=["web"], configuration=configuration(values=values))
+    said = host.run("plan", "-", stdin=json.dumps(made).encode()).stderr.decode()
+    warned = [line for line in said.splitlines() if "may be a secret" in line]
+    assert [line.split("configuration.")[1].split()[0] for line in warned] == [
+        "values.db.Password",
+        "values.api_token",
+    ]
+    assert CANARY not in said

@@ -63,6 +63,9 @@ def test_paths(host: Host, tmp_path: Path) -> None:
     assert done.returncode == 65 and b"SHA-256" in done.stderr
     assert not (host.root / "provisioner/runs/1").exists()
     assert host.run("apply", f"--sha256={DIGEST}", file).returncode == 0
+    assert host.run("plan", file.as_uri()).returncode == 0
+    assert host.run("plan", file.as_uri() + "x").returncode == 66
+    assert host.run("plan", "file://elsewhere/web.json").returncode == 64
 
 
 def test_packages_are_fetched_side_by_side_with_what_they_require(

@@ -18,9 +18,7 @@ Open = Callable[[], Store]
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zookeeper.Zookeeper]:
     """A ZooKeeper for all tests that harm none."""
-    reason = zookeeper.missing()
-    if reason:
-        pytest.skip(reason)
+    zookeeper.need_zookeeper()
     with zookeeper.zookeeper(tmp_path_factory.mktemp("zookeeper")) as server:
         yield server
 

@@ -37,9 +37,7 @@ for line in sys.stdin:
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[zookeeper.Zookeeper]:
     """A server that the test may harm."""
-    reason = zookeeper.missing()
-    if reason:
-        pytest.skip(reason)
+    zookeeper.need_zookeeper()
     with zookeeper.zookeeper(tmp_path) as server:
         yield server
 

@@ -23,13 +23,18 @@ if TYPE_CHECKING:
 MAX_REASONS_SHOWN = 20
 
 
-def schema_violations(document: object, schema_path: str, kind: DocumentKind) -> list[str]:
+def schema_violations(
+    document: object, schema_path: str, kind: DocumentKind, *, required: list[str] | None = None
+) -> list[str]:
     """Everything that the schema at `schema_path` does not allow, each with its place, in the order
-    of places. Raises ConfigError if the library is missing, OSError."""
+    of places. required: the keys that must be there, in place of the schema's. Raises ConfigError
+    if the library is missing, OSError."""
     with required_library(kind.plural, extra=kind.extra):
         import jsonschema
     with open(schema_path, "rb") as file:  # noqa: PTH123
         schema = json.loads(file.read())
+    if required is not None:
+        schema["required"] = required
     errors = jsonschema.Draft202012Validator(schema).iter_errors(document)
     ordered = sorted(errors, key=lambda each: _place(each.path))
     # The schema may say the same in several ways, or once for each missing key.

@@ -1,0 +1,140 @@
+"""Simulated agents become members of a cluster, stay so, and leave."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import requests
+
+from tests.support.cluster_process import call, cluster_process
+from tests.support.shell_table import shell_table
+
+FAST = "--time-scale=0.02"  # pings every 0.3 s, five of them
+
+
+def test_all_agents_are_listed_with_what_they_were_given(tmp_path: Path) -> None:
+    patterns = (
+        "--hostname=web-{number:03}",
+        "--attributes=role:web|db;rack:r{number};weight:2.5",
+        "--domain=eu/z1|z2",
+        "--resources=cpus:{number};mem:512",
+    )
+    with cluster_process(tmp_path, "--agents=24", FAST, *patterns) as cluster:
+        cluster.wait(lambda: cluster.active() == 24, "24 active agents")
+        slaves = cluster.slaves()
+        assert sorted(slaves) == [f"web-{number:03}" for number in range(1, 25)]
+        second = slaves["web-002"]
+        assert second["attributes"] == {"role": "db", "rack": "r2", "weight": 2.5}
+        assert second["domain"]["fault_domain"] == {
+            "region": {"name": "eu"},
+            "zone": {"name": "z2"},
+        }
+        assert second["resources"]["cpus"] == 2.0
+        assert second["pid"].startswith("slave(1)@127.1.0.2:")
+        # They stay so for longer than the master waits for pings: one that is silent does not.
+        assert cluster.tell("inject", fault="hang:24").json() == {"agents": ["web-024"]}
+        cluster.wait(lambda: "web-024" not in cluster.slaves(), "its being unreachable")
+        later = cluster.slaves()
+        assert len(later) == 23
+        assert not any("reregistered_time" in each for each in later.values())
+
+
+def test_every_agent_serves_the_routes_at_its_own_address_with_its_own_place(
+    tmp_path: Path,
+) -> None:
+    table = shell_table(
+        tmp_path, 'echo "$PLACE"', {"path": "/where", "response": {"type": "text/plain"}}
+    )
+    place = "--environment=PLACE=/stores/{hostname}"
+    with cluster_process(tmp_path, str(table), "--agents=3", FAST, place) as cluster:
+        for agent in cluster.agents():
+            answer = requests.get(f"http://{agent['address']}/t/where", timeout=20)
+            assert answer.text == f"/stores/sim-000{agent['number']}\n"
+
+
+def test_an_agent_of_serve_registers_and_unregisters_at_a_clean_end(tmp_path: Path) -> None:
+    table = shell_table(tmp_path, "echo one", {"path": "/one"})
+    with cluster_process(tmp_path, "--agents=0", FAST) as cluster:
+        agent = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "agentsim", "serve", str(table), "--port=0"),
+                f"--master={cluster.masters[0].removeprefix('http://')}",
+                *("--hostname=alone", "--attributes=role:web", "--domain=eu/z9"),
+            ],
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            cluster.wait(lambda: "alone" in cluster.slaves(), "the agent")
+            known = cluster.slaves()["alone"]
+            assert known["active"]
+            assert known["attributes"] == {"role": "web"}
+            os.kill(agent.pid, signal.SIGTERM)
+            assert agent.wait(20) == 0
+            assert cluster.slaves() == {}
+        finally:
+            agent.kill()
+            agent.wait()
+
+
+def test_agents_come_back_with_their_ids_when_the_master_has_failed_over(tmp_path: Path) -> None:
+    with cluster_process(tmp_path, "--agents=6", FAST) as cluster:
+        cluster.wait(lambda: cluster.active() == 6, "6 active agents")
+        before = {name: each["id"] for name, each in cluster.slaves().items()}
+        assert call(
+            cluster.masters[0], "DEACTIVATE_AGENT", agent_id={"value": before["sim-0003"]}
+        ).ok
+        assert cluster.tell("masters", act="restart", number=1).ok
+        cluster.wait(lambda: cluster.active() == 5, "5 active agents again")
+        after = cluster.slaves()
+        assert {name: each["id"] for name, each in after.items()} == before
+        assert all("reregistered_time" in each for each in after.values())
+        assert after["sim-0003"]["deactivated"]
+
+
+def test_an_agent_that_is_marked_gone_obeys(tmp_path: Path) -> None:
+    with cluster_process(tmp_path, "--agents=2", FAST) as cluster:
+        cluster.wait(lambda: cluster.active() == 2, "2 active agents")
+        known = cluster.slaves()["sim-0001"]["id"]
+        gone = call(cluster.masters[0], "DRAIN_AGENT", agent_id={"value": known}, mark_gone=True)
+        assert gone.status_code == 200
+        cluster.wait(cluster.said("sim-0001: the master has shut it down: Agent has"), "the end")
+        assert sorted(cluster.slaves()) == ["sim-0002"]
+
+
+def test_agents_drain_and_their_tasks_end_as_they_were_told(tmp_path: Path) -> None:
+    with cluster_process(tmp_path, "--agents=3", FAST) as cluster:
+        cluster.wait(lambda: cluster.active() == 3, "3 active agents")
+        assert cluster.tell("tasks", act="launch", agents="1", end="0.01").ok
+        assert cluster.tell("tasks", act="launch", agents="2", end="deaf").ok
+        assert cluster.tell("tasks", act="launch", agents="3", end="stuck").ok
+        cluster.wait(
+            lambda: all(each["used_resources"]["cpus"] for each in cluster.slaves().values()),
+            "the tasks",
+        )
+        for agent in cluster.slaves().values():
+            grace = {"seconds": 0, "nanos": 1_000_000}
+            drained = call(
+                cluster.masters[0],
+                "DRAIN_AGENT",
+                agent_id={"value": agent["id"]},
+                max_grace_period=grace,
+            )
+            assert drained.status_code == 200
+
+        def states() -> dict[str, str]:
+            slaves = cluster.slaves()
+            return {name: each["drain_info"]["state"] for name, each in sorted(slaves.items())}
+
+        cluster.wait(lambda: list(states().values())[:2] == ["DRAINED"] * 2, "two drained agents")
+        assert states()["sim-0003"] == "DRAINING"
+        # Its framework goes first: nobody looks any more, until it is drained again.
+        assert cluster.tell("tasks", act="remove-framework").ok
+        stuck = cluster.slaves()["sim-0003"]
+        assert stuck["drain_info"]["state"] == "DRAINING"
+        assert stuck["used_resources"]["cpus"] == 0
+        assert call(cluster.masters[0], "DRAIN_AGENT", agent_id={"value": stuck["id"]}).ok
+        assert states()["sim-0003"] == "DRAINED"
