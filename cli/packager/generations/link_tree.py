@@ -92,7 +92,7 @@ class Changes:
         # path, text of the link; the same link before and after is no change
         gone = {(p, link_text(p, n, s)) for n, each in old.items() for p, s in each.links.items()}
         self.add: dict[str, dict[str, str]] = {}
-        for name, each in new.items():
+        for name, each in sorted(new.items()):  # of packages that share a file, the first has it
             for path, source in each.links.items():
                 text = link_text(path, name, source)
                 if (path, text) in gone:
@@ -369,4 +369,4 @@ class DiskIndex:
 
 def _put(links: dict[str, dict[str, str]], path: str, text: str) -> None:
     directory, _, name = path.rpartition("/")
-    links.setdefault(directory, {})[name] = text
+    links.setdefault(directory, {}).setdefault(name, text)

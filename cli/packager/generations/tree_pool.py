@@ -411,7 +411,10 @@ class Trees:
 
 
 def _changes(existing: Generation, target: Generation, load: Load) -> link_tree.Changes | None:
-    """What makes the tree of `existing` that of `target`; None if building it anew is less work."""
+    """What makes the tree of `existing` that of `target`; None if building it anew is less work, or
+    if packages share files: then it takes all of them to say whose link is at a path."""
+    if existing.shares or target.shares:
+        return None
     if existing.roles == target.roles:
         leaving = existing.packages.keys() - target.packages.keys()
         entering = target.packages.keys() - existing.packages.keys()

@@ -126,9 +126,10 @@ class _Walk:
         self._lost = lost
         self._links = {each.name: f"../../packages/{each.id}" for each in packages}
         self._directories = {"", *SOURCES}
-        for each in packages:
+        for each in sorted(packages, key=lambda each: each.name):
             self._directories |= each.directories
-            self._links.update((p, link_text(p, each.name, s)) for p, s in each.links.items())
+            for path, source in each.links.items():  # of those that share a file, the first has it
+                self._links.setdefault(path, link_text(path, each.name, source))
         self._sources = {path for path in self._links if path.endswith(SOURCE_SUFFIX)}
         self._source_directories = source_directories(self._sources)
         self._files: dict[str, str] = {**generation.files, DOCUMENT: sha256(document)}
