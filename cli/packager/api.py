@@ -110,8 +110,8 @@ if TYPE_CHECKING:
     from packager.store.lock import is_locked
     from packager.store.manifest_records import read_record
     from packager.store.store import Store
+    from packager.store.translation import translated
     from packager.store.tree_comparison import FOREIGN, MISSING, UNREAD, Difference
-    from packager.store.write_session import translated
     from packager.verification.generation_check import check as check_active_generation
     from packager.verification.generation_check import is_activating
     from packager.verification.host_check import remaining_host_work, required_units, static_units
@@ -311,7 +311,7 @@ _HOMES = {
     "systemctl_names": ("packager.host.systemd_units", "addressed"),
     "tar_header": ("packager.archive.tar_writer", "header"),
     "tar_padding": ("packager.archive.tar_writer", "padding"),
-    "translated": ("packager.store.write_session", "translated"),
+    "translated": ("packager.store.translation", "translated"),
     "unknown_units": ("packager.host.systemd_units", "unknown"),
     "verify": ("packager.verification.verify", "verify"),
     "why_not_booted": ("packager.host.systemd_units", "why_not_booted"),

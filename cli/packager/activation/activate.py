@@ -23,7 +23,8 @@ from packager.generations.document import Generation, active_number
 from packager.generations.tree_pool import Trees
 from packager.host import applied_state, apply
 from packager.store import lock
-from packager.store.write_session import Session, translated, writing
+from packager.store.translation import translated
+from packager.store.write_session import Session, writing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from packager.generations.document import active_number, kept_numbers, read_gene
 from packager.store import lock
 from packager.store.installed import installed_ids
 from packager.store.manifest_records import read_record
-from packager.store.write_session import translated, undeleted, writing
+from packager.store.translation import translated
+from packager.store.write_session import undeleted, writing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

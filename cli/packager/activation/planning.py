@@ -236,7 +236,7 @@ def _requested_ids(
         for word in request.words:
             name = split_id(word)[0]
             if name not in active or word not in (name, active[name]):
-                raise NotFound(f"{word} is not active")
+                raise NotFound(f"{word} is not active; 'packager active' lists what is")
         return sorted(each for name, each in active.items() if name not in leaving)
     keep = request.action == "swap" or request.add
     if any(flaw(word) for word in request.words):

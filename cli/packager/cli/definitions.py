@@ -29,7 +29,7 @@ EXIT_CODES: dict[int, str] = {
     70: "an internal error",
     73: "a conflict: an id with other content, packages that can't be active together, one in use",
     74: "reading or writing failed: disk full, read-only, standard output closed",
-    75: "busy, try again: another packager is changing the store",
+    75: "try again: another packager is changing the store, or memory or descriptors run out",
     76: "the remote server's answer breaks HTTP",
     77: "permission denied, here or by the remote server",
     78: "the configuration is wrong: a root that is no store, a mount in it, a repository, a proxy",

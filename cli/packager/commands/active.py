@@ -5,7 +5,7 @@ from __future__ import annotations
 from packager.cli import output
 from packager.generations.document import active_generation
 from packager.package.package_id import split_id
-from packager.store.write_session import translated
+from packager.store.translation import translated
 
 
 def run(*, root: str, output_format: str) -> int:

@@ -13,7 +13,7 @@ from packager.generations.document import active_generation
 from packager.generations.environment_files import variables
 from packager.host import package_checks
 from packager.host.package_checks import Check, Result
-from packager.store.write_session import translated
+from packager.store.translation import translated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import os
 from packager.base.errors import NotFound
 from packager.cli import output
 from packager.generations.document import Generation, active_number, kept_numbers, read_generation
-from packager.store.write_session import translated
+from packager.store.translation import translated
 
 
 def run(*, root: str, output_format: str) -> int:

@@ -15,7 +15,7 @@ from packager.generations.document import active_generation
 from packager.host.context import Context
 from packager.host.options import HostOptions
 from packager.store.store import Store
-from packager.store.write_session import translated
+from packager.store.translation import translated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from packager.repositories import configuration_file
 from packager.store.installed import has_tree, installed_ids
 from packager.store.manifest_records import missing
 from packager.store.store import Store
+from packager.store.translation import translated
 from packager.store.tree_comparison import UNREAD, Difference
-from packager.store.write_session import translated
 from packager.verification import repair
 from packager.verification.verify import verify
 

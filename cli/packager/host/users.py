@@ -77,7 +77,10 @@ def owner_of(path: str) -> str | None:
     except FileNotFoundError:
         return None
     if not stat.S_ISDIR(status.st_mode):
-        raise InputOutputError(f"{path}: a state directory is needed, and something else is there")
+        raise InputOutputError(
+            f"{path}: a state directory is needed, and something else is there: move it away, or "
+            "give --state-dir"
+        )
     try:
         return pwd.getpwuid(status.st_uid).pw_name
     except KeyError:

@@ -87,7 +87,9 @@ def opened(directory: str) -> Iterator[int]:
         try:
             fcntl.flock(top, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Temporary(f"{directory}: another command is writing its index") from None
+            raise Temporary(
+                f"{directory}: another command is writing its index; try again"
+            ) from None
         yield top
     except OSError as error:
         raise from_os_error(error, directory) from error

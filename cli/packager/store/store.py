@@ -25,19 +25,15 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
-from packager.archive.compression import NAMED_SUFFIXES
-from packager.archive.limits import Limits
 from packager.base import durable_files
 from packager.base.debug_log import debug
 from packager.base.errors import ConfigError, Conflict, DataError, NotFound
 from packager.package.manifest import Record
 from packager.package.package_id import parse_id
 from packager.store import lock
-from packager.store.incoming_archive import receive
 from packager.store.installed import installed_ids
 from packager.store.manifest_records import is_private, missing, read_record
-from packager.store.publication import publish, renew
-from packager.store.write_session import Session, translated, writing
+from packager.store.translation import translated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,8 +41,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
+    from packager.archive.limits import Limits
     from packager.base.events import Emit
+    from packager.package.manifest import Record
     from packager.store.tree_comparison import Difference
+    from packager.store.write_session import Session
 
 
 class Added:
@@ -88,7 +87,7 @@ class Store:
         except FileNotFoundError:
             raise ConfigError(f"{root}: the current directory is gone; go to another") from None
         self._lock_wait = lock_wait  # seconds
-        self._limits = limits or Limits()
+        self._limits = limits
 
     def add(
         self,
@@ -111,11 +110,15 @@ class Store:
         Raises UsageError for an id that is missing or wrong, DataError for the archive, Conflict
         if the id is taken by other content, Temporary if the lock stays held.
         """
+        from packager.archive.limits import Limits
+        from packager.store.incoming_archive import receive
+        from packager.store.publication import publish
+
         expected_id = id_of(package_id, name_hint)
         with self._writing(emit=emit) as session:
             session.refuse_split_store()
             incoming = receive(
-                *(source, session.mine.fd, self._limits, expected_id),
+                *(source, session.mine.fd, self._limits or Limits(), expected_id),
                 sha256=sha256,
                 size=size,
                 emit=emit,
@@ -151,12 +154,16 @@ class Store:
         those of `add`: `kept` (of, path, place). Raises NotFound, DataError, as `add` for the
         archive, and InputOutputError on file systems that can't exchange directories.
         """
+        from packager.archive.limits import Limits
+        from packager.store.incoming_archive import receive
+        from packager.store.publication import renew
+
         name = str(parse_id(package_id))
         with self._writing(make=False, discard=discard, emit=emit) as session:
             session.refuse_mounts([name])  # before much is read for nothing
             session.refuse_split_store()
             incoming = receive(
-                *(source, session.mine.fd, self._limits, name),
+                *(source, session.mine.fd, self._limits or Limits(), name),
                 sha256=sha256,
                 size=size,
                 emit=emit,
@@ -303,6 +310,8 @@ class Store:
         discard: bool = False,
         emit: Emit | None = None,
     ) -> AbstractContextManager[Session]:
+        from packager.store.write_session import writing
+
         return writing(self.root, lock_wait=self._lock_wait, make=make, discard=discard, emit=emit)
 
     def _is_installed(self, record: Record) -> bool:
@@ -343,6 +352,8 @@ def id_of(package_id: str | None, name_hint: str | None) -> str | None:
         return str(parse_id(package_id))
     if name_hint is None:
         return None
+    from packager.archive.compression import NAMED_SUFFIXES
+
     for suffix in NAMED_SUFFIXES:
         if name_hint.endswith(suffix):
             return str(parse_id(name_hint[: -len(suffix)]))

@@ -23,6 +23,7 @@ from packager.generations.environment_files import refuse_separator
 from packager.generations.tree_pool import LINKS, SPARE, Trees
 from packager.store import lock, removal_in_place
 from packager.store.staging import Staging, open_staging, take_dead
+from packager.store.translation import translated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -205,15 +206,6 @@ def undeleted(root: str, failure: OSError, before: str = "") -> PackagerError:
         f"{before}{path} can't be deleted: {failure.strerror}: {remedy}; "
         "then 'packager recover' deletes it"
     )
-
-
-@contextmanager
-def translated(root: str) -> Iterator[None]:
-    """Raise the PackagerError for every OSError of the block."""
-    try:
-        yield
-    except OSError as error:
-        raise from_os_error(error, store=root) from error
 
 
 def move(name: str, source: int, new_name: str, target: int) -> None:

@@ -23,6 +23,7 @@ from packager.store import lock
 from packager.store.installed import has_tree
 from packager.store.manifest_records import read_record
 from packager.store.store import is_at
+from packager.store.translation import translated
 from packager.store.tree_comparison import (
     CHANGED,
     FOREIGN,
@@ -30,7 +31,6 @@ from packager.store.tree_comparison import (
     Difference,
     unreadable_path,
 )
-from packager.store.write_session import translated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -22,8 +22,9 @@ from packager.host import applied_state
 from packager.host.systemd_units import WANTS
 from packager.package.package_id import flaw
 from packager.store import lock
+from packager.store.translation import translated
 from packager.store.tree_comparison import CHANGED
-from packager.store.write_session import Session, translated, writing
+from packager.store.write_session import Session, writing
 from packager.verification import generation_check
 
 TYPE_CHECKING = False
