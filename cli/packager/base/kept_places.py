@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KEPT = "kept"
+MAX_NAME_CHARACTERS = 240  # of an id, which may be as long as a name, in a name with a number
 
 
 def keep_copy(name: str, content: bytes, of: str, root: str) -> str:
@@ -41,7 +42,7 @@ def new_directory(of: str, root_fd: int) -> str:
     with opened(KEPT, root_fd) as kept:
         number = 1
         while True:
-            name = f"{of}~{number}"
+            name = f"{of[:MAX_NAME_CHARACTERS]}~{number}"
             try:
                 os.mkdir(name, 0o700, dir_fd=kept)
             except FileExistsError:
