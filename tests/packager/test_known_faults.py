@@ -9,8 +9,8 @@ from pathlib import Path
 TESTS = Path(__file__).parent
 FAULTS: dict[str, tuple[str, ...]] = {
     "two adds of one id at once leave a package with files missing, and success is said": (
-        "store/test_store.py::test_many_adds_of_one_id",
-        "store/test_store.py::test_adds_removes_and_readers_at_once",
+        "store/test_concurrency.py::test_many_adds_of_one_id",
+        "store/test_concurrency.py::test_adds_removes_and_readers_at_once",
     ),
     "of two activations at once one fails at random; remove looks first and deletes later": (
         "activation/test_concurrency.py::test_activations_at_once_come_one_after_the_other",
