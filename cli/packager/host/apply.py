@@ -73,7 +73,7 @@ def prepare(plan: HostPlan, context: Context, state: AppliedState, emit: Emit) -
         _check_places(plan, context)
         made = host_plan.prepared_by(plan)
         if "withdraw" in plan:
-            _take_back(plan["withdraw"], emit)
+            _take_back(context.root, plan["withdraw"], emit)
         if "adopt" in plan:
             _adopt(context, state)
         if made or "withdraw" in plan:
@@ -106,7 +106,7 @@ def undo(context: Context, emit: Emit) -> None:
         pending = state.pop("pending", {})
         adopting = state.pop("adopting", {})
         if context.generation in (pending.get("generation"), adopting.get("generation")):
-            _take_back(pending, emit)
+            _take_back(context.root, pending, emit)
             applied_state.save(context.root, state)
     except OSError as error:
         raise from_os_error(error, store=context.root) from error
@@ -122,7 +122,7 @@ def withdraw(plan: HostPlan, context: Context, emit: Emit) -> None:
         state = applied_state.load(context.root)  # another activation has changed it since
         state["pending"] = {**made, "generation": None}  # of none that can become active
         applied_state.save(context.root, state)
-        _take_back(made, emit)
+        _take_back(context.root, made, emit)
         del state["pending"]
         applied_state.save(context.root, state)
     except (OSError, PackagerError) as error:
@@ -276,7 +276,9 @@ def _adopt(context: Context, state: AppliedState) -> None:
     applied_state.save(context.root, state)
 
 
-def _take_back(made: Prepared, emit: Emit) -> None:
+def _take_back(root: str, made: Prepared, emit: Emit) -> None:
+    for file in made.get("files", ()):
+        file_owners.take_back(root, file)
     for directory in made.get("directories", ()):
         users.remove_directory(directory["path"])
         emit("directory", path=directory["path"], action="removed")

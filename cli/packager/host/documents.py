@@ -55,11 +55,13 @@ class UnitState(TypedDict, total=False):
 
 
 class Prepared(TypedDict, total=False):
-    """What an activation makes before it switches; generation: the one it is made for."""
+    """What an activation makes before it switches; generation: the one it is made for. files:
+    those that are given to users that are made."""
 
     generation: int | None
     users: list[PlannedUser]
     directories: list[PlannedDirectory]
+    files: list[PlannedFileOwner]
 
 
 class AdoptedState(TypedDict, total=False):

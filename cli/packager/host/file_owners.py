@@ -94,6 +94,22 @@ def give(root: str, entry: PlannedFileOwner) -> None:
         os.close(fd)
 
 
+def take_back(root: str, entry: PlannedFileOwner) -> None:
+    """Make the file this process's own again, before its user is removed: whoever gets the number
+    of that user next could read it. Raises OSError."""
+    package_id = entry["package"]
+    path = entry["path"].removeprefix(f"{root}/packages/{package_id}/")
+    try:
+        fd = _open(root, package_id, path)
+    except FileNotFoundError:
+        return
+    try:
+        os.fchown(fd, os.geteuid(), os.getegid())
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 def _declared(
     declared_by_id: Mapping[str, Declarations],
 ) -> Iterator[tuple[str, str, str | None, str | None]]:

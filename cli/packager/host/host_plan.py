@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         HostPlan,
         Observed,
         PlannedDirectory,
+        PlannedFileOwner,
         PlannedUser,
         Prepared,
         RequiredUser,
@@ -198,10 +199,11 @@ def difference(
 
 def withdrawn(pending: Prepared, required: Requirements) -> Prepared:
     """Of the users and directories that an activation was making when it was killed, those that
-    are not required now; without empty keys."""
+    are not required now, and the files of such users; without empty keys."""
     return _prepared(
         [u for u in pending.get("users", ()) if u["name"] not in required["users"]],
         [d for d in pending.get("directories", ()) if d["path"] not in required["directories"]],
+        pending.get("files", []),
     )
 
 
@@ -213,21 +215,36 @@ def inherited(pending: Prepared, withdrawn: Prepared, made: Prepared) -> Prepare
     away = {each["path"] for each in withdrawn.get("directories", ())}
     directories = {d["path"]: d for d in pending.get("directories", ()) if d["path"] not in away}
     directories.update((each["path"], each) for each in made.get("directories", ()))
-    return _prepared(list(users.values()), list(directories.values()))
+    files = [*pending.get("files", ()), *made.get("files", ())]
+    return _prepared(list(users.values()), list(directories.values()), files)
 
 
 def prepared_by(plan: HostPlan) -> Prepared:
     """What of the plan is made before the switch; without empty keys."""
-    return _prepared(plan.get("users", []), plan.get("directories", []))
+    return _prepared(
+        plan.get("users", []), plan.get("directories", []), plan.get("file_owners", [])
+    )
 
 
-def _prepared(users: list[PlannedUser], directories: list[PlannedDirectory]) -> Prepared:
+def _prepared(
+    users: list[PlannedUser],
+    directories: list[PlannedDirectory],
+    files: Iterable[PlannedFileOwner],
+) -> Prepared:
     found: Prepared = {}
+    names = {user["name"] for user in users}
+    given = {each["path"]: each for each in files if not names.isdisjoint(_owners(each))}
+    if given:
+        found["files"] = list(given.values())
     if users:
         found["users"] = users
     if directories:
         found["directories"] = directories
     return found
+
+
+def _owners(file: PlannedFileOwner) -> tuple[str | None, str | None]:
+    return file["user"], file["group"]
 
 
 def problems(required: Requirements, observed: Accounts, *, make_users: bool) -> list[str]:

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packager.host import applied_state, apply, host_plan
 
 from tests.support.profile_host import UNIT, Host, configuration, profile, template
+from tests.support.recording_host import Host as RecordingHost
+from tests.support.recording_host import Tools
 
 # Whom everybody may give files to: oneself. Root may give them to others.
 USER = "daemon" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
@@ -141,3 +144,32 @@ def test_a_package_may_say_it_too(host: Host) -> None:
         GID,
         os.getegid(),
     )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_file_is_taken_back_before_its_user_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else whoever gets the number of that user next could read the secret in it."""
+    tools = Tools(tmp_path / "tools")
+    monkeypatch.setenv("PATH", tools.path())
+    host = RecordingHost(tmp_path)
+    file = host.root / "packages/own--1/etc/pw.txt"
+    info = {"username": "dcos_gone", "owners": {"etc/pw.txt": {"user": USER}}}
+    declared = {"own--1": host.package("own--1", info, etc__pw_txt="4711")}
+    context, state = host.context(), host.applied()
+    plan = apply.plan(declared, (), context, state)
+    # As if the user that is made were this one: the tools of a test make none.
+    plan["users"][0]["name"] = USER
+    apply.prepare(plan, context, state, host.emit)
+    assert file.stat().st_uid == UID
+    assert host.applied()["pending"]["files"][0]["path"] == str(file)  # known after a kill, too
+    apply.undo(context, host.emit)
+    assert file.stat().st_uid == 0
+    os.chown(file, UID, -1)  # as a kill leaves it: the next plan takes it back
+    host.events.clear()
+    applied_state.save(str(host.root), {**state, "pending": {**host_plan.prepared_by(plan)}})
+    later = apply.plan({}, (), context, host.applied())
+    assert later["withdraw"]["files"]
+    apply.prepare(later, context, host.applied(), host.emit)
+    assert file.stat().st_uid == 0
