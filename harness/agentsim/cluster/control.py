@@ -29,6 +29,7 @@ from agentsim.simulator.agent import HEAD_SECONDS
 from agentsim.simulator.connection import Connection
 from agentsim.simulator.exchange import ClientConnection, DocumentExchange, Exchange, TextExchange
 from agentsim.simulator.idle_connections import IdleConnections
+from agentsim.simulator.message_connection import Message
 from agentsim.wire.request_parser import Request
 
 Query = dict[bytes, bytes]
@@ -118,6 +119,10 @@ class Control:
         if request.method != "POST":
             return TextExchange(connection, request, 405, "Expecting POST", ("Allow", "POST"))
         return _Act(connection, request, self)
+
+    def take_message(self, message: Message) -> bool:  # noqa: ARG002
+        """No actor is here."""
+        return False
 
     def exchange_ended(self, exchange: Exchange, gone: bool) -> None:
         """An answer was sent, or its client went away before."""

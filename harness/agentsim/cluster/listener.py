@@ -16,7 +16,7 @@ from contextlib import suppress
 from enum import Enum
 from typing import Final
 
-from agentsim.simulator.connection import Connection, Server
+from agentsim.simulator.message_connection import MessageConnection, MessageServer
 from agentsim.simulator.serve import CannotServe
 
 _BACKLOG: Final = 4096
@@ -54,7 +54,7 @@ class Nothing(Enum):
     DONE = "done"
 
 
-Find = Callable[[str, int], Server | Nothing | None]
+Find = Callable[[str, int], MessageServer | Nothing | None]
 
 
 class Doorways:
@@ -95,8 +95,8 @@ class _Doorway(asyncio.Protocol):
         connection.connection_made(transport)
 
 
-class _CountedConnection(Connection):
-    def __init__(self, server: Server, doorways: Doorways) -> None:
+class _CountedConnection(MessageConnection):
+    def __init__(self, server: MessageServer, doorways: Doorways) -> None:
         super().__init__(server)
         self._doorways = doorways
         doorways.open += 1

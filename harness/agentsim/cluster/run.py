@@ -28,11 +28,11 @@ from agentsim.mesos.agent_description import AgentDescription
 from agentsim.mesos.master_info import ZooKeeper
 from agentsim.mesos.membership import Phase
 from agentsim.run.spool import Spool
-from agentsim.simulator.connection import Server
 from agentsim.simulator.idle_connections import IdleConnections
 from agentsim.simulator.log import Log
 from agentsim.simulator.mailer import Mailer
 from agentsim.simulator.master_detection import Detection, NoLibrary
+from agentsim.simulator.message_connection import MessageServer
 from agentsim.simulator.serve import CannotServe
 
 _LISTEN_BACKLOG: Final = 4096
@@ -212,7 +212,7 @@ class Cluster:
         self.agents.add(agent)
         return agent
 
-    def _find(self, address: str, port: int) -> Server | Nothing | None:
+    def _find(self, address: str, port: int) -> MessageServer | Nothing | None:
         agent = self.agents.at(address, port)
         if agent is None:
             here = address == _CONTROL_ADDRESS and port == self._port

@@ -27,6 +27,7 @@ from agentsim.simulator.exchange import ClientConnection, Exchange, TextExchange
 from agentsim.simulator.idle_connections import IdleConnections
 from agentsim.simulator.mailer import Mailer
 from agentsim.simulator.member import MailExchange
+from agentsim.simulator.message_connection import Message, MessageConnection
 from agentsim.wire.basic_auth import authenticate, challenge
 from agentsim.wire.request_parser import Request
 
@@ -261,11 +262,24 @@ class Master:
             return MailExchange(connection, request, lambda *_: self._pong(number))
         return TextExchange(connection, request, 404, "404 Not Found.")
 
+    def take_message(self, message: Message) -> bool:
+        """Take a message from another actor; whether its receiver is here."""
+        if self.stage is Stage.STARTING:
+            return False
+        if message.receiver == MASTER_ID:
+            self._receive(message.name, message.sender, message.body)
+            return True
+        match = _OBSERVER.fullmatch(message.receiver.encode())
+        if match is None or int(match[1]) not in self.state.observers:
+            return False
+        self._pong(int(match[1]))
+        return True
+
     def exchange_ended(self, exchange: Exchange, gone: bool) -> None:
         """An answer was sent, or its client went away before."""
 
 
-class MasterConnection(Connection):
+class MasterConnection(MessageConnection):
     """A connection to a master: a thousand agents may send their messages over one."""
 
     turn = 64

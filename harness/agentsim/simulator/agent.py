@@ -35,6 +35,7 @@ from agentsim.simulator.connection import Connection
 from agentsim.simulator.exchange import ClientConnection, DocumentExchange, Exchange, TextExchange
 from agentsim.simulator.idle_connections import IdleConnections
 from agentsim.simulator.member import MailExchange, Member
+from agentsim.simulator.message_connection import Message
 from agentsim.simulator.served_table import ServedTable
 from agentsim.wire.basic_auth import authenticate, challenge
 from agentsim.wire.request_parser import Request
@@ -226,6 +227,13 @@ class Agent:
     def _count_descriptors(self) -> int:
         per_command = 3  # its pipes, and what tells of its end
         return _OWN_DESCRIPTORS + len(self.connections) + per_command * self.commands.running
+
+    def take_message(self, message: Message) -> bool:
+        """Take a message from another actor; whether its receiver is here."""
+        if self.member is None or message.receiver != AGENT_ID:
+            return False
+        self.member.receive(message.name, message.sender, message.body)
+        return True
 
     def replace_credentials(self, credentials: dict[bytes, bytes]) -> None:
         """Ask for other credentials from the next request on."""

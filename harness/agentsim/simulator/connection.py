@@ -107,6 +107,25 @@ class Connection(asyncio.Protocol):
         waiting = sum(each.pending.size for each in self._exchanges if each.pending is not None)
         return self._transport.get_write_buffer_size() + waiting
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is under way: no request has begun, no answer waits."""
+        return not (
+            self.closed
+            or self._ended
+            or self._paused
+            or self._finishing
+            or self._exchanges
+            or self._parser.unread
+            or self._parser.within_head
+        )
+
+    def send_at_rest(self, data: bytes) -> None:
+        """Send an answer to what was read by another than the parser."""
+        if self._transport is not None:
+            self._server.idle.touch(self)
+            self._transport.write(data)
+
     # -- what the event loop tells ------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -12,6 +12,7 @@ from agentsim.mesos.json_format import Inconvertible, from_json
 from agentsim.mesos.membership import Membership
 from agentsim.mesos.resources import BadDescription, parse_attributes, parse_resources
 from agentsim.mesos.wire_format import Undecodable, decode, encode
+from agentsim.simulator.message_connection import split_messages
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -128,6 +129,25 @@ def test_only_the_master_is_obeyed() -> None:
     assert list(agent.receive("PingSlaveMessage", stranger, ping, 2.0)) == []
     list(agent.receive("ShutdownMessage", MASTER, shutdown, 2.0))
     assert agent.ended_by == "so says a stranger"
+
+
+@given(st.lists(st.binary(max_size=300), max_size=5), st.integers(0, 2000), st.binary(max_size=9))
+def test_messages_are_read_in_one_step_as_far_as_they_are_whole(
+    bodies: list[bytes], cut: int, tail: bytes
+) -> None:
+    sender = Pid("slave(1)", "127.0.0.1", 5051)
+    frames = [frame(sender, MASTER, "PongSlaveMessage", body) for body in bodies]
+    data = b"".join(frames)[:cut] + tail
+    whole, end = 0, 0
+    for each in frames:
+        if not data.startswith(each, end):
+            break
+        whole, end = whole + 1, end + len(each)
+    found = list(split_messages(data))
+    assert [message.body for message, _ in found[:whole]] == bodies[:whole]
+    assert len(found) == whole
+    assert [position for _, position in found[-1:]] == [end][:whole]
+    assert all(message.sender == sender and message.receiver == "master" for message, _ in found)
 
 
 @given(st.sampled_from(sorted(MESSAGES)), st.binary(max_size=64))
