@@ -39,8 +39,9 @@ class Zookeeper:
         self.address = f"127.0.0.1:{self.port}"
         self._directory = directory
         (directory / "zoo.cfg").write_text(
-            f"tickTime=200\ndataDir={directory}/zk\nclientPort={self.port}\n"
-            "clientPortAddress=127.0.0.1\nminSessionTimeout=200\nmaxClientCnxns=0\n"
+            f"tickTime=100\ndataDir={directory}/zk\nclientPort={self.port}\n"
+            "clientPortAddress=127.0.0.1\nminSessionTimeout=200\nmaxSessionTimeout=20000\n"
+            "maxClientCnxns=0\n"
             "admin.enableServer=false\n4lw.commands.whitelist=ruok\n"
         )
         self.begin()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from packager.cli.command_model import Argument, Command, Program
+from packager.cli.command_model import FLAG, Argument, Command, Option, Program, format_option
 
 EXIT_CODES: dict[int, str] = {
     0: "done",
@@ -12,12 +12,88 @@ EXIT_CODES: dict[int, str] = {
     69: "the master or ZooKeeper can't be reached",
     70: "an internal error",
     74: "reading or writing failed",
+    75: "try again: the master has not recovered, or another one leads now",
     76: "an answer of the master's or of a host's can't be understood",
     77: "permission denied, here or by the remote server",
     78: "the configuration is wrong: a library missing, credentials that can't be read",
 }
 
+# How masters are reached.
+ACCESS = (
+    Option(
+        "--credentials",
+        "credentials",
+        kind="path",
+        metavar="FILE",
+        envvar="ROLLOUT_CREDENTIALS",
+        help="Principal and secret for the masters: a line with both, or JSON, as Mesos has them.",
+    ),
+    Option(
+        "--zk-credentials",
+        "zk_credentials",
+        kind="path",
+        metavar="FILE",
+        envvar="ROLLOUT_ZK_CREDENTIALS",
+        help="User and password for ZooKeeper, in such a file.",
+    ),
+    Option(
+        "--ca",
+        "ca",
+        kind="path",
+        metavar="FILE",
+        help="The certificates to trust, in place of the system's.",
+    ),
+    Option(
+        "--https",
+        "https",
+        kind=FLAG,
+        help="Ask the masters that ZooKeeper names by TLS. URLs say it themselves.",
+    ),
+    Option(
+        "--wait",
+        "wait",
+        kind="seconds",
+        default="30",
+        metavar="SECONDS",
+        help="How long a leading master that has recovered is waited for.",
+    ),
+)
+_STRATEGY = Argument("FILE", "source", kind="path", complete="files")
+_READ_CODES = (65, 66, 69, 74, 75, 76, 77, 78)
+
 COMMANDS: tuple[Command, ...] = (
+    Command(
+        "hosts",
+        "rollout.commands.hosts:run",
+        summary="List the hosts that a strategy selects, and the others with the reason.",
+        description=(
+            "Asks the leading master for its agents and lists those that the strategy FILE (a "
+            "path, or - for standard input) selects, in the order of their turns with the batch of "
+            "each, and all others with the reason. Agents that are unreachable are in no list of "
+            "the master's, so not in this one either."
+        ),
+        options=(*ACCESS, format_option("table", "json")),
+        arguments=(_STRATEGY,),
+        examples=(
+            ("rollout hosts web.yaml", "a table"),
+            ("rollout hosts --credentials=ops.txt --format=json web.yaml", "for a program"),
+        ),
+        exit_codes=_READ_CODES,
+    ),
+    Command(
+        "plan",
+        "rollout.commands.plan:run",
+        summary="Show the batches and budgets that a rollout would begin with.",
+        description=(
+            "Asks the leading master for its agents and shows what a rollout by the strategy FILE "
+            "would begin with: batches, budgets, hosts that are unavailable already. Nothing is "
+            "changed. The exit code is 65 if it could not begin, with every reason."
+        ),
+        options=(*ACCESS, format_option("table", "json")),
+        arguments=(_STRATEGY,),
+        examples=(("rollout plan web.yaml", "before a start"),),
+        exit_codes=_READ_CODES,
+    ),
     Command(
         "schema",
         "rollout.commands.schema:run",

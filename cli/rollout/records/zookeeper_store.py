@@ -6,7 +6,6 @@ with the session of who holds them.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,8 +14,14 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from packager.base.errors import ConfigError, Denied, InputOutputError, Unavailable
-from packager.base.optional_libraries import required_library
 
+from rollout.base.zookeeper_client import (
+    NO_ANSWER,
+    KazooException,
+    KazooState,
+    client,
+    zookeeper,
+)
 from rollout.records.store import (
     MISSING,
     Changed,
@@ -29,22 +34,8 @@ from rollout.records.store import (
     Write,
 )
 
-with required_library("rollouts with zk://", extra="rollout"):
-    from kazoo import exceptions as zookeeper
-    from kazoo.client import KazooClient, KazooState
-    from kazoo.exceptions import KazooException
-    from kazoo.handlers.threading import KazooTimeoutError
-    from kazoo.security import CREATOR_ALL_ACL
-
 SESSION_SECONDS = 10.0
 MAX_BYTES = 1_000_000  # of a node, or of all that is written at once; a server's limit is 2^20 - 1
-GONE = (
-    zookeeper.ConnectionLoss,
-    zookeeper.SessionExpiredError,
-    zookeeper.OperationTimeoutError,
-    zookeeper.ConnectionClosedError,
-    KazooTimeoutError,
-)
 
 
 class ZookeeperStore:
@@ -68,14 +59,7 @@ class ZookeeperStore:
     ) -> None:
         """Connect. Raises Unavailable."""
         self._hosts, self._root = hosts, root
-        auth = [("digest", ":".join(credentials))] if credentials else []
-        self._client = KazooClient(
-            hosts,
-            timeout=session_seconds,
-            auth_data=auth,
-            default_acl=CREATOR_ALL_ACL if credentials else None,
-            logger=_silent_logger(),
-        )
+        self._client = client(hosts, session_seconds=session_seconds, credentials=credentials)
         self.session_seconds = session_seconds
         self._mutex = Mutex()
         self._suspended_since: float | None = None
@@ -84,7 +68,7 @@ class ZookeeperStore:
         self._client.add_listener(self._hear)
         try:
             self._client.start(connect_seconds)
-        except KazooTimeoutError:
+        except NO_ANSWER:
             self._client.close()
             raise Unavailable(f"ZooKeeper at {hosts} does not answer") from None
 
@@ -172,7 +156,7 @@ class ZookeeperStore:
             stat = self._client.exists_async(path).get(timeout=self.session_seconds / 3)
         except zookeeper.SessionExpiredError:
             raise Lost("the session with ZooKeeper is lost, and with it the lock") from None
-        except GONE:
+        except NO_ANSWER:
             raise Suspended("ZooKeeper does not answer") from None
         if stat is None or stat.ephemeralOwner != self._session_id:
             raise Lost("the lock in ZooKeeper was taken away")
@@ -181,7 +165,7 @@ class ZookeeperStore:
         """Give a lock back."""
         try:
             self._answer(self._client.delete_async(path))
-        except (KazooException, KazooTimeoutError):
+        except (KazooException, *NO_ANSWER):
             return  # it goes with the session
 
     def _answer(self, result: Any) -> Any:
@@ -225,7 +209,7 @@ class ZookeeperStore:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except GONE as error:
+        except NO_ANSWER as error:
             raise Unavailable(f"ZooKeeper at {self._hosts} does not answer") from error
         except (zookeeper.NoAuthError, zookeeper.AuthFailedError) as error:
             raise Denied(f"ZooKeeper at {self._hosts} forbids it: give its credentials") from error
@@ -242,14 +226,6 @@ class _SessionLock:
 
     def release(self) -> None:
         self._store.delete(self._path)
-
-
-def _silent_logger() -> logging.Logger:
-    """For kazoo, which would tell standard error of every interruption; callers hear of them."""
-    logger = logging.getLogger(__name__)
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
-    return logger
 
 
 def _quoted(name: str) -> str:

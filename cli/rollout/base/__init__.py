@@ -1,0 +1,1 @@
+"""What every other room but the core may use."""

@@ -1,0 +1,1 @@
+"""What a controller does: it looks, compares, acts."""

@@ -1,0 +1,1 @@
+"""The client of the Mesos master: who leads, which agents there are, three calls."""
