@@ -5,14 +5,11 @@
 
 #include <process/network.hpp>
 
-#include <stout/foreach.hpp>
 #include <stout/stringify.hpp>
-#include <stout/try.hpp>
 #include <stout/os/ls.hpp>
 
 #include "command_exchange.hpp"
 
-using std::shared_ptr;
 using std::string;
 
 namespace command {
@@ -23,14 +20,13 @@ constexpr std::chrono::seconds MAX_SWEEP_TIME(10);
 
 
 void ClientWatch::add(
-  const shared_ptr<CommandExchange>& exchange,
+  const std::shared_ptr<CommandExchange>& exchange,
   const process::network::Address& client)
 {
-  watched.push_back({exchange, client, Loop::Clock::now() + MAX_SWEEP_TIME});
-  if (!sweeping) {
-    sweeping = true;
+  if (watched.empty()) {
     loop->after(SWEEP_SECONDS, [this]() { sweep(); });
   }
+  watched.push_back({exchange, client, Loop::Clock::now() + MAX_SWEEP_TIME});
 }
 
 
@@ -40,22 +36,21 @@ void ClientWatch::sweep()
   watched.remove_if([now](const Watched& one) {
     return one.end <= now || one.exchange.expired();
   });
-  sweeping = !watched.empty();
-  if (!sweeping) {
+  if (watched.empty()) {
     return;
   }
   std::set<string> peers;
   const Try<std::list<string>> descriptors = os::ls("/proc/self/fd");
   if (descriptors.isSome()) {
-    foreach (const string& name, descriptors.get()) {
+    for (const string& name : descriptors.get()) {
       const Try<process::network::Address> peer =
         process::network::peer(std::stoi(name));
       if (peer.isSome()) {
         peers.insert(stringify(peer.get()));
       }
     }
-    foreach (const Watched& one, watched) {
-      const shared_ptr<CommandExchange> exchange = one.exchange.lock();
+    for (const Watched& one : watched) {
+      const std::shared_ptr<CommandExchange> exchange = one.exchange.lock();
       if (exchange && peers.count(stringify(one.client)) == 0) {
         exchange->gone();
       }

@@ -1,9 +1,8 @@
 // Clients that left without libprocess telling anybody.
 //
-// NOTE: libprocess tells nobody of a client that leaves before the proxy of
-// its connection has seen the request: ending the proxy drops what it was to
-// do (process.cpp, `HttpProxy`). So for a while each exchange is looked at for
-// whether its connection, one of this program's descriptors, is still there.
+// NOTE: ending the proxy of a connection drops the requests that it has not
+// seen yet (process.cpp, `HttpProxy`). So for a while each exchange is looked
+// at for whether its connection is still among this program's descriptors.
 
 #pragma once
 
@@ -41,8 +40,7 @@ private:
   void sweep();
 
   Loop* const loop;
-  std::list<Watched> watched;
-  bool sweeping = false;
+  std::list<Watched> watched; // While there are any, a sweep is to come.
 };
 
 } // namespace command {

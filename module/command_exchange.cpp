@@ -2,9 +2,7 @@
 
 #include <sys/mman.h>
 
-#include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <thread>
@@ -55,9 +53,10 @@ CommandExchange::CommandExchange(ServedTable* _served, CommandRequest _request)
   : served(_served),
     request(std::move(_request)),
     route(request.route),
+    state(_served->state(request.route)),
     requestId(request.id),
-    concurrency(_served->concurrency(request.route)),
-    metrics(_served->metrics(request.route))
+    body(std::make_shared<Buffer>(_served->spool)),
+    output(std::make_shared<Buffer>(_served->spool))
 {
 }
 
@@ -76,6 +75,9 @@ Future<Response> CommandExchange::start(const Pipe::Reader& _reader)
 
 // Takes each piece of the body when it arrives, on the thread that received
 // it: what nobody takes from the pipe would be kept in it, however much.
+// libprocess knows no flow control: a client that is faster than the disk would
+// fill the memory. So the thread that reads all sockets is held up, but for a
+// moment only; an actor may not be.
 void CommandExchange::receive(Pipe::Reader from)
 {
   const shared_ptr<CommandExchange> self = shared_from_this();
@@ -83,10 +85,15 @@ void CommandExchange::receive(Pipe::Reader from)
     const Future<string> piece = from.read();
     if (piece.isPending()) {
       piece.onAny([self, from](const Future<string>& piece) {
-        if (self->onPiece(piece)) {
-          self->applyBackpressure();
-          self->receive(from);
+        if (!self->onPiece(piece)) {
+          return;
         }
+        for (int ms = 0;
+             ms < MAX_BACKPRESSURE_MS && self->backlog > MAX_BACKLOG_BYTES;
+             ++ms) {
+          std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+        self->receive(from);
       });
       return;
     }
@@ -107,17 +114,6 @@ bool CommandExchange::onPiece(const Future<string>& piece)
   const shared_ptr<CommandExchange> self = shared_from_this();
   served->loop.post([self, piece]() { self->onPieceStored(piece); });
   return more;
-}
-
-
-// libprocess knows no flow control: a client that is faster than the disk
-// would fill the memory. To be called on the thread that reads all sockets:
-// it may be held up, but for a moment only. An actor may not.
-void CommandExchange::applyBackpressure() const
-{
-  for (int i = 0; i < MAX_BACKPRESSURE_MS && backlog > MAX_BACKLOG_BYTES; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
 }
 
 
@@ -148,14 +144,10 @@ void CommandExchange::onPieceStored(const Future<string>& piece)
     refuse(bodyTooLarge(route));
     return;
   }
-  if (!body) {
-    body = std::make_shared<Buffer>(served->spool);
-  }
   const Try<Nothing> written = body->write(piece->data(), piece->size());
   if (written.isError()) {
     LOG(WARNING) << "Refusing request " << requestId << ": " << written.error();
-    const bool missing = written.error() == SPOOL_MISSING;
-    refuse(missing ? spoolMissing() : spoolFull());
+    refuse(bodyNotKept(written.error()));
   }
 }
 
@@ -170,79 +162,71 @@ void CommandExchange::queue()
   if (request.client.isSome()) {
     served->clients.add(self, request.client.get());
   }
-  waiter = concurrency.acquire(
+  waiter = state.concurrency.acquire(
     [self]() { self->run(); },
     [self]() {
-      self->waiter = None();
-      self->served->commands.leave(self);
-      self->metrics.show(self->concurrency);
+      self->leaveQueue();
       self->refuse(busy(self->route));
     });
-  if (waiter.isSome()) {
+  if (waiter != 0) {
     served->commands.wait(self);
   }
-  metrics.show(concurrency);
+  state.show();
 }
 
 
 void CommandExchange::leaveQueue()
 {
-  concurrency.leave(waiter.get());
-  waiter = None();
+  state.concurrency.leave(waiter);
+  waiter = 0;
   served->commands.leave(shared_from_this());
-  metrics.show(concurrency);
+  state.show();
 }
 
 
 void CommandExchange::run()
 {
-  waiter = None();
+  waiter = 0;
+  requestId = served->commands.start(shared_from_this(), request.id);
   const double now = std::chrono::duration<double>(
                        std::chrono::system_clock::now().time_since_epoch())
                        .count();
-  requestId = served->commands.start(shared_from_this(), request.id);
-  const Try<int> input = openInput();
-  CommandSpec spec(route);
-  spec.argv = served->table.command;
+  CommandSpec spec = {
+    route,
+    requestId,
+    served->table.command,
+    environment(
+      served->environment, route, request.method, requestId,
+      now + request.line.timeout, request.principal),
+    openInput(),
+    request.line.timeout};
   spec.argv.insert(
     spec.argv.end(), request.line.arguments.begin(),
     request.line.arguments.end());
-  spec.environment = command::environment(
-    served->environment, route, request.method, requestId,
-    now + request.line.timeout,
-    request.principal.isSome() ? std::make_optional(request.principal.get()) :
-                                 std::nullopt);
-  spec.timeout = request.line.timeout;
   invocation.reset(new Invocation(
-    &served->loop, route, request.line.timeout, requestId,
+    &served->loop, std::move(spec),
     [this](const char* data, size_t size) { return take(data, size); },
-    // The last reference to this may be the registry's.
     [this](const Outcome& outcome) { onFinished(outcome); },
-    [this]() { onLateExit(); }));
-  ++metrics.started;
-  metrics.show(concurrency);
-  if (input.isError()) {
-    Outcome outcome;
-    outcome.requestId = requestId;
-    outcome.reason = "exhausted";
-    outcome.detail = input.error();
-    onFinished(outcome);
-    return;
-  }
-  spec.input = input.get();
-  invocation->start(spec);
-  ::close(input.get());
+    [this]() {
+      LOG(INFO) << route.process << route.path << " request " << requestId
+                << ": pid " << invocation->pid()
+                << ", which could not be killed, has ended";
+      leavePlace();
+    }));
+  ++state.started;
+  state.show();
+  invocation->start();
 }
 
 
-// The command's standard input, to be closed here after the start.
-Try<int> CommandExchange::openInput()
+// The command's standard input.
+Try<int> CommandExchange::openInput() const
 {
   int fd = -1;
-  if (!body) {
-    fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-  } else if (body->file() >= 0) {
+  if (body->file() >= 0) {
     fd = ::fcntl(body->file(), F_DUPFD_CLOEXEC, 3);
+  } else if (body->memory().empty()) {
+    fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   } else {
     // A pipe may hold less than this, and nobody waits here to fill it.
     fd = ::memfd_create("body", MFD_CLOEXEC);
@@ -254,12 +238,9 @@ Try<int> CommandExchange::openInput()
     }
   }
   if (fd < 0) {
-    return Error(
-      string("The host can't start another process now: ") + ::strerror(errno));
+    return ErrnoError();
   }
-  if (body) {
-    ::lseek(fd, 0, SEEK_SET);
-  }
+  ::lseek(fd, 0, SEEK_SET);
   return fd;
 }
 
@@ -277,9 +258,6 @@ Try<Nothing> CommandExchange::take(const char* data, size_t size)
       flush();
     }
     return Nothing();
-  }
-  if (!output) {
-    output = std::make_shared<Buffer>(served->spool);
   }
   return output->write(data, size);
 }
@@ -327,9 +305,6 @@ void CommandExchange::beginStream()
 
 void CommandExchange::onFinished(const Outcome& outcome)
 {
-  // Keeps this alive until the end; the registry lets go of it.
-  const shared_ptr<CommandExchange> self = shared_from_this();
-
   body.reset(); // The command had it open until now.
   if (flushing.isSome()) {
     served->loop.cancel(flushing.get());
@@ -337,10 +312,9 @@ void CommandExchange::onFinished(const Outcome& outcome)
   }
   const bool success = statusOf(route, outcome) < 400;
   if (!success) {
-    ++metrics.failed;
+    ++state.failed;
   }
-  LOG(INFO) << logLine(
-    request.method, route, request.principal, invocation->pid(), outcome);
+  LOG(INFO) << logLine(request, invocation->pid(), outcome);
 
   if (clientGone) {
     promise.discard();
@@ -359,42 +333,32 @@ void CommandExchange::onFinished(const Outcome& outcome)
 
   writer = None(); // It refers to this.
   if (outcome.runsOn()) {
-    served->commands.abandon(self);
+    served->commands.abandon(shared_from_this());
   } else {
     leavePlace();
   }
 }
 
 
-void CommandExchange::onLateExit()
-{
-  const shared_ptr<CommandExchange> self = shared_from_this();
-  LOG(INFO) << route.process << route.path << " request " << requestId
-            << ": pid " << invocation->pid()
-            << ", which could not be killed, has ended";
-  leavePlace();
-}
-
-
 void CommandExchange::leavePlace()
 {
-  // What refers to this must go, or it would stay for ever. The invocation
-  // goes only after its own call has returned.
+  // The last reference to this may be the registry's. The invocation goes only
+  // after its own call has returned.
+  const shared_ptr<CommandExchange> self = shared_from_this();
   shared_ptr<Invocation> ended(std::move(invocation));
   served->loop.post([ended]() {});
-  served->commands.finish(shared_from_this());
-  concurrency.release();
-  metrics.show(concurrency);
+  served->commands.finish(self);
+  state.concurrency.release();
+  state.show();
 }
 
 
 void CommandExchange::answerWhole(const Outcome& outcome)
 {
-  const bool inFile = output && output->file() >= 0;
+  const bool inFile = output->file() >= 0;
   const Answer whole = answer(
     route, outcome,
-    inFile ? std::nullopt :
-             std::make_optional(output ? output->memory() : string()));
+    inFile ? std::nullopt : std::make_optional(output->memory()));
   Response response = toResponse(whole);
   if (!whole.body) {
     // libprocess opens the file when it is this response's turn, so the
@@ -423,7 +387,7 @@ void CommandExchange::gone()
     reader = None();
     body.reset();
     promise.discard();
-  } else if (waiter.isSome()) {
+  } else if (waiter != 0) {
     leaveQueue();
     body.reset();
     promise.discard();
@@ -433,16 +397,6 @@ void CommandExchange::gone()
 }
 
 
-void CommandExchange::stopWaiting()
-{
-  leaveQueue();
-  refuse(shuttingDown());
-}
-
-
-void CommandExchange::end(const string& reason) { invocation->end(reason); }
-
-
 void CommandExchange::refuse(const Refusal& refusal)
 {
   if (reader.isSome()) {
@@ -450,7 +404,7 @@ void CommandExchange::refuse(const Refusal& refusal)
     reader = None();
   }
   body.reset();
-  ++metrics.refused;
+  ++state.refused;
   promise.set(toResponse(refusalAnswer(refusal, requestId)));
 }
 

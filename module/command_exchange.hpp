@@ -1,29 +1,23 @@
 // One request for a command: from its arguments to its answer.
 //
-// The stages are the ABI's: the body is received whole, a place is waited
-// for, the command is run, and its output becomes the answer, all at once
-// (`whole`) or as it comes (`stream`).
+// The body is received whole, a place is waited for, the command is run, and
+// its output becomes the answer, all at once or as it comes.
 
 #pragma once
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 
-#include <process/address.hpp>
-#include <process/future.hpp>
 #include <process/http.hpp>
 
-#include <stout/none.hpp>
 #include <stout/option.hpp>
-#include <stout/try.hpp>
 
 #include "core/answer.hpp"
 #include "core/argv.hpp"
-#include "core/route.hpp"
 
 #include "invocation.hpp"
-#include "loop.hpp"
 #include "served_table.hpp"
 #include "spool.hpp"
 
@@ -36,7 +30,7 @@ struct CommandRequest
   CommandLine line;
   std::string method;
   std::string id; // The client's, or a random one.
-  Option<std::string> principal; // None on a route without a realm.
+  std::optional<std::string> principal; // None on a route without a realm.
   Option<process::network::Address> client;
 };
 
@@ -53,10 +47,14 @@ public:
   // The rest is for the loop's thread.
 
   // There will be no place for it: answers without one.
-  void stopWaiting();
+  void stopWaiting()
+  {
+    leaveQueue();
+    refuse(shuttingDown());
+  }
 
   // Ends the command that runs.
-  void end(const std::string& reason);
+  void end(const std::string& reason) { invocation->end(reason); }
 
   // The client's connection is closed.
   void gone();
@@ -64,16 +62,14 @@ public:
 private:
   void receive(process::http::Pipe::Reader from);
   bool onPiece(const process::Future<std::string>& piece);
-  void applyBackpressure() const;
   void onPieceStored(const process::Future<std::string>& piece);
   void queue();
   void run();
-  Try<int> openInput();
+  Try<int> openInput() const;
   Try<Nothing> take(const char* data, size_t size);
   void beginStream();
   void flush();
   void onFinished(const Outcome& outcome);
-  void onLateExit();
   void leavePlace();
   void answerWhole(const Outcome& outcome);
   void leaveQueue();
@@ -82,9 +78,8 @@ private:
   ServedTable* const served;
   const CommandRequest request;
   const Route& route;
+  RouteState& state;
   std::string requestId; // The request's own until the command starts.
-  ConcurrencyLimit& concurrency;
-  RouteMetrics& metrics;
 
   process::Promise<process::http::Response> promise;
   Option<process::http::Pipe::Reader> reader; // Of the body, while it comes.
@@ -92,7 +87,7 @@ private:
   int64_t bodySize = 0;
   std::shared_ptr<Buffer> body;
   std::shared_ptr<Buffer> output;
-  Option<Waiter> waiter; // While it waits for a place.
+  Waiter waiter = 0; // While it waits for a place.
   std::unique_ptr<Invocation> invocation;
   Option<process::http::Pipe::Writer> writer; // Once the stream has begun.
   std::string unsent; // Of the stream: to be written in a moment.

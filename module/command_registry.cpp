@@ -1,15 +1,12 @@
 #include "command_registry.hpp"
 
 #include <mutex>
+#include <random>
 
 #include "command_exchange.hpp"
-#include "request_id.hpp"
 
-using std::map;
 using std::set;
 using std::string;
-
-using process::Future;
 
 namespace command {
 
@@ -19,10 +16,13 @@ static std::mutex& mutex = *new std::mutex();
 static set<string>& requestIds = *new set<string>();
 
 
-void CommandRegistry::wait(const Command& command) { waiting.insert(command); }
-
-
-void CommandRegistry::leave(const Command& command) { waiting.erase(command); }
+string randomRequestId()
+{
+  static thread_local std::random_device device;
+  char id[17];
+  snprintf(id, sizeof(id), "%08x%08x", device(), device());
+  return id;
+}
 
 
 string CommandRegistry::start(const Command& command, const string& requestId)
@@ -35,42 +35,40 @@ string CommandRegistry::start(const Command& command, const string& requestId)
       id = randomRequestId();
     }
   }
-  running[command] = id;
+  running.insert(command);
+  ids[command] = id;
   return id;
 }
 
 
 void CommandRegistry::abandon(const Command& command)
 {
-  abandoned.insert(running.extract(command));
+  running.erase(command);
   checkClosed();
 }
 
 
 void CommandRegistry::finish(const Command& command)
 {
-  auto ended = running.extract(command);
-  if (!ended) {
-    ended = abandoned.extract(command);
-  }
+  running.erase(command);
   {
     const std::lock_guard<std::mutex> lock(mutex);
-    requestIds.erase(ended.mapped());
+    requestIds.erase(ids.extract(command).mapped());
   }
   checkClosed();
 }
 
 
-Future<Nothing> CommandRegistry::close()
+process::Future<Nothing> CommandRegistry::close()
 {
   isClosing = true;
   const set<Command> allWaiting = waiting;
   for (const Command& command : allWaiting) {
     command->stopWaiting();
   }
-  const map<Command, string> allRunning = running;
-  for (const auto& entry : allRunning) {
-    entry.first->end("shutdown");
+  const set<Command> allRunning = running;
+  for (const Command& command : allRunning) {
+    command->end("shutdown");
   }
   checkClosed();
   return closed.future();

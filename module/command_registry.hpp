@@ -16,6 +16,9 @@ namespace command {
 
 class CommandExchange;
 
+// An id for a request that brings none.
+std::string randomRequestId();
+
 
 // Keeps the commands that it knows of alive. To be used on the loop's thread
 // only.
@@ -25,14 +28,13 @@ public:
   using Command = std::shared_ptr<CommandExchange>;
 
   // A command waits for a place.
-  void wait(const Command& command);
+  void wait(const Command& command) { waiting.insert(command); }
 
   // A command does not wait any more; harmless for one that did not.
-  void leave(const Command& command);
+  void leave(const Command& command) { waiting.erase(command); }
 
   // A command starts now. Returns its id: the request's, unless a command of
-  // this host that runs has the same. Processes are found, and killed, by it,
-  // and a client must not point that at another's.
+  // this host that runs has the same. Processes are found by it.
   std::string start(const Command& command, const std::string& requestId);
 
   // A command can't be killed: its end is not waited for, but its id stays
@@ -46,15 +48,14 @@ public:
   // ready at their end.
   process::Future<Nothing> close();
 
-  // Whether no command is started any more.
   bool closing() const { return isClosing; }
 
 private:
   void checkClosed();
 
   std::set<Command> waiting;
-  std::map<Command, std::string> running; // With their request ids.
-  std::map<Command, std::string> abandoned;
+  std::set<Command> running; // Without those whose end is not waited for.
+  std::map<Command, std::string> ids; // Of those, too.
   bool isClosing = false;
   process::Promise<Nothing> closed;
 };

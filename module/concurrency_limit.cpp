@@ -2,21 +2,18 @@
 
 #include <utility>
 
-#include <stout/none.hpp>
-
 namespace command {
 
-Option<Waiter> ConcurrencyLimit::acquire(
-  Loop::Task onPlace, Loop::Task onRefused)
+Waiter ConcurrencyLimit::acquire(Loop::Task onPlace, Loop::Task onRefused)
 {
   if (taken < policy.concurrency && queue.empty()) {
     ++taken;
     onPlace();
-    return None();
+    return 0;
   }
   if (static_cast<int64_t>(queue.size()) >= policy.queueLength) {
     onRefused();
-    return None();
+    return 0;
   }
   const Waiter waiter = ++last;
   const Loop::Timer timer = loop->after(
@@ -36,13 +33,6 @@ void ConcurrencyLimit::leave(Waiter waiter)
     loop->cancel(found->second.timer);
     queue.erase(found);
   }
-}
-
-
-void ConcurrencyLimit::release()
-{
-  --taken;
-  handOverSoon();
 }
 
 

@@ -6,15 +6,14 @@
 #include <cstdint>
 #include <map>
 
-#include <stout/option.hpp>
-
 #include "core/route_policy.hpp"
 
 #include "loop.hpp"
 
 namespace command {
 
-// Somebody in the queue of a route; a number that is never used again.
+// Somebody in the queue of a route; a number that is never used again. 0 is
+// nobody.
 using Waiter = uint64_t;
 
 
@@ -32,14 +31,18 @@ public:
   }
 
   // Takes a place, now or later: exactly one of the two is called, unless
-  // `leave` is. Returns the waiter if there is no place yet.
-  Option<Waiter> acquire(Loop::Task onPlace, Loop::Task onRefused);
+  // `leave` is. Returns the waiter if there is no place yet, else 0.
+  Waiter acquire(Loop::Task onPlace, Loop::Task onRefused);
 
-  // Stops waiting; neither of the waiter's calls will come.
+  // Stops waiting, if it does; neither of the waiter's calls will come.
   void leave(Waiter waiter);
 
   // Gives a place back; the first that waits gets it, soon.
-  void release();
+  void release()
+  {
+    --taken;
+    handOverSoon();
+  }
 
   int64_t running() const { return taken; }
   size_t waiting() const { return queue.size(); }

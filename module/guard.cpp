@@ -2,7 +2,6 @@
 
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -15,7 +14,6 @@
 
 #include <algorithm>
 
-#include <stout/error.hpp>
 
 #include "procfs.hpp"
 #include "spawn.hpp"
@@ -24,9 +22,6 @@ namespace command {
 
 constexpr size_t MAX_COMMANDS = 16384;
 constexpr pid_t TAKEN = -1; // A place whose command has not begun.
-
-// The kernel's name, which the headers of older systems do not have.
-constexpr long PIDFD_OPEN = 434;
 
 constexpr char NAME[] = "command-guard";
 
@@ -44,7 +39,6 @@ struct Shared
 };
 
 static Shared* shared = nullptr;
-static Guarded* places = nullptr;
 
 
 static double now()
@@ -55,42 +49,34 @@ static double now()
 }
 
 
-// Whether the number of a group has come to another process, once the group
-// had none any more. As long as it has one the number is not given away.
-static bool isStrangers(pid_t group, const Guarded& place)
-{
-  ProcessStat leader;
-  return readStat(group, &leader) && leader.began > place.began + LATE_TICKS;
-}
-
-
 // Returns whether any process of a command is left.
 static bool endCommands(double died)
 {
   bool left = false;
-  for (Guarded* place = places; place < places + MAX_COMMANDS; ++place) {
-    const pid_t group = place->group;
+  for (Guarded& place : shared->places) {
+    const pid_t group = place.group;
     if (group <= 0) {
       continue;
     }
-    if (isStrangers(group, *place)) {
-      place->group = 0;
+    ProcessStat leader;
+    if (readStat(group, &leader) && leader.began > place.began + LATE_TICKS) {
+      place.group = 0; // Once it had no process its number went to another.
       continue;
     }
-    const double late = now() - std::max(place->end, died);
-    if (late >= 0 && !place->terminated) {
-      place->terminated = true;
+    const double late = now() - std::max(place.end, died);
+    if (late >= 0 && !place.terminated) {
+      place.terminated = true;
       ::killpg(group, SIGTERM);
       ::killpg(group, SIGCONT);
     }
-    if (late >= place->grace) {
+    if (late >= place.grace) {
       ::killpg(group, SIGKILL);
     }
     // A zombie that nobody reaps stays in its group for ever.
-    if (::killpg(group, 0) == 0 && late < place->grace + MAX_DYING_SECONDS) {
+    if (::killpg(group, 0) == 0 && late < place.grace + MAX_DYING_SECONDS) {
       left = true;
     } else {
-      place->group = 0;
+      place.group = 0;
     }
   }
   return left;
@@ -98,12 +84,9 @@ static bool endCommands(double died)
 
 
 // The guard's whole life. It came from a program with threads, so it may use
-// nothing but system calls; it keeps nothing of the agent open, and no signal
-// that is meant for the agent ends it.
-//
-// It watches the agent itself, where the kernel has pidfds: the pipe ends only
-// when the last fork of the agent that has not executed its program has ended,
-// too.
+// nothing but system calls. It watches the agent itself, where the kernel has
+// pidfds: the pipe ends only with the last fork of the agent that has not
+// executed its program.
 static void run(int agent, int pipe)
 {
   sigset_t all;
@@ -134,8 +117,7 @@ Try<Nothing> startGuard()
     return ErrnoError();
   }
   shared = static_cast<Shared*>(memory);
-  places = shared->places;
-  const int agent = ::syscall(PIDFD_OPEN, ::getpid(), 0);
+  const int agent = openPidfd(::getpid());
   // Twice, so that it is no child of the agent.
   const pid_t child = ::fork();
   if (child == 0) {
@@ -164,14 +146,14 @@ Try<Nothing> startGuard()
 
 Guarded* guard(double seconds, double grace)
 {
-  for (Guarded* place = places; place < places + MAX_COMMANDS; ++place) {
+  for (Guarded& place : shared->places) {
     pid_t free = 0;
-    if (place->group.compare_exchange_strong(free, TAKEN)) {
-      place->began = ticksNow();
-      place->end = now() + seconds;
-      place->grace = grace;
-      place->terminated = false;
-      return place;
+    if (place.group.compare_exchange_strong(free, TAKEN)) {
+      place.began = ticksNow();
+      place.end = now() + seconds;
+      place.grace = grace;
+      place.terminated = false;
+      return &place;
     }
   }
   return nullptr;
@@ -180,12 +162,9 @@ Guarded* guard(double seconds, double grace)
 
 bool isGuarded(pid_t pid)
 {
-  for (const Guarded* place = places; place < places + MAX_COMMANDS; ++place) {
-    if (place->group == pid) {
-      return true;
-    }
-  }
-  return false;
+  return std::any_of(
+    std::begin(shared->places), std::end(shared->places),
+    [pid](const Guarded& place) { return place.group == pid; });
 }
 
 

@@ -1,9 +1,7 @@
 // Ends commands when the agent, which would have ended them, has died.
 //
-// The guard is a process of its own, forked once when the module starts: the
-// agent is small then, and all that the guard has to know later is in memory
-// that both share. It waits for the agent's end, and then does to each process
-// group what the agent would have done.
+// The guard is a process of its own, forked once when the module starts. What
+// it has to know later is in memory that it shares with the agent.
 //
 // Sources: pidfd_open(2), proc(5).
 
@@ -43,7 +41,6 @@ Try<Nothing> startGuard();
 // set to 0. Null if there are more commands than the list has places.
 Guarded* guard(double seconds, double grace);
 
-// Whether this is a command in the list.
 bool isGuarded(pid_t pid);
 
 // Who becomes the parent of the orphans that a command leaves. The kernel does

@@ -7,7 +7,6 @@
 
 #include <atomic>
 #include <map>
-#include <memory>
 #include <set>
 #include <system_error>
 
@@ -17,22 +16,23 @@
 #include <process/clock.hpp>
 #include <process/collect.hpp>
 #include <process/dispatch.hpp>
-#include <process/future.hpp>
+#include <process/http.hpp>
 #include <process/io.hpp>
-#include <process/pid.hpp>
 #include <process/process.hpp>
 
-#include <stout/duration.hpp>
-#include <stout/foreach.hpp>
+#ifdef USE_SSL_SOCKET
+#include <process/ssl/flags.hpp>
+#endif
+
 #include <stout/stringify.hpp>
 
 #include "core/formatting.hpp"
 #include "core/route_table.hpp"
+#include "core/status_names.hpp"
 
 #include "guard.hpp"
-#include "realms.hpp"
 #include "spool.hpp"
-#include "table_files.hpp"
+#include "settings.hpp"
 #include "table_process.hpp"
 
 using std::map;
@@ -44,6 +44,9 @@ namespace command {
 
 // How long the last answers take to get out.
 constexpr Duration LAST_ANSWERS = Milliseconds(200);
+
+// How long an answer of this very program may take.
+constexpr Duration MAX_ANSWER_TIME = Seconds(5);
 
 // How often an agent is asked whether it has been initialized.
 constexpr Duration ASK_AGAIN = Milliseconds(20);
@@ -60,9 +63,81 @@ constexpr size_t DESCRIPTORS_OF_TABLE = 2;
 static vector<TableProcess*>* processes = new vector<TableProcess*>();
 
 
-// What the agent can authenticate and what the operator has opened; never
-// deleted, like the processes that look at it.
-static Openness* openness = nullptr;
+// Never deleted, like the processes that look at it.
+static Access* access = nullptr;
+
+
+static string scheme()
+{
+#ifdef USE_SSL_SOCKET
+  if (process::network::openssl::flags().enabled) {
+    return "https";
+  }
+#endif
+  return "http";
+}
+
+
+// A method that the path does not have, so that nothing is started.
+static string unusedMethod(const vector<std::pair<string, size_t>>& methods)
+{
+  set<string> unused = METHODS;
+  unused.erase("HEAD"); // Its answers have bodies, which confuses the client.
+  for (const auto& [method, index] : methods) {
+    unused.erase(method);
+  }
+  return unused.empty() ? "" : *unused.begin();
+}
+
+
+// The realm of a path if the path is guarded, else an empty text.
+static process::Future<string> ask(
+  const string& path, const string& method, const string& realm)
+{
+  process::http::Request request;
+  request.method = method;
+  request.url = process::http::URL(
+    scheme(), process::address().ip, process::address().port, path);
+  return process::http::request(request)
+    .after(
+      MAX_ANSWER_TIME,
+      [](process::Future<process::http::Response> answer)
+        -> process::Future<process::http::Response> {
+        answer.discard();
+        return process::Failure("no answer");
+      })
+    .then([realm](const process::http::Response& answer) {
+      return answer.code == process::http::Status::UNAUTHORIZED ? realm : "";
+    })
+    .repair([](const process::Future<string>&) { return string(); });
+}
+
+
+// Those of the realms of some tables, which must be served already, that have
+// an authenticator. libprocess does not tell; but it refuses whoever asks for
+// such a path without credentials, which is what this does.
+static process::Future<set<string>> findGuardedRealms(
+  const map<string, Table>& tables)
+{
+  set<string> asked;
+  vector<process::Future<string>> answers;
+  for (const auto& entry : tables) {
+    const Table& table = entry.second;
+    for (const auto& [path, methods] : table.paths) {
+      const Route& route = table.routes[methods.front().second];
+      const string method = unusedMethod(methods);
+      if (route.realm && !method.empty() && asked.insert(*route.realm).second) {
+        answers.push_back(
+          ask("/" + table.process + route.path, method, *route.realm));
+      }
+    }
+  }
+  return process::collect(answers).then([](const vector<string>& realms) {
+    set<string> guarded(realms.begin(), realms.end());
+    guarded.erase("");
+    return guarded;
+  });
+}
 
 
 // Says which routes nobody may call.
@@ -70,7 +145,7 @@ static void warn(const map<string, Table>& tables, const set<string>& guarded)
 {
   vector<string> refused;
   for (const auto& entry : tables) {
-    foreach (const Route& route, entry.second.routes) {
+    for (const Route& route : entry.second.routes) {
       if (route.realm && guarded.count(*route.realm) == 0) {
         refused.push_back("/" + route.process + route.path);
       }
@@ -79,7 +154,7 @@ static void warn(const map<string, Table>& tables, const set<string>& guarded)
   if (refused.empty()) {
     return;
   }
-  if (openness->open) {
+  if (access->open) {
     LOG(WARNING) << "Everybody may call (unguarded=allow): "
                  << join(refused, ", ");
   } else {
@@ -96,14 +171,14 @@ static void warn(const map<string, Table>& tables, const set<string>& guarded)
 
 static void begin(const map<string, Table>& tables)
 {
-  foreach (TableProcess* process, *processes) {
+  for (TableProcess* process : *processes) {
     process::spawn(process);
     LOG(INFO) << "Serving commands at /" << process->self().id;
   }
   findGuardedRealms(tables).onAny(
     [tables](const process::Future<set<string>>& found) {
       const set<string> guarded = found.isReady() ? found.get() : set<string>();
-      openness->hasCredentials = !guarded.empty();
+      access->hasCredentials = !guarded.empty();
       warn(tables, guarded);
       LOG(INFO) << "Commands are served on " << process::address();
     });
@@ -146,7 +221,7 @@ static Try<Nothing> prepare(size_t tables)
     }
   }
   const bool enough = fds.size() == needed;
-  foreach (int fd, fds) {
+  for (int fd : fds) {
     ::close(fd);
   }
   if (!enough) {
@@ -179,12 +254,14 @@ Try<Nothing> serve(const Parameters& parameters, const Option<string>& after)
 {
   vector<string> errors;
   const Settings settings = readSettings(parameters, &errors);
-  const map<string, Table> tables = readTables(settings.routes, &errors);
-  const Try<Spool*> spool =
-    Spool::create(settings.spoolDirectory, settings.spoolLimit);
-  if (spool.isError()) {
-    errors.push_back("parameter spool_dir: " + spool.error());
+  const map<string, Table>& tables = settings.tables;
+  Spool* spool = new Spool(settings.spoolDirectory, settings.spoolLimit);
+  const int file = spool->open();
+  if (file < 0) {
+    errors.push_back(
+      "parameter spool_dir: " + ErrnoError(spool->directory).message);
   }
+  ::close(file);
   if (!errors.empty()) {
     return Error(join(errors, "\n"));
   }
@@ -192,13 +269,11 @@ Try<Nothing> serve(const Parameters& parameters, const Option<string>& after)
   if (prepared.isError()) {
     return prepared;
   }
-  openness = new Openness();
-  openness->open = settings.open;
-  openness->names = settings.names;
+  access = new Access{settings.open, settings.names};
   try {
     for (const auto& entry : tables) {
-      processes->push_back(new TableProcess(
-        entry.second, settings.environment, spool.get(), openness));
+      processes->push_back(
+        new TableProcess(entry.second, settings.environment, spool, access));
     }
   } catch (const std::system_error& error) { // Of std::thread.
     return Error(string("a thread can't be started: ") + error.what());
@@ -239,7 +314,7 @@ void endInOrder(void (*last)(int))
 
   process::io::poll(signals[0], process::io::READ).onAny([last](auto&&) {
     vector<process::Future<Nothing>> closed;
-    foreach (TableProcess* process, *processes) {
+    for (TableProcess* process : *processes) {
       closed.push_back(process->shutdown());
     }
     process::await(closed)

@@ -27,13 +27,11 @@ constexpr double FIRST_LOOK_SECONDS = 0.02;
 constexpr double NEXT_LOOK_SECONDS = 0.2;
 
 // How long the end of a command is waited for after SIGKILL. It may have become
-// another user's, or wait for a disk that does not answer; the client's answer
-// does not wait for that.
+// another user's, or wait for a disk that does not answer.
 constexpr double MAX_DYING_SECONDS = 2;
 
 // How often to look for an exit where the kernel has no pidfds, and which part
-// of a command's time that may cost: a thousand commands need not be looked at
-// a hundred times a second.
+// of a command's time that may cost.
 constexpr double POLL_SECONDS = 0.01;
 constexpr double POLL_SHARE = 0.02;
 
@@ -46,27 +44,29 @@ static double since(Loop::Clock::time_point then)
 
 Invocation::Invocation(
   Loop* _loop,
-  const Route& _route,
-  double timeout,
-  const string& requestId,
+  CommandSpec _spec,
   OnOutput _onOutput,
   OnFinished _onFinished,
   Loop::Task _onLateExit)
   : loop(_loop),
-    route(_route),
+    spec(std::move(_spec)),
+    route(spec.route),
     onOutput(std::move(_onOutput)),
     onFinished(std::move(_onFinished)),
     onLateExit(std::move(_onLateExit))
 {
-  outcome.requestId = requestId;
-  outcome.timeout = timeout;
+  outcome.requestId = spec.requestId;
+  outcome.timeout = spec.timeout;
 }
 
 
-void Invocation::start(const CommandSpec& spec)
+void Invocation::start()
 {
   started = lastOutput = Loop::Clock::now();
   const Try<Child, StartError> spawned = spawn(spec);
+  if (spec.input.isSome()) {
+    ::close(spec.input.get());
+  }
   if (spawned.isError()) {
     outcome.reason = spawned.error().reason;
     outcome.detail = spawned.error().message;
@@ -107,7 +107,7 @@ bool Invocation::read(Stream* stream)
   }
   if (size <= 0) {
     close(stream);
-    if (isReaped() && output.fd < 0 && error.fd < 0) {
+    if (isReaped() && isDrained()) {
       finish();
     }
     return false;
@@ -199,14 +199,10 @@ void Invocation::end(const string& reason)
   ::killpg(child.pid, SIGTERM);
   // A stopped process acts on SIGTERM only once it runs.
   ::killpg(child.pid, SIGCONT);
-  after("grace", route.grace, [this]() { kill(); });
-}
-
-
-void Invocation::kill()
-{
-  ::killpg(child.pid, SIGKILL);
-  after("dying", MAX_DYING_SECONDS, [this]() { abandon(); });
+  after("grace", route.grace, [this]() {
+    ::killpg(child.pid, SIGKILL);
+    after("dying", MAX_DYING_SECONDS, [this]() { abandon(); });
+  });
 }
 
 
@@ -236,8 +232,9 @@ void Invocation::exited()
     return;
   }
   ::killpg(child.pid, SIGKILL);
+  loop->unwatch(exitWatch);
   if (abandoned) {
-    reap();
+    reap(child);
     onLateExit();
     return;
   }
@@ -248,16 +245,16 @@ void Invocation::exited()
   }
   cancelTimers();
   ProcessStat stat;
-  if ((output.fd >= 0 || error.fd >= 0) && readStat(child.pid, &stat)) {
+  if (!isDrained() && readStat(child.pid, &stat)) {
     began = stat.began; // While the number is still the command's.
   }
-  const int status = reap();
+  const int status = reap(child);
   if (status < 0) {
     outcome.signal = -status;
   } else {
     outcome.exitCode = status;
   }
-  if (output.fd < 0 && error.fd < 0) {
+  if (isDrained()) {
     finish();
     return;
   }
@@ -268,17 +265,6 @@ void Invocation::exited()
     close(&error);
     finish();
   });
-}
-
-
-int Invocation::reap()
-{
-  const int status = command::reap(child);
-  if (child.pidfd >= 0) {
-    loop->unwatch(exitWatch);
-    ::close(child.pidfd);
-  }
-  return status;
 }
 
 
@@ -295,15 +281,12 @@ void Invocation::findHolders(bool last)
   if (!began) {
     return; // Nobody can be told to be the command's.
   }
-  Search search;
+  Search search = {{}, *began, spec.requestId, last};
   for (const Stream* stream : {&output, &error}) {
     if (stream->fd >= 0) {
       search.pipes.insert(pipeName(stream->fd));
     }
   }
-  search.began = *began;
-  search.requestId = outcome.requestId;
-  search.last = last;
   killHolders(search);
 }
 

@@ -1,7 +1,6 @@
 // One run of a command: started, drained at all times, ended when it is time,
 // seen to its end.
 //
-// - Nothing waits: every wait is a descriptor or a timer of the loop.
 // - Both outputs are read as long as the command runs, whatever becomes of
 //   what was read.
 // - The invocation is over when the command's own process has exited; what is
@@ -18,11 +17,7 @@
 #include <optional>
 #include <string>
 
-#include <stout/nothing.hpp>
-#include <stout/try.hpp>
-
 #include "core/outcome.hpp"
-#include "core/route.hpp"
 
 #include "loop.hpp"
 #include "spawn.hpp"
@@ -38,15 +33,14 @@ public:
 
   Invocation(
     Loop* loop,
-    const Route& route,
-    double timeout,
-    const std::string& requestId,
+    CommandSpec spec,
     OnOutput onOutput, // Fails if the output does not fit on the disk.
     OnFinished onFinished,
     Loop::Task onLateExit);
 
-  // A failure to start is reported through `onFinished`, too.
-  void start(const CommandSpec& spec);
+  // A failure to start is reported through `onFinished`, too. Closes the
+  // command's input.
+  void start();
 
   // Ends the command: SIGTERM to its group now, SIGKILL after the grace
   // period. The first reason counts.
@@ -68,17 +62,17 @@ private:
   void after(const std::string& what, double seconds, Loop::Task task);
   void cancelTimers();
   void watchIdle();
-  void kill();
   void abandon();
   void exited();
-  int reap();
   void look();
   void findHolders(bool last);
   void finish();
 
   bool isReaped() const { return outcome.exitCode || outcome.signal; }
+  bool isDrained() const { return output.fd < 0 && error.fd < 0; }
 
   Loop* const loop;
+  const CommandSpec spec;
   const Route& route;
   const OnOutput onOutput;
   const OnFinished onFinished;

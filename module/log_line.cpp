@@ -2,10 +2,11 @@
 
 #include <sstream>
 
-#include <stout/foreach.hpp>
 
 #include "core/formatting.hpp"
 #include "core/status_names.hpp"
+
+#include "command_exchange.hpp"
 
 using std::string;
 
@@ -15,7 +16,7 @@ namespace command {
 static string tame(const string& text)
 {
   string result;
-  foreach (char c, text) {
+  for (char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     result += c == '\n'                   ? string(" | ") :
               byte < 0x20 || byte == 0x7F ? string("?") :
@@ -25,18 +26,13 @@ static string tame(const string& text)
 }
 
 
-string logLine(
-  const string& method,
-  const Route& route,
-  const Option<string>& principal,
-  pid_t pid,
-  const Outcome& outcome)
+string logLine(const CommandRequest& request, pid_t pid, const Outcome& outcome)
 {
   std::ostringstream out;
-  out << method << " /" << route.process << route.path << " request "
-      << outcome.requestId;
-  if (principal.isSome()) {
-    out << " of '" << tame(principal.get()) << "'";
+  out << request.method << " /" << request.route.process << request.route.path
+      << " request " << outcome.requestId;
+  if (request.principal) {
+    out << " of '" << tame(*request.principal) << "'";
   }
   if (!outcome.started()) {
     out << " was not started: " << tame(outcome.detail);

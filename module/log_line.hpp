@@ -6,18 +6,13 @@
 
 #include <string>
 
-#include <stout/option.hpp>
-
 #include "core/outcome.hpp"
-#include "core/route.hpp"
 
 namespace command {
 
+struct CommandRequest;
+
 std::string logLine(
-  const std::string& method,
-  const Route& route,
-  const Option<std::string>& principal,
-  pid_t pid,
-  const Outcome& outcome);
+  const CommandRequest& request, pid_t pid, const Outcome& outcome);
 
 } // namespace command {

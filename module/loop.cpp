@@ -94,9 +94,6 @@ Loop::Timer Loop::after(double seconds, Task task)
 }
 
 
-void Loop::cancel(const Timer& timer) { timers.erase(timer); }
-
-
 int Loop::runTimers()
 {
   while (!timers.empty()) {

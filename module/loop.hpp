@@ -1,10 +1,8 @@
 // A thread that waits for descriptors and timers of commands.
 //
-// Starting a command, draining it and writing to a spool are system calls that
-// can take a while; no actor of the agent, and none of libprocess's few worker
-// threads, should wait for them. So each table has a thread of its own, which
-// sees exits through pidfds rather than through the reaper's polling. Timers
-// are monotonic: libprocess's own follow the system clock.
+// Starting a command, draining it and writing to a spool take a while; no
+// actor of the agent should wait for them. So each table has a thread of its
+// own. Timers are monotonic: libprocess's own follow the system clock.
 
 #pragma once
 
@@ -40,7 +38,7 @@ public:
 
   // Calls `task` once. Timers that ran can be cancelled without harm.
   Timer after(double seconds, Task task);
-  void cancel(const Timer& timer);
+  void cancel(const Timer& timer) { timers.erase(timer); }
 
 private:
   struct Watch

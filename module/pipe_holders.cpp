@@ -2,22 +2,21 @@
 
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/types.h>
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <memory>
+#include <algorithm>
+#include <filesystem>
 #include <vector>
 
 #include <glog/logging.h>
 
-#include <stout/foreach.hpp>
+
+#include "core/formatting.hpp"
 
 #include "guard.hpp"
 #include "loop.hpp"
@@ -27,11 +26,12 @@ using std::set;
 using std::string;
 using std::vector;
 
+namespace fs = std::filesystem;
+
 namespace command {
 
-// The kernel's names, which the headers of older systems do not have.
+// The kernel's number, which the headers of older systems do not have.
 constexpr long PIDFD_SEND_SIGNAL = 424;
-constexpr long PIDFD_OPEN = 434;
 
 // What one look may take, and look at of one process.
 constexpr std::chrono::seconds MAX_LOOK_TIME(1);
@@ -51,14 +51,6 @@ struct Surroundings
 
   Loop::Clock::time_point end; // When to give up.
 };
-
-
-struct DirectoryCloser
-{
-  void operator()(DIR* directory) const { ::closedir(directory); }
-};
-
-using Directory = std::unique_ptr<DIR, DirectoryCloser>;
 
 
 string pipeName(int fd)
@@ -111,42 +103,20 @@ static string whyLeftAlone(
 static set<string> writtenPipes(pid_t pid, const Surroundings& around)
 {
   set<string> pipes;
-  const string path = "/proc/" + std::to_string(pid) + "/fd";
-  const Directory directory(::opendir(path.c_str()));
-  if (!directory) {
-    return pipes;
-  }
-  const int fd = ::dirfd(directory.get());
-  for (int i = 0; i < MAX_DESCRIPTORS && Loop::Clock::now() < around.end; ++i) {
-    const dirent* entry = ::readdir(directory.get());
-    if (entry == nullptr) {
-      break;
-    }
-    char target[64];
-    const ssize_t size =
-      ::readlinkat(fd, entry->d_name, target, sizeof(target));
-    if (size < 5 || string(target, 5) != "pipe:") {
-      continue;
-    }
-    struct stat status;
+  std::error_code error; // Ends the directory.
+  fs::directory_iterator entry("/proc/" + std::to_string(pid) + "/fd", error);
+  for (int i = 0; i < MAX_DESCRIPTORS && entry != fs::directory_iterator() &&
+                  Loop::Clock::now() < around.end;
+       ++i, entry.increment(error)) {
+    const string target = fs::read_symlink(*entry, error);
+    const fs::perms mode = fs::symlink_status(*entry, error).permissions();
     if (
-      ::fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-      (status.st_mode & S_IWUSR)) {
-      pipes.insert(string(target, size));
+      !error && startsWith(target, "pipe:") &&
+      (mode & fs::perms::owner_write) != fs::perms::none) {
+      pipes.insert(target);
     }
   }
   return pipes;
-}
-
-
-static bool holdsAny(const set<string>& held, const set<string>& pipes)
-{
-  foreach (const string& pipe, pipes) {
-    if (held.count(pipe) > 0) {
-      return true;
-    }
-  }
-  return false;
 }
 
 
@@ -174,13 +144,15 @@ static void judge(
 {
   // Opened before the look, so that the signal can't go to a later owner of
   // the number, wherever the kernel allows it.
-  const int pidfd = ::syscall(PIDFD_OPEN, process.pid, 0);
+  const int pidfd = openPidfd(process.pid);
   if (pidfd < 0 && errno == ESRCH) {
     return; // Else it can't be had here: too old a kernel, a filter.
   }
   const set<string> held = writtenPipes(process.pid, around);
-  foreach (const Search& search, searches) {
-    if (!holdsAny(held, search.pipes)) {
+  for (const Search& search : searches) {
+    if (std::none_of(held.begin(), held.end(), [&search](const string& pipe) {
+          return search.pipes.count(pipe) > 0;
+        })) {
       continue;
     }
     string reason = whyLeftAlone(process, search.began, around);
@@ -211,18 +183,17 @@ static void look(const vector<Search>& searches)
   }
   around.reaper = parentOfOrphans();
   around.end = Loop::Clock::now() + MAX_LOOK_TIME;
-  const Directory directory(::opendir("/proc"));
-  while (directory && Loop::Clock::now() < around.end) {
-    const dirent* entry = ::readdir(directory.get());
-    if (entry == nullptr) {
-      return;
-    }
-    const pid_t pid = ::atoi(entry->d_name); // 0 for what is no process.
+  std::error_code error;
+  for (fs::directory_iterator entry("/proc", error);
+       entry != fs::directory_iterator() && Loop::Clock::now() < around.end;
+       entry.increment(error)) {
+    // 0 for what is no process.
+    const pid_t pid = ::atoi(entry->path().filename().c_str());
     ProcessStat process;
     if (pid <= 0 || pid == around.host.pid || !readStat(pid, &process)) {
       continue;
     }
-    foreach (const Search& search, searches) {
+    for (const Search& search : searches) {
       if (search.last || process.began >= search.began) {
         judge(process, searches, around);
         break;

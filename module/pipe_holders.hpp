@@ -1,10 +1,7 @@
 // Processes that left their invocation's process group but still hold its
-// pipes, which is how they are found.
-//
-// Not all who hold a pipe are the command's: a descriptor can be handed over,
-// and a fork of the agent, which is about to become a container, has what the
-// agent had. So only who descends from the command, as far as the kernel
-// tells, is killed. Everybody else is left alone, and named in the log.
+// pipes, which is how they are found. Descriptors can be handed over, so only
+// who descends from the command, as far as the kernel tells, is killed.
+// Everybody else is left alone, and named in the log.
 //
 // Sources: proc(5), pidfd_open(2), pidfd_send_signal(2),
 // PR_SET_CHILD_SUBREAPER(2const).
@@ -34,9 +31,8 @@ struct Search
 // A pipe as /proc/PID/fd names both of its ends.
 std::string pipeName(int fd);
 
-// Looks soon, on a thread of its own: going through all of /proc takes a while
-// where there are thousands of processes. All who want to look at one time
-// share one look, which is bounded.
+// Looks soon, on a thread of its own: that takes a while where there are
+// thousands of processes. All who want to look at one time share one look.
 void killHolders(const Search& search);
 
 } // namespace command {

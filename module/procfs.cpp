@@ -1,5 +1,7 @@
 #include "procfs.hpp"
 
+#include <sys/syscall.h>
+
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +9,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 
 namespace command {
+
+// The kernel's number, which the headers of older systems do not have.
+constexpr long PIDFD_OPEN = 434;
 
 constexpr uint64_t FORKED_ONLY = 0x40; // The kernel's PF_FORKNOEXEC.
 
@@ -19,28 +25,10 @@ constexpr int BEGAN = 22;
 constexpr int STACK = 28;
 
 
-// Appends a number to a path that has room for it.
-static void append(char* path, pid_t number)
-{
-  char digits[16];
-  int size = 0;
-  do {
-    digits[size++] = static_cast<char>('0' + number % 10);
-    number /= 10;
-  } while (number > 0);
-  char* end = path + ::strlen(path);
-  while (size > 0) {
-    *end++ = digits[--size];
-  }
-  *end = '\0';
-}
-
-
 bool readStat(pid_t pid, ProcessStat* stat)
 {
   char path[64] = "/proc/";
-  append(path, pid);
-  ::strcat(path, "/stat");
+  ::strcpy(std::to_chars(path + 6, path + 32, pid).ptr, "/stat");
   const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
     return false;
@@ -80,6 +68,12 @@ bool readStat(pid_t pid, ProcessStat* stat)
   stat->began = fields[BEGAN];
   stat->stack = fields[STACK];
   return true;
+}
+
+
+int openPidfd(pid_t pid)
+{
+  return static_cast<int>(::syscall(PIDFD_OPEN, pid, 0));
 }
 
 

@@ -29,6 +29,9 @@ struct ProcessStat
 // may use it.
 bool readStat(pid_t pid, ProcessStat* stat);
 
+// A descriptor of a process (pidfd_open(2)); -1 where there is none.
+int openPidfd(pid_t pid);
+
 // Clock ticks from the system's start to now.
 uint64_t ticksNow();
 

@@ -1,21 +1,26 @@
 #include "served_table.hpp"
 
+#include <memory>
+#include <string>
+
 #include <process/metrics/metrics.hpp>
-
-#include <stout/foreach.hpp>
-
-using std::string;
-
-using process::Future;
 
 namespace command {
 
-RouteMetrics::RouteMetrics(const string& name)
-  : started(name + "/started"),
-    failed(name + "/failed"),
-    refused(name + "/refused"),
-    running(name + "/running"),
-    waiting(name + "/waiting")
+static std::string metric(const Route& route, const std::string& what)
+{
+  return "commands/" + route.process + route.path + "/" + route.methods[0] +
+         "/" + what;
+}
+
+
+RouteState::RouteState(Loop* loop, const Route& route)
+  : concurrency(loop, route),
+    started(metric(route, "started")),
+    failed(metric(route, "failed")),
+    refused(metric(route, "refused")),
+    running(metric(route, "running")),
+    waiting(metric(route, "waiting"))
 {
   process::metrics::add(started);
   process::metrics::add(failed);
@@ -25,10 +30,10 @@ RouteMetrics::RouteMetrics(const string& name)
 }
 
 
-void RouteMetrics::show(const ConcurrencyLimit& limit)
+void RouteState::show()
 {
-  running = static_cast<double>(limit.running());
-  waiting = static_cast<double>(limit.waiting());
+  running = static_cast<double>(concurrency.running());
+  waiting = static_cast<double>(concurrency.waiting());
 }
 
 
@@ -39,27 +44,19 @@ ServedTable::ServedTable(
     spool(_spool),
     clients(&loop)
 {
-  foreach (const Route& route, table.routes) {
-    routes[&route].reset(new RouteState(
-      &loop, route,
-      "commands/" + table.process + route.path + "/" + route.methods[0]));
+  for (const Route& route : table.routes) {
+    states.emplace_back(&loop, route);
   }
 }
 
 
-ConcurrencyLimit& ServedTable::concurrency(const Route& route)
+RouteState& ServedTable::state(const Route& route)
 {
-  return routes.at(&route)->concurrency;
+  return states[&route - table.routes.data()];
 }
 
 
-RouteMetrics& ServedTable::metrics(const Route& route)
-{
-  return routes.at(&route)->metrics;
-}
-
-
-Future<Nothing> ServedTable::shutdown()
+process::Future<Nothing> ServedTable::shutdown()
 {
   auto closed = std::make_shared<process::Promise<Nothing>>();
   loop.post([this, closed]() { closed->associate(commands.close()); });

@@ -2,18 +2,14 @@
 
 #pragma once
 
-#include <map>
-#include <memory>
-#include <string>
+#include <deque>
 
 #include <process/future.hpp>
 #include <process/metrics/counter.hpp>
 #include <process/metrics/push_gauge.hpp>
 
-#include <stout/nothing.hpp>
 
 #include "core/environment.hpp"
-#include "core/route_table.hpp"
 
 #include "client_watch.hpp"
 #include "command_registry.hpp"
@@ -23,14 +19,15 @@
 
 namespace command {
 
-// What the agent's metrics say of a route.
-struct RouteMetrics
+// What the requests of a route share, with what the agent's metrics say of it.
+struct RouteState
 {
-  explicit RouteMetrics(const std::string& name);
+  RouteState(Loop* loop, const Route& route);
 
   // Shows how many run and wait now.
-  void show(const ConcurrencyLimit& limit);
+  void show();
 
+  ConcurrencyLimit concurrency;
   process::metrics::Counter started;
   process::metrics::Counter failed; // Answered with an error after start.
   process::metrics::Counter refused; // Answered without a start.
@@ -45,10 +42,7 @@ class ServedTable
 public:
   ServedTable(const Table& _table, const Environment& overrides, Spool* _spool);
 
-  // How many commands of a route of this table may run, and who waits.
-  ConcurrencyLimit& concurrency(const Route& route);
-
-  RouteMetrics& metrics(const Route& route);
+  RouteState& state(const Route& route); // One of the table's own.
 
   // Ends every command as a time-out does, and refuses new ones; ready when
   // all are answered. To be called on any thread.
@@ -61,18 +55,7 @@ public:
   ClientWatch clients;
 
 private:
-  struct RouteState
-  {
-    RouteState(Loop* loop, const Route& route, const std::string& name)
-      : concurrency(loop, route), metrics(name)
-    {
-    }
-
-    ConcurrencyLimit concurrency;
-    RouteMetrics metrics;
-  };
-
-  std::map<const Route*, std::unique_ptr<RouteState>> routes;
+  std::deque<RouteState> states; // In the order of the routes.
 
 public:
   Loop loop; // The last member: its tasks use all others.

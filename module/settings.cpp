@@ -1,28 +1,112 @@
 #include "settings.hpp"
 
+#include <sys/stat.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <list>
+#include <variant>
+
+#include <stout/path.hpp>
 #include <stout/try.hpp>
+#include <stout/os/ls.hpp>
+#include <stout/os/stat.hpp>
 
 #include "core/formatting.hpp"
 
+using std::map;
 using std::string;
 using std::vector;
 
 namespace command {
 
-static bool isVariable(const string& name)
+// One byte more than a table may have (ABI-TABLE-7).
+constexpr size_t READ_BYTES = (1 << 20) + 1;
+
+
+// The files that a parameter `routes` names.
+static Try<vector<string>> listFiles(const string& routes)
 {
-  return !name.empty() && !consistsOf(name.substr(0, 1), DIGITS) &&
-         consistsOf(name, string(ALPHANUMERIC) + "_");
+  if (!os::stat::isdir(routes)) {
+    return vector<string>{routes};
+  }
+  const Try<std::list<string>> entries = os::ls(routes);
+  if (entries.isError()) {
+    return Error(entries.error());
+  }
+  vector<string> files;
+  for (const string& entry : entries.get()) {
+    // Hidden ones are what editors and mounted configurations leave.
+    if (strings::endsWith(entry, ".json") && !strings::startsWith(entry, ".")) {
+      files.push_back(path::join(routes, entry));
+    }
+  }
+  if (files.empty()) {
+    return Error("there is no file *.json in this directory");
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+
+// What is in a file, of a larger one no more than tells that it is too large.
+// Waits for nobody: what is no regular file might never end, or never begin.
+static Try<string> readFile(const string& file)
+{
+  const int fd = ::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) {
+    return ErrnoError();
+  }
+  struct stat status;
+  if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+    ::close(fd);
+    return Error("it is not a regular file");
+  }
+  string text(READ_BYTES, '\0');
+  size_t size = 0;
+  ssize_t count;
+  while ((count = ::read(fd, &text[size], text.size() - size)) > 0) {
+    size += count;
+  }
+  const ErrnoError failure;
+  ::close(fd);
+  if (count < 0) {
+    return failure;
+  }
+  text.resize(size);
+  return text;
+}
+
+
+static void readTable(
+  const string& file, map<string, Table>* tables, vector<string>* errors)
+{
+  const Try<string> text = readFile(file);
+  if (text.isError()) {
+    errors->push_back(file + ": " + text.error());
+    return;
+  }
+  const auto parsed = parse(text.get(), file);
+  if (const auto* mistakes = std::get_if<vector<Mistake>>(&parsed)) {
+    for (const Mistake& mistake : *mistakes) {
+      errors->push_back(mistake.text());
+    }
+    return;
+  }
+  const Table& table = std::get<Table>(parsed);
+  if (!tables->emplace(table.process, table).second) {
+    errors->push_back(
+      file + ": /process: another table serves \"" + table.process +
+      "\" already");
+  }
 }
 
 
 // Sets what one parameter says; returns what is wrong with it, if anything is.
 static string read(const string& name, const string& value, Settings* settings)
 {
-  if (name == "routes") {
-    settings->routes.push_back(value);
-    return "";
-  }
   if (name == "spool_dir") {
     settings->spoolDirectory = value;
     return "";
@@ -64,15 +148,30 @@ static string read(const string& name, const string& value, Settings* settings)
 Settings readSettings(const Parameters& parameters, vector<string>* errors)
 {
   Settings settings;
+  vector<string> routes;
   for (const auto& [name, value] : parameters) {
+    if (name == "routes") {
+      routes.push_back(value);
+      continue;
+    }
     const string reason = read(name, value, &settings);
     if (!reason.empty()) {
       errors->push_back("parameter " + name + " '" + value + "': " + reason);
     }
   }
-  if (settings.routes.empty()) {
+  if (routes.empty()) {
     errors->push_back(
       "parameter routes: a route table, or a directory of them, is required");
+  }
+  for (const string& route : routes) {
+    const Try<vector<string>> files = listFiles(route);
+    if (files.isError()) {
+      errors->push_back("parameter routes '" + route + "': " + files.error());
+      continue;
+    }
+    for (const string& file : files.get()) {
+      readTable(file, &settings.tables, errors);
+    }
   }
   return settings;
 }

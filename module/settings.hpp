@@ -1,7 +1,9 @@
-// The module's parameters -> what the operator wants.
+// The module's parameters, and the tables that they name -> what the operator
+// wants.
 
 #pragma once
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,32 +11,21 @@
 #include <stout/bytes.hpp>
 
 #include "core/environment.hpp"
+#include "core/route_table.hpp"
 
 namespace command {
 
-// Names and values, in order. Known are:
-//
-//   routes       a route table, or a directory of them (*.json); required,
-//                may be repeated
-//   spool_dir    where bodies and outputs go that are too large for memory;
-//                /tmp if it is not given
-//   spool_limit  how much may lie there at once, such as 8GB (the default)
-//   environment  NAME=VALUE for all commands, over the tables' own; may be
-//                repeated
-//   unguarded    allow: routes in a realm for which the agent can authenticate
-//                nobody are open to everybody; refuse (the default): to nobody
-//   allow_host   a name that an agent which can authenticate nobody may be
-//                called by, beside addresses and localhost; may be repeated
+// Names and values, in order, as docs/module.md has them.
 using Parameters = std::vector<std::pair<std::string, std::string>>;
 
 
 struct Settings
 {
-  std::vector<std::string> routes;
+  std::map<std::string, Table> tables; // By their process ids.
   std::string spoolDirectory = "/tmp";
   Bytes spoolLimit = Gigabytes(8);
   Environment environment;
-  bool open = false;
+  bool open = false; // This and what follows: as in `Access`.
   std::vector<std::string> names;
 };
 

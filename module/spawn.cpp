@@ -11,17 +11,14 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 
 #include "core/formatting.hpp"
 
-using std::map;
 using std::string;
 using std::vector;
 
@@ -32,20 +29,11 @@ constexpr int WITH_PIDFD = 0x1000; // CLONE_PIDFD
 constexpr long CLOSE_RANGE = 436;
 
 
-struct Limit
-{
-  int resource;
-  const char* step;
-};
-
-
-static const map<string, Limit> LIMITS = {
-  {"address_space", {RLIMIT_AS, "limit address_space"}},
-  {"core", {RLIMIT_CORE, "limit core"}},
-  {"cpu", {RLIMIT_CPU, "limit cpu"}},
-  {"file_size", {RLIMIT_FSIZE, "limit file_size"}},
-  {"open_files", {RLIMIT_NOFILE, "limit open_files"}},
-  {"processes", {RLIMIT_NPROC, "limit processes"}},
+// The limits of a table that are the kernel's.
+static const std::map<string, int> RESOURCES = {
+  {"address_space", RLIMIT_AS},  {"core", RLIMIT_CORE},
+  {"cpu", RLIMIT_CPU},           {"file_size", RLIMIT_FSIZE},
+  {"open_files", RLIMIT_NOFILE}, {"processes", RLIMIT_NPROC},
 };
 
 
@@ -91,10 +79,28 @@ void closeFrom(int first)
 }
 
 
+// A message that carries two descriptors.
+struct Handover
+{
+  Handover()
+  {
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof(control);
+  }
+
+  char byte = 0;
+  iovec data = {&byte, 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {};
+  msghdr message = {};
+};
+
+
 // Makes the command's pipes and hands their read ends over. The write ends
 // never exist in the agent, which may fork at any moment: such a fork would
 // hold them, and the command's output would not end with the command.
-static bool makePipes(int handover, int* output, int* error)
+static bool makePipes(int socket, int* output, int* error)
 {
   int outputs[2];
   int errors[2];
@@ -103,43 +109,30 @@ static bool makePipes(int handover, int* output, int* error)
   }
   *output = outputs[1];
   *error = errors[1];
-  char byte = 0;
-  iovec data = {&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {};
-  msghdr message = {};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof(control);
-  cmsghdr* rights = CMSG_FIRSTHDR(&message);
+  Handover handover;
+  cmsghdr* rights = CMSG_FIRSTHDR(&handover.message);
   rights->cmsg_level = SOL_SOCKET;
   rights->cmsg_type = SCM_RIGHTS;
   rights->cmsg_len = CMSG_LEN(2 * sizeof(int));
   ::memcpy(CMSG_DATA(rights), &outputs[0], sizeof(int));
   ::memcpy(CMSG_DATA(rights) + sizeof(int), &errors[0], sizeof(int));
-  return ::sendmsg(handover, &message, MSG_NOSIGNAL) == 1;
+  return ::sendmsg(socket, &handover.message, MSG_NOSIGNAL) == 1;
 }
 
 
 // Takes the read ends; returns false if not both of them fit into the table of
 // descriptors, and then keeps none.
-static bool takePipes(int handover, Child* child)
+static bool takePipes(int socket, Child* child)
 {
-  char byte;
-  iovec data = {&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))];
-  msghdr message = {};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof(control);
-  if (::recvmsg(handover, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != 1) {
+  Handover handover;
+  const int flags = MSG_CMSG_CLOEXEC | MSG_DONTWAIT;
+  if (::recvmsg(socket, &handover.message, flags) != 1) {
     return false;
   }
-  std::array<int, 2> ends = {-1, -1};
-  const cmsghdr* rights = CMSG_FIRSTHDR(&message);
+  int ends[2] = {-1, -1};
+  const cmsghdr* rights = CMSG_FIRSTHDR(&handover.message);
   if (rights != nullptr) {
-    ::memcpy(ends.data(), CMSG_DATA(rights), rights->cmsg_len - CMSG_LEN(0));
+    ::memcpy(ends, CMSG_DATA(rights), rights->cmsg_len - CMSG_LEN(0));
   }
   if (ends[1] < 0) {
     if (ends[0] >= 0) {
@@ -180,7 +173,7 @@ static int runChild(void* argument)
     prepared->guarded->group = group;
   }
   // The agent has descriptors 0 to 2 open, so none of these is one of them.
-  ::dup2(prepared->spec.input, 0);
+  ::dup2(prepared->spec.input.get(), 0);
   ::dup2(prepared->handover, 3);
   closeFrom(4); // The agent's table may be full.
   int output;
@@ -190,16 +183,15 @@ static int runChild(void* argument)
   ::dup2(error, 2);
   closeFrom(3); // Before a limit hides some of them.
   for (const auto& [name, number] : route.limits) {
-    const auto limit = LIMITS.find(name);
+    const char* step = name.c_str();
     if (name == "umask") {
       ::umask(number);
     } else if (name == "nice") {
       // Nicer already, and not allowed to take it back: stays so.
-      require(
-        ::setpriority(PRIO_PROCESS, 0, number) == 0 || errno == EACCES,
-        "limit nice");
-    } else if (limit != LIMITS.end()) {
-      const auto& [resource, step] = limit->second;
+      const int result = ::setpriority(PRIO_PROCESS, 0, number);
+      require(result == 0 || errno == EACCES, step);
+    } else {
+      const int resource = RESOURCES.at(name);
       rlimit value;
       require(::getrlimit(resource, &value) == 0, step);
       // More than this host may give is as much as it may give.
@@ -246,17 +238,26 @@ static Try<string, StartError> find(const string& name, const string& path)
 }
 
 
+static StartError exhausted(const string& words)
+{
+  return StartError(
+    "exhausted", "The host can't start another process now: " + words);
+}
+
+
 static StartError explain(int error, const string& step, const string& program)
 {
   const string words = ::strerror(error);
   if (
     error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE ||
     error == ETOOMANYREFS) { // In flight over all of a user's sockets.
-    return StartError(
-      "exhausted", "The host can't start another process now: " + words);
+    return exhausted(words);
   }
   if (step != program) {
-    return StartError("start-failed", step + " can't be used: " + words);
+    const bool limit = RESOURCES.count(step) > 0 || step == "nice";
+    return StartError(
+      "start-failed",
+      (limit ? "limit " : "") + step + " can't be used: " + words);
   }
   struct stat status;
   const bool exists = ::stat(program.c_str(), &status) == 0;
@@ -286,6 +287,9 @@ static vector<char*> pointers(const vector<string>& texts)
 
 Try<Child, StartError> spawn(const CommandSpec& spec)
 {
+  if (spec.input.isError()) {
+    return exhausted(spec.input.error());
+  }
   const Try<string, StartError> program =
     find(spec.argv[0], spec.environment.at("PATH"));
   if (program.isError()) {
@@ -347,9 +351,6 @@ Try<Child, StartError> spawn(const CommandSpec& spec)
   ::close(handover[0]);
   if (failure != 0) {
     reap(child);
-    if (child.pidfd >= 0) {
-      ::close(child.pidfd);
-    }
     return explain(
       failure, prepared.step == nullptr ? "" : prepared.step, program.get());
   }
@@ -394,12 +395,14 @@ int reap(const Child& child)
   if (child.pid < 0) {
     return 0;
   }
+  if (child.pidfd >= 0) {
+    ::close(child.pidfd);
+  }
   const siginfo_t info = wait(child, 0);
   if (info.si_pid == 0) {
     return -SIGKILL; // Somebody else has reaped it: that is no success.
   }
   return info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
 }
-
 
 } // namespace command {

@@ -1,11 +1,8 @@
-// Starting a command: its descriptors, signals, session and limits, and why it
-// could not start.
+// Starting a command: its descriptors, signals, session and limits.
 //
-// The agent never forks: that would copy its page tables, which takes longer
-// the larger it is. Nor does posix_spawn do, which can't set limits, umask
-// and niceness. So this does what posix_spawn does inside: a child that shares
-// the agent's memory until it executes the program, and reports a failure by
-// writing it there.
+// The agent never forks, which takes longer the larger it is, and posix_spawn
+// can't set limits. So this does what posix_spawn does inside: a child that
+// shares the agent's memory until it executes the program.
 //
 // Sources: clone(2), execve(2), prctl(2), close_range(2), pidfd_open(2).
 
@@ -28,13 +25,12 @@ namespace command {
 // What is to be run.
 struct CommandSpec
 {
-  explicit CommandSpec(const Route& _route) : route(_route) {}
-
   const Route& route;
+  std::string requestId;
   std::vector<std::string> argv;
   Environment environment;
-  int input = -1; // Becomes descriptor 0; stays open here.
-  double timeout = 0; // Seconds.
+  Try<int> input; // Becomes descriptor 0; or why there is none.
+  double timeout; // Seconds.
 };
 
 
@@ -71,10 +67,10 @@ bool hasExited(const Child& child);
 std::string whyAlive(const Child& child, double seconds);
 
 // The exit code (0 or more), or the negative number of the signal that ended
-// it, of a command that has exited.
+// it, of a command that has exited. Closes the pidfd.
 int reap(const Child& child);
 
-// Closes all descriptors from `first` on; makes nothing but system calls.
+// Makes nothing but system calls.
 void closeFrom(int first);
 
 } // namespace command {

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <stout/error.hpp>
 #include <stout/stringify.hpp>
 
 #include "core/answer.hpp"
@@ -14,20 +13,7 @@ using std::string;
 
 namespace command {
 
-Try<Spool*> Spool::create(const string& directory, const Bytes& limit)
-{
-  Spool* spool = new Spool(directory, limit.bytes());
-  const Try<int> fd = spool->open();
-  if (fd.isError()) {
-    delete spool;
-    return Error(fd.error());
-  }
-  ::close(fd.get());
-  return spool;
-}
-
-
-Try<int> Spool::open() const
+int Spool::open() const
 {
   int fd = ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
@@ -37,9 +23,6 @@ Try<int> Spool::open() const
     if (fd >= 0) {
       ::unlink(path.c_str());
     }
-  }
-  if (fd < 0) {
-    return ErrnoError(directory);
   }
   return fd;
 }
@@ -61,12 +44,16 @@ Try<Nothing> Buffer::write(const char* data, size_t size)
     return Nothing();
   }
   if (fd < 0) {
-    const Try<int> file = spool->open();
-    if (file.isError()) {
-      const bool exists = ::access(spool->directory.c_str(), F_OK) == 0;
-      return Error(exists ? file.error() : SPOOL_MISSING);
+    fd = spool->open();
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+      return Error(SPOOL_EXHAUSTED);
     }
-    fd = file.get();
+    if (fd < 0 && errno == ENOENT) {
+      return Error(SPOOL_MISSING);
+    }
+    if (fd < 0) {
+      return ErrnoError(spool->directory);
+    }
     const Try<Nothing> moved = writeFile(kept.data(), kept.size());
     kept = string();
     if (moved.isError()) {

@@ -1,9 +1,8 @@
 // Bytes on their way: a little in memory, the rest in unnamed files of one
 // directory.
 //
-// Whatever a client sends or a command prints, memory stays bounded. A file
-// without a name is gone with its last descriptor, so a killed agent leaves
-// nothing behind. All files together stay within the spool's limit.
+// A file without a name is gone with its last descriptor, so a killed agent
+// leaves nothing behind. All files together stay within the spool's limit.
 
 #pragma once
 
@@ -20,25 +19,20 @@ namespace command {
 constexpr size_t MAX_BUFFER_BYTES = 65536;
 
 
-class Spool
+// A directory for such files. Never deleted.
+struct Spool
 {
-public:
-  // Fails if no file can be made in the directory.
-  static Try<Spool*> create(const std::string& directory, const Bytes& limit);
-
-private:
-  friend class Buffer;
-
-  Spool(const std::string& _directory, uint64_t _limit)
-    : directory(_directory), limit(_limit), used(0)
+  Spool(const std::string& _directory, const Bytes& _limit)
+    : directory(_directory), limit(_limit.bytes())
   {
   }
 
-  Try<int> open() const;
+  // A new file; or -1, and errno says why.
+  int open() const;
 
   const std::string directory;
   const uint64_t limit;
-  std::atomic<uint64_t> used;
+  std::atomic<uint64_t> used{0};
 };
 
 

@@ -2,12 +2,11 @@
 
 #include <process/help.hpp>
 
-#include <stout/foreach.hpp>
+#include <stout/strings.hpp>
+
 
 #include "core/formatting.hpp"
 #include "core/route_match.hpp"
-
-#include "request_id.hpp"
 
 using std::string;
 using std::vector;
@@ -25,14 +24,22 @@ namespace command {
 // Whether the head declares a body of more than `limit` bytes.
 static bool declaresMore(const Request& request, int64_t limit)
 {
-  string digits;
-  foreach (char c, request.headers.get("Content-Length").getOrElse("")) {
-    if (c != ' ') { // http-parser lets blanks stand between the digits.
-      digits += c;
-    }
-  }
+  // http-parser lets blanks stand between the digits.
+  const string digits =
+    strings::remove(request.headers.get("Content-Length").getOrElse(""), " ");
   return !digits.empty() &&
          (digits.size() > 18 || std::stoll("0" + digits) > limit);
+}
+
+
+// The request's own id if it has a proper one, else a random one.
+static string readRequestId(const Request& request)
+{
+  const string id = request.headers.get("X-Request-Id").getOrElse("");
+  return !id.empty() && id.size() <= 64 &&
+             consistsOf(id, string(ALPHANUMERIC) + "._-") ?
+           id :
+           randomRequestId();
 }
 
 
@@ -44,7 +51,8 @@ static string describe(const Route& route)
     " seconds at most; the query may ask for less with `timeout`."};
   for (const auto& [name, parameter] : route.parameters) {
     lines.push_back(
-      "`" + name + "` (" + kindName(parameter.type.kind) +
+      "`" + name + "` (" +
+      KIND_NAMES[static_cast<size_t>(parameter.type.kind)] +
       (parameter.inPath ? ", in the path" : "") +
       (parameter.required ? ", required" : "") + "): " + parameter.help);
   }
@@ -56,10 +64,8 @@ TableProcess::TableProcess(
   const Table& table,
   const Environment& overrides,
   Spool* spool,
-  const Openness* _openness)
-  : ProcessBase(table.process),
-    served(table, overrides, spool),
-    openness(_openness)
+  const Access* _access)
+  : ProcessBase(table.process), served(table, overrides, spool), access(_access)
 {
 }
 
@@ -73,10 +79,9 @@ void TableProcess::initialize()
     // All routes of a path are in one realm.
     const Route& route = served.table.routes[methods.front().second];
     vector<string> descriptions;
-    std::set<size_t> described;
-    for (const auto& [method, index] : methods) {
-      if (described.insert(index).second) {
-        descriptions.push_back(describe(served.table.routes[index]));
+    for (const Route& other : served.table.routes) {
+      if (other.path == route.path) {
+        descriptions.push_back(describe(other));
       }
     }
     const string help = process::HELP(
@@ -85,11 +90,7 @@ void TableProcess::initialize()
       process::AUTHENTICATION(route.realm.has_value()));
     if (route.realm) {
       this->route(
-        route.path, *route.realm, help,
-        [this](const Request& request, const Option<Principal>& principal) {
-          return handle(request, principal);
-        },
-        options);
+        route.path, *route.realm, help, &TableProcess::handle, options);
     } else {
       this->route(
         route.path, help,
@@ -119,7 +120,7 @@ Future<Response> TableProcess::handle(
   };
   auto refuse = [&](const Refusal& refusal) {
     if (route != nullptr) {
-      ++served.metrics(*route).refused;
+      ++served.state(*route).refused;
     }
     return respond(refusalAnswer(refusal, requestId));
   };
@@ -130,18 +131,16 @@ Future<Response> TableProcess::handle(
     return process::http::NotFound();
   }
   route = found.route;
-  const Option<string> principal =
-    authenticated.isSome() ? authenticated->value : None();
+  const std::optional<string> principal =
+    authenticated.isSome() ? toOptional(authenticated->value) : std::nullopt;
   const SiteHeaders headers = {
     toOptional(request.headers.get("Sec-Fetch-Site")),
     toOptional(request.headers.get("Origin")),
     toOptional(request.headers.get("Host"))};
-  const Access access = {
-    openness->open, openness->hasCredentials ? nullptr : &openness->names};
   if (
     const auto refusal = refusePath(
-      served.table.routes[found.methods->front().second].realm,
-      toOptional(principal), headers, access)) {
+      served.table.routes[found.methods->front().second].realm, principal,
+      headers, *access)) {
     return refuse(*refusal);
   }
   if (route == nullptr) {
@@ -151,7 +150,7 @@ Future<Response> TableProcess::handle(
     }
     return respond(methodNotAllowed(allowed, request.method));
   }
-  if (const auto refusal = refuseRoute(*route, toOptional(principal))) {
+  if (const auto refusal = refuseRoute(*route, principal)) {
     return refuse(*refusal);
   }
   auto built = build(*route, request.url.query, found.rest);

@@ -5,11 +5,6 @@
 
 #pragma once
 
-#include <atomic>
-#include <string>
-#include <vector>
-
-#include <process/future.hpp>
 #include <process/http.hpp>
 #include <process/process.hpp>
 
@@ -20,17 +15,6 @@
 
 namespace command {
 
-// Whom the host lets in, as far as all tables share it.
-struct Openness
-{
-  bool open = false; // What `Access` says.
-  std::vector<std::string> names;
-
-  // Whether there is an authenticator for any realm; found out late.
-  std::atomic<bool> hasCredentials{false};
-};
-
-
 class TableProcess : public process::Process<TableProcess>
 {
 public:
@@ -38,7 +22,7 @@ public:
     const Table& table,
     const Environment& overrides,
     Spool* spool,
-    const Openness* openness);
+    const Access* access);
 
   process::Future<Nothing> shutdown() { return served.shutdown(); }
 
@@ -51,7 +35,7 @@ private:
     const Option<process::http::authentication::Principal>& principal);
 
   ServedTable served;
-  const Openness* const openness;
+  const Access* const access;
 };
 
 } // namespace command {

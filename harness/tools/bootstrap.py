@@ -28,7 +28,10 @@ from typing import IO, Any, NoReturn
 
 ROOT = Path(__file__).resolve().parents[2]
 # The project's two distributions, each with the extras that its tests need.
-DISTRIBUTIONS = {"cli": "provisioner,signed", "harness": "containers,suite,zookeeper"}
+DISTRIBUTIONS = {
+    "cli": "provisioner,rollout,signed",
+    "harness": "containers,suite,zookeeper",
+}
 
 # What pip prints when the trouble is the network or what stands in it, not the packages.
 UNREACHABLE = re.compile(

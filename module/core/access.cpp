@@ -92,8 +92,8 @@ optional<Refusal> refusePath(
       "A browser has sent this request for a page of another site."};
   }
   if (
-    access.names != nullptr &&
-    !isKnownBy(headers.host.value_or(""), *access.names)) {
+    !access.hasCredentials &&
+    !isKnownBy(headers.host.value_or(""), access.names)) {
     return Refusal{
       "cross-site",
       "The name in Host is none of this host's, so that it may be a page of "

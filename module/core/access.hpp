@@ -1,14 +1,12 @@
 // Who may call: a request's path, then its route -> let in, or the refusal
 // that answers the request.
 //
-// Passwords are no matter of this: the host's HTTP library has checked them,
-// or has nothing to check them with.
-//
 // Sources: Fetch Metadata Request Headers (W3C) on Sec-Fetch-Site, RFC 6454 on
 // Origin, RFC 9110 (7.2) on Host.
 
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,15 +16,18 @@
 
 namespace command {
 
-// What the operator of a host has said.
+// What the operator of a host has said, and given it.
 struct Access
 {
   // Whether realms without an authenticator let everybody in.
   bool open = false;
 
   // The names by which a host without credentials may be called, beside
-  // addresses and `localhost`. Null if the host has credentials: any name.
-  const std::vector<std::string>* names = nullptr;
+  // addresses and `localhost`.
+  std::vector<std::string> names;
+
+  // Whether any realm has an authenticator; the module finds that out late.
+  std::atomic<bool> hasCredentials{false};
 };
 
 

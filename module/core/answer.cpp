@@ -3,8 +3,6 @@
 #include "core/formatting.hpp"
 #include "core/status_names.hpp"
 
-using std::map;
-using std::optional;
 using std::string;
 using std::to_string;
 using std::vector;
@@ -54,7 +52,7 @@ static string detail(const Route& route, const Outcome& outcome)
   const string ended = " and " + end;
   const string andEnded = ", and the command " + end;
 
-  const map<string, string> details = {
+  const std::map<string, string> details = {
     {"exit", "The command exited with status " + to_string(code) +
                (name.empty() ? "" : " (" + name + ")") + "." + words},
     {"signal", "The command was ended by " +
@@ -70,6 +68,8 @@ static string detail(const Route& route, const Outcome& outcome)
     {"shutdown", "The host is shutting down" + andEnded},
     {"spool-full", (outcome.detail == SPOOL_MISSING ?
                       "The host's " + outcome.detail.substr(4) :
+                    outcome.detail == SPOOL_EXHAUSTED ?
+                      "The host has no descriptor for the output" :
                       "The output did not fit on the host's disk") +
                      andEnded},
     {"start-failed",
@@ -92,7 +92,7 @@ int statusOf(const Route& route, const Outcome& outcome)
 
 
 Answer answer(
-  const Route& route, const Outcome& outcome, optional<string> output)
+  const Route& route, const Outcome& outcome, std::optional<string> output)
 {
   const int status = statusOf(route, outcome);
   if (status < 400) {
@@ -162,15 +162,18 @@ Refusal busy(const Route& route)
 }
 
 
-Refusal spoolMissing()
+Refusal bodyNotKept(const string& reason)
 {
-  return {"spool-full", "The host's spool directory does not exist any more."};
-}
-
-
-Refusal spoolFull()
-{
-  return {"spool-full", "The host's spool directory is full; try again later."};
+  if (reason == SPOOL_EXHAUSTED) {
+    return {
+      "exhausted",
+      "The host has no descriptor for the body of this request "
+      "now. Try again in a second."};
+  }
+  return {
+    "spool-full", reason == SPOOL_MISSING ?
+                    "The host's spool directory does not exist any more." :
+                    "The host's spool directory is full; try again later."};
 }
 
 

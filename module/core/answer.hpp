@@ -17,8 +17,9 @@
 
 namespace command {
 
-// The detail of an outcome whose output could not be kept for that reason.
+// Why bytes could not be kept, where not for lack of space.
 constexpr char SPOOL_MISSING[] = "the spool directory does not exist any more";
+constexpr char SPOOL_EXHAUSTED[] = "no descriptor is free for another file";
 
 
 struct Answer
@@ -39,7 +40,7 @@ Answer answer(
   const Outcome& outcome,
   std::optional<std::string> output);
 
-// The head of a stream, to be sent with the first byte of output.
+// The head of a stream.
 Answer streamAnswer(const Route& route);
 
 // The answer to a request that started no command.
@@ -47,8 +48,7 @@ Answer refusalAnswer(const Refusal& refusal, const std::string& requestId);
 
 Refusal bodyTooLarge(const Route& route);
 Refusal busy(const Route& route);
-Refusal spoolFull();
-Refusal spoolMissing();
+Refusal bodyNotKept(const std::string& reason);
 Refusal shuttingDown();
 
 // libprocess's MethodNotAllowed (include/process/http.hpp).

@@ -11,7 +11,6 @@ using std::map;
 using std::optional;
 using std::string;
 using std::unordered_map;
-using std::variant;
 using std::vector;
 
 namespace command {
@@ -57,7 +56,7 @@ static optional<Refusal> findUnknown(
 }
 
 
-variant<CommandLine, Refusal> build(
+std::variant<CommandLine, Refusal> build(
   const Route& route,
   const unordered_map<string, string>& query,
   const string& rest)

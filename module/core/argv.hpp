@@ -1,9 +1,8 @@
 // (route, query, rest of the path) -> arguments, or the refusal that answers
 // the request.
 //
-// Of several mistakes the one named is always the same: the path first, then
-// unknown keys, the time-out, then parameters, each in the order of their
-// bytes.
+// Of several mistakes the one named is the path first, then unknown keys, the
+// time-out, then parameters, each in the order of their bytes.
 
 #pragma once
 

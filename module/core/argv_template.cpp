@@ -6,7 +6,6 @@
 
 using std::map;
 using std::optional;
-using std::set;
 using std::string;
 using std::vector;
 
@@ -70,7 +69,7 @@ vector<Element> readArgv(
   const optional<map<string, TableReader>>& declared)
 {
   vector<Element> elements;
-  set<string> used;
+  std::set<string> used;
   bool guarded = false;
   for (const auto& [item, text] : reader.strings(0, MAX_ARGUMENTS)) {
     if (text.find_first_of("{}") == string::npos) {

@@ -1,8 +1,8 @@
 // The `argv` of a route: literals, `{name}` and `--option={name}`, as read
 // from a table.
 //
-// No table that lets a value become an option is valid: a value stands alone
-// only after a literal `--`, or is tied to an option's name by `=`.
+// No value becomes an option: it stands alone only after a literal `--`, or is
+// tied to an option's name by `=`.
 
 #pragma once
 

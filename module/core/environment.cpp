@@ -2,7 +2,6 @@
 
 #include "core/formatting.hpp"
 
-using std::optional;
 using std::string;
 
 namespace command {
@@ -33,7 +32,7 @@ Environment environment(
   const string& method,
   const string& requestId,
   double deadline,
-  const optional<string>& principal)
+  const std::optional<string>& principal)
 {
   base["ABI_REQUEST_ID"] = requestId;
   base["ABI_ROUTE"] = method + " /" + route.process + route.path;

@@ -1,6 +1,5 @@
 #include "core/formatting.hpp"
 
-#include <cstdint>
 #include <cstdio>
 
 #include <nlohmann/json.hpp>
@@ -47,7 +46,9 @@ vector<string> split(const string& text, char separator, size_t limit)
 }
 
 
-size_t sequenceLength(const string& text, size_t index)
+// The length of the well-formed UTF-8 sequence (RFC 3629) that begins at
+// `index`, 0 if none does.
+static size_t sequenceLength(const string& text, size_t index)
 {
   auto byte = [&text](size_t i) {
     return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;

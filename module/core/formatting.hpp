@@ -1,7 +1,7 @@
 // How the core writes: JSON, times, names from the network, the end of stderr.
 //
-// Every implementation of the ABI gives the same bytes, so nothing is left to
-// a JSON library: no spaces, UTF-8 as it is, escapes only where JSON demands.
+// Every implementation of the ABI gives the same bytes: JSON without spaces,
+// UTF-8 as it is, escapes only where JSON demands.
 
 #pragma once
 
@@ -32,16 +32,11 @@ std::string join(
 std::vector<std::string> split(
   const std::string& text, char separator, size_t limit = std::string::npos);
 
-// The length of the well-formed UTF-8 sequence (RFC 3629) that begins at
-// `index`, 0 if none does.
-size_t sequenceLength(const std::string& text, size_t index);
-
 // The index of the first byte that belongs to no well-formed sequence, `npos`
 // if the text is UTF-8.
 size_t findInvalid(const std::string& text);
 
-// `text`, which must be UTF-8, as a JSON string.
-std::string jsonString(const std::string& text);
+std::string jsonString(const std::string& text); // Of UTF-8.
 
 // Seconds with three decimals, as JSON and ABI_DEADLINE have them.
 std::string secondsText(double seconds);

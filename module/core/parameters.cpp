@@ -5,7 +5,6 @@
 #include "core/formatting.hpp"
 
 using std::map;
-using std::optional;
 using std::string;
 
 namespace command {
@@ -97,7 +96,7 @@ static void readValues(const TableReader& reader, bool inList, Type* type)
 // Returns whether it is known which other fields there may be.
 static bool readType(const TableReader& reader, bool inList, Type* type)
 {
-  const optional<string> name = reader.need("type").choice(
+  const std::optional<string> name = reader.need("type").choice(
     inList ? Names{"string", "integer", "enum"} : KIND_NAMES);
   if (!name) {
     return false;
@@ -147,10 +146,9 @@ static bool readType(const TableReader& reader, bool inList, Type* type)
 }
 
 
-static Parameter readParameter(const string& name, const TableReader& reader)
+static Parameter readParameter(const TableReader& reader)
 {
   Parameter parameter;
-  parameter.name = name;
   if (reader.object() && readType(reader, false, &parameter.type)) {
     parameter.inPath = reader["in"].choice({"query", "path"}) == "path";
     assign(&parameter.required, reader["required"].boolean());
@@ -161,14 +159,6 @@ static Parameter readParameter(const string& name, const TableReader& reader)
 }
 
 
-static bool isName(const string& text)
-{
-  return !text.empty() && text.size() <= 64 &&
-         consistsOf(text.substr(0, 1), LETTERS) &&
-         consistsOf(text, string(ALPHANUMERIC) + "_-");
-}
-
-
 map<string, Parameter> readParameters(
   const map<string, TableReader>& declared, const Mistakes& mistakes)
 {
@@ -176,16 +166,20 @@ map<string, Parameter> readParameters(
   bool taken = false;
   for (const auto& [name, reader] : declared) {
     const size_t before = mistakes.count();
-    reader.check(
-      name != TIMEOUT, "reserved",
-      "every route has a parameter \"timeout\" itself");
-    reader.check(
-      isName(name), "value",
-      "a parameter's name is a letter, then up to 63 letters, digits, _, -");
-    if (mistakes.count() > before) {
-      continue;
+    Parameter parameter;
+    const bool isName = !name.empty() && name.size() <= 64 &&
+                        consistsOf(name.substr(0, 1), LETTERS) &&
+                        consistsOf(name, string(ALPHANUMERIC) + "_-");
+    if (
+      reader.check(
+        name != TIMEOUT, "reserved",
+        "every route has a parameter \"timeout\" itself") &&
+      reader.check(
+        isName, "value",
+        "a parameter's name is a letter, then up to 63 letters, digits, _, "
+        "-")) {
+      parameter = readParameter(reader);
     }
-    const Parameter parameter = readParameter(name, reader);
     if (mistakes.count() > before) {
       continue;
     }

@@ -15,7 +15,6 @@ constexpr char TIMEOUT[] = "timeout";
 
 struct Parameter
 {
-  std::string name;
   bool inPath = false; // The rest of the path, not a key of the query.
   bool required = false;
   Type type;

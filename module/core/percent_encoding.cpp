@@ -2,12 +2,11 @@
 
 #include "core/formatting.hpp"
 
-using std::optional;
 using std::string;
 
 namespace command {
 
-optional<string> unescape(const string& text)
+std::optional<string> unescape(const string& text)
 {
   constexpr char HEXADECIMAL[] = "0123456789abcdefABCDEF";
   string result;

@@ -27,29 +27,6 @@ static bool isRealm(const string& text)
 }
 
 
-static bool isPrincipal(const string& text)
-{
-  return !text.empty() && text.size() <= 255;
-}
-
-
-static bool isAbsolute(const string& text) { return startsWith(text, "/"); }
-
-
-static bool isUmask(const string& text)
-{
-  return consistsOf(text, "01234567") &&
-         (text.size() == 3 || (text.size() == 4 && text[0] == '0'));
-}
-
-
-static bool isExitCode(const string& text)
-{
-  return !text.empty() && text.size() <= 3 && consistsOf(text, DIGITS) &&
-         (text[0] != '0' || text == "0") && std::stoi(text) <= 255;
-}
-
-
 // type/subtype, then parameters as `; name=token` (RFC 9110, 8.3.1), the
 // blank optional.
 static bool isMediaType(const string& text)
@@ -90,8 +67,9 @@ static void readPrincipals(const TableReader& reader, Policy* policy)
     return;
   }
   for (const TableReader& item : reader.list(1, 1000)) {
-    const auto name =
-      item.string(isPrincipal, "a principal has 1 to 255 bytes");
+    const auto name = item.string(
+      [](const string& text) { return !text.empty() && text.size() <= 255; },
+      "a principal has 1 to 255 bytes");
     if (
       name &&
       item.check(
@@ -117,14 +95,6 @@ static void readResponse(const TableReader& reader, Policy* policy)
 }
 
 
-static void readQueue(const TableReader& reader, Policy* policy)
-{
-  assign(&policy->queueLength, reader["length"].integer(0, 100000));
-  assign(&policy->queueSeconds, reader["seconds"].seconds(3600));
-  reader.close();
-}
-
-
 static void readLimits(const TableReader& reader, Policy* policy)
 {
   static const std::map<string, std::pair<int64_t, int64_t>> RANGES = {
@@ -141,6 +111,10 @@ static void readLimits(const TableReader& reader, Policy* policy)
       policy->limits[name] = *number;
     }
   }
+  auto isUmask = [](const string& text) {
+    return consistsOf(text, "01234567") &&
+           (text.size() == 3 || (text.size() == 4 && text[0] == '0'));
+  };
   if (
     const auto umask = reader["umask"].string(
       isUmask, "a umask is three octal digits in a string, such as \"022\"")) {
@@ -153,8 +127,11 @@ static void readLimits(const TableReader& reader, Policy* policy)
 static void readStatuses(const TableReader& reader, Policy* policy)
 {
   for (const auto& [code, field] : reader.fields()) {
+    const bool isExitCode =
+      !code.empty() && code.size() <= 3 && consistsOf(code, DIGITS) &&
+      (code[0] != '0' || code == "0") && std::stoi(code) <= 255;
     if (!field.check(
-          isExitCode(code), "value",
+          isExitCode, "value",
           "an exit code is \"0\" to \"255\", without leading zeros")) {
       continue;
     }
@@ -183,7 +160,8 @@ void readPolicy(const TableReader& reader, Policy* policy)
   assign(
     &policy->workingDirectory,
     reader["working_directory"].string(
-      isAbsolute, "the working directory is absolute, such as /"));
+      [](const string& text) { return startsWith(text, "/"); },
+      "the working directory is absolute, such as /"));
   if (reader["idle_timeout"].isNull()) {
     policy->idleTimeout = nullopt;
   } else {
@@ -200,7 +178,10 @@ void readPolicy(const TableReader& reader, Policy* policy)
   }
   readPrincipals(reader["principals"], policy);
   readResponse(reader["response"], policy);
-  readQueue(reader["queue"], policy);
+  const TableReader queue = reader["queue"];
+  assign(&policy->queueLength, queue["length"].integer(0, 100000));
+  assign(&policy->queueSeconds, queue["seconds"].seconds(3600));
+  queue.close();
   readLimits(reader["limits"], policy);
   readStatuses(reader["statuses"], policy);
 }

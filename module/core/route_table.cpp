@@ -11,10 +11,8 @@
 
 using std::map;
 using std::optional;
-using std::pair;
 using std::set;
 using std::string;
-using std::variant;
 using std::vector;
 
 namespace command {
@@ -33,17 +31,14 @@ static const set<string> RESERVED = {
 };
 
 
-static bool isProcess(const string& text)
-{
-  return !text.empty() && text.size() <= 64 &&
-         consistsOf(text, string(ALPHANUMERIC) + "_-");
-}
-
-
 static string readProcess(const TableReader& reader)
 {
+  auto fits = [](const string& text) {
+    return !text.empty() && text.size() <= 64 &&
+           consistsOf(text, string(ALPHANUMERIC) + "_-");
+  };
   const string name =
-    reader.string(isProcess, "a process id has 1 to 64 letters, digits, _ or -")
+    reader.string(fits, "a process id has 1 to 64 letters, digits, _ or -")
       .value_or("");
   reader.check(
     RESERVED.count(name) == 0 && !startsWith(name, "__"), "reserved",
@@ -68,14 +63,20 @@ static vector<string> readCommand(const TableReader& reader)
 }
 
 
+bool isVariable(const string& text)
+{
+  return !text.empty() && !consistsOf(text.substr(0, 1), DIGITS) &&
+         consistsOf(text, string(ALPHANUMERIC) + "_");
+}
+
+
 static map<string, string> readEnvironment(const TableReader& reader)
 {
   map<string, string> environment;
   for (const auto& [name, field] : reader.fields()) {
     field.check(
-      !name.empty() && consistsOf(name, string(ALPHANUMERIC) + "_") &&
-        !consistsOf(name.substr(0, 1), DIGITS),
-      "value", "a variable's name has letters, digits and _, no digit first");
+      isVariable(name), "value",
+      "a variable's name has letters, digits and _, no digit first");
     field.check(
       !startsWith(name, "ABI_"), "reserved",
       "variables that start with ABI_ are set by the host");
@@ -157,7 +158,7 @@ static Route readRoute(
 static void compare(
   const vector<Route>& routes, const vector<TableReader>& readers)
 {
-  map<pair<string, string>, size_t> methods;
+  map<std::pair<string, string>, size_t> methods;
   map<string, size_t> paths;
   for (size_t i = 0; i < routes.size(); ++i) {
     const Route& route = routes[i];
@@ -184,7 +185,8 @@ static void compare(
 }
 
 
-variant<Table, vector<Mistake>> parse(const string& text, const string& file)
+std::variant<Table, vector<Mistake>> parse(
+  const string& text, const string& file)
 {
   Mistakes mistakes(file);
   const nlohmann::json json = read(text, &mistakes);

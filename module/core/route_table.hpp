@@ -1,8 +1,7 @@
 // Route tables: the JSON file that says which command line each route runs,
 // and how.
 //
-// `parse` is all or nothing: a table with any mistake is refused as a whole,
-// with all its mistakes, so that no host ever serves half of one.
+// A table with any mistake is refused as a whole, with all its mistakes.
 
 #pragma once
 
@@ -31,6 +30,9 @@ struct Table
   std::map<std::string, std::vector<std::pair<std::string, size_t>>> paths;
 };
 
+
+// Whether `text` may be the name of a variable of the environment.
+bool isVariable(const std::string& text);
 
 // The table in `text`, the bytes of `file` (which only names it in mistakes),
 // or all its mistakes.

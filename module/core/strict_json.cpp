@@ -66,19 +66,14 @@ private:
   {
     string result;
     for (const Open& one : open) {
-      result = one.name ? member(result, *one.name) : member(result, one.index);
+      result = one.name ? member(result, *one.name) :
+                          member(result, std::to_string(one.index));
     }
     return result;
   }
 
   std::vector<Open> open;
 };
-
-
-static int line(const string& text, size_t index)
-{
-  return 1 + std::count(text.begin(), text.begin() + index, '\n');
-}
 
 
 // Where brackets outside of strings open too deep, `npos` if nowhere.
@@ -111,6 +106,10 @@ json read(const string& text, Mistakes* mistakes)
     mistakes->add("", code, reason);
     return json();
   };
+  auto line = [&text](size_t index) {
+    const auto end = text.begin() + static_cast<ptrdiff_t>(index);
+    return "line " + std::to_string(1 + std::count(text.begin(), end, '\n'));
+  };
   if (text.size() > MAX_BYTES) {
     return refuse(
       "too-large", "a table has at most " + std::to_string(MAX_BYTES) +
@@ -126,16 +125,14 @@ json read(const string& text, Mistakes* mistakes)
   const size_t invalid = findInvalid(text);
   if (invalid != string::npos) {
     return refuse(
-      "encoding", "line " + std::to_string(line(text, invalid)) + ": byte " +
-                    std::to_string(invalid) +
+      "encoding", line(invalid) + ": byte " + std::to_string(invalid) +
                     " is not UTF-8; save the file as UTF-8");
   }
   const size_t deep = findDeep(text);
   if (deep != string::npos) {
     return refuse(
-      "nesting", "line " + std::to_string(line(text, deep)) +
-                   ": nested deeper than " + std::to_string(MAX_DEPTH) +
-                   " levels");
+      "nesting", line(deep) + ": nested deeper than " +
+                   std::to_string(MAX_DEPTH) + " levels");
   }
   Repeated repeated;
   json result;

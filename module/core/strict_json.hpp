@@ -1,8 +1,7 @@
 // A route table's bytes -> JSON, stricter than JSON parsers are by themselves.
 //
-// RFC 8259 leaves open what duplicate names, lone surrogates, huge numbers
-// and deep nesting mean, and parsers differ; what they could read differently
-// is refused, so that two hosts always see one table.
+// What parsers could read differently (RFC 8259 leaves open what duplicate
+// names, lone surrogates, huge numbers and deep nesting mean) is refused.
 
 #pragma once
 

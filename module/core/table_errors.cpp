@@ -37,12 +37,6 @@ std::string member(const std::string& place, const std::string& key)
 }
 
 
-std::string member(const std::string& place, size_t index)
-{
-  return place + "/" + std::to_string(index);
-}
-
-
 void Mistakes::add(
   const std::string& place, const std::string& code, const std::string& reason)
 {

@@ -1,8 +1,7 @@
 // Mistakes in a route table: what is wrong, where, and how it is collected.
 //
-// A reader of a table reports every mistake, not the first one. A mistake has
-// a `code` that programs compare and a `reason` that people read; only the
-// code is contract.
+// A mistake has a `code` that programs compare and a `reason` that people
+// read; only the code is contract.
 
 #pragma once
 
@@ -25,10 +24,8 @@ struct Mistake
 
 // The JSON pointer of `key` inside the value at `place`.
 std::string member(const std::string& place, const std::string& key);
-std::string member(const std::string& place, size_t index);
 
 
-// Collects the mistakes of one file.
 class Mistakes
 {
 public:
@@ -39,7 +36,7 @@ public:
     const std::string& code,
     const std::string& reason);
 
-  // What was found, sorted by place.
+  // Sorted by place.
   std::vector<Mistake> sorted() const;
 
   size_t count() const { return mistakes.size(); }

@@ -101,7 +101,7 @@ vector<TableReader> TableReader::list(size_t minimum, size_t maximum) const
         "a list of " + to_string(minimum) + " to " + to_string(maximum) +
           " elements, not " + to_string(size))) {
     for (size_t i = 0; i < size; ++i) {
-      result.emplace_back(mistakes, &(*value)[i], member(place, i));
+      result.emplace_back(mistakes, &(*value)[i], member(place, to_string(i)));
     }
   }
   return result;
@@ -121,16 +121,21 @@ vector<std::pair<TableReader, std::string>> TableReader::strings(
 }
 
 
+// What a value is, if it has turned out to fit.
+template <typename T>
+static optional<T> get(bool fits, const json* value)
+{
+  return fits ? optional<T>(value->get<T>()) : nullopt;
+}
+
+
 optional<std::string> TableReader::string() const
 {
-  if (!is(&json::is_string, "a string")) {
-    return nullopt;
-  }
-  const auto text = value->get<std::string>();
-  return check(
-           text.find('\0') == std::string::npos, "value",
-           "a NUL character can't be passed to a command") ?
-           optional<std::string>(text) :
+  const auto text = get<std::string>(is(&json::is_string, "a string"), value);
+  return text && check(
+                   text->find('\0') == std::string::npos, "value",
+                   "a NUL character can't be passed to a command") ?
+           text :
            nullopt;
 }
 
@@ -156,9 +161,7 @@ optional<std::string> TableReader::choice(const Names& choices) const
 
 optional<bool> TableReader::boolean() const
 {
-  return is(&json::is_boolean, "true or false") ?
-           optional<bool>(value->get<bool>()) :
-           nullopt;
+  return get<bool>(is(&json::is_boolean, "true or false"), value);
 }
 
 
@@ -172,14 +175,11 @@ optional<int64_t> TableReader::integer(int64_t minimum, int64_t maximum) const
   const bool fits = value->is_number_integer() &&
                     number >= static_cast<double>(minimum) &&
                     number <= static_cast<double>(maximum);
-  return check(
-           fits, "range",
-           minimum == maximum ?
-             "this must be " + to_string(minimum) :
-             "this must be a whole number from " + to_string(minimum) + " to " +
-               to_string(maximum)) ?
-           optional<int64_t>(value->get<int64_t>()) :
-           nullopt;
+  const std::string range =
+    minimum == maximum ?
+      to_string(minimum) :
+      "a whole number from " + to_string(minimum) + " to " + to_string(maximum);
+  return get<int64_t>(check(fits, "range", "this must be " + range), value);
 }
 
 
@@ -189,13 +189,11 @@ optional<double> TableReader::seconds(int maximum, bool zero) const
     return nullopt;
   }
   const auto seconds = value->get<double>();
-  return check(
-           (seconds >= 0.001 && seconds <= maximum) || (zero && seconds == 0),
-           "range",
-           std::string("this must be ") + (zero ? "0, or " : "") +
-             "from 0.001 to " + to_string(maximum) + " seconds") ?
-           optional<double>(seconds) :
-           nullopt;
+  const bool fits =
+    (seconds >= 0.001 && seconds <= maximum) || (zero && seconds == 0);
+  const std::string range = std::string(zero ? "0, or " : "") +
+                            "from 0.001 to " + to_string(maximum) + " seconds";
+  return get<double>(check(fits, "range", "this must be " + range), value);
 }
 
 } // namespace command {

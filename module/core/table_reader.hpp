@@ -30,10 +30,10 @@ class TableReader
 {
 public:
   TableReader(
-    Mistakes* _findings,
+    Mistakes* _mistakes,
     const nlohmann::json* _value, // Null: not there.
     const std::string& _place = "")
-    : mistakes(_findings), value(_value), place(_place)
+    : mistakes(_mistakes), value(_value), place(_place)
   {
   }
 

@@ -13,12 +13,6 @@ const vector<string> KIND_NAMES = {
   "string", "integer", "boolean", "enum", "list"};
 
 
-const string& kindName(Type::Kind kind)
-{
-  return KIND_NAMES[static_cast<size_t>(kind)];
-}
-
-
 static string judgeString(const Type& type, const string& value)
 {
   const auto size = static_cast<int64_t>(value.size());
@@ -62,14 +56,6 @@ static string judgeInteger(const Type& type, const string& value)
 }
 
 
-static string judgeEnum(const Type& type, const string& value)
-{
-  return std::count(type.values.begin(), type.values.end(), value) > 0 ?
-           "" :
-           "must be one of: " + join(type.values, ", ");
-}
-
-
 static string judgeBoolean(
   const Type& type, const string& value, vector<string>* elements)
 {
@@ -104,22 +90,23 @@ static string judgeList(
 
 string judge(const Type& type, const string& value, vector<string>* elements)
 {
-  switch (type.kind) {
-    case Type::Kind::BOOLEAN:
-      return judgeBoolean(type, value, elements);
-    case Type::Kind::LIST:
-      return judgeList(type, value, elements);
-    case Type::Kind::STRING:
-      elements->push_back(value);
-      return judgeString(type, value);
-    case Type::Kind::INTEGER:
-      elements->push_back(value);
-      return judgeInteger(type, value);
-    case Type::Kind::ENUM:
-      elements->push_back(value);
-      return judgeEnum(type, value);
+  if (type.kind == Type::Kind::BOOLEAN) {
+    return judgeBoolean(type, value, elements);
   }
-  return "is of no type"; // Never.
+  if (type.kind == Type::Kind::LIST) {
+    return judgeList(type, value, elements);
+  }
+  elements->push_back(value);
+  if (type.kind == Type::Kind::STRING) {
+    return judgeString(type, value);
+  }
+  if (type.kind == Type::Kind::INTEGER) {
+    return judgeInteger(type, value);
+  }
+  const vector<string>& values = type.values; // Of an enum.
+  return std::count(values.begin(), values.end(), value) > 0 ?
+           "" :
+           "must be one of: " + join(values, ", ");
 }
 
 } // namespace command {

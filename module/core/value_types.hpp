@@ -1,7 +1,4 @@
 // The types of parameters, and which bytes are a value of each.
-//
-// No regular expressions: the two languages' engines differ, and some patterns
-// can be made to run for ever.
 
 #pragma once
 
@@ -15,13 +12,7 @@ namespace command {
 // The type of a parameter. Lengths are in bytes.
 struct Type
 {
-  enum class Kind {
-    STRING,
-    INTEGER,
-    BOOLEAN,
-    ENUM,
-    LIST,
-  };
+  enum class Kind { STRING, INTEGER, BOOLEAN, ENUM, LIST };
 
   Kind kind = Kind::STRING;
   int64_t minimum = 0; // Of a string's length, an integer, a list's items.
@@ -37,8 +28,6 @@ struct Type
 
 // How tables write the kinds, in the order of `Kind`.
 extern const std::vector<std::string> KIND_NAMES;
-
-const std::string& kindName(Type::Kind kind);
 
 // Adds the argv elements that `value` stands for, none for a boolean that is
 // false. Returns what is wrong with it, empty if nothing is.

@@ -277,7 +277,7 @@ static json runAnswer(const Tables& tables, const json& item)
     result = show(refusalAnswer(
       kind == "body-too-large" ? bodyTooLarge(route) :
       kind == "busy"           ? busy(route) :
-      kind == "spool-full"     ? spoolFull() :
+      kind == "body-not-kept"  ? bodyNotKept(item["detail"]) :
       kind == "shutting-down"  ? shuttingDown() :
                                  Refusal{item["reason"], item["detail"]},
       requestId));
@@ -297,9 +297,10 @@ static json runAccess(const Tables& tables, const json& item)
   optional<Refusal> refusal;
   if (item["kind"] == "path") {
     const json headers = item.value("headers", json::object());
-    const auto names = item.value("names", vector<string>());
     const Access access = {
-      item.value("open", false), item.contains("names") ? &names : nullptr};
+      item.value("open", false),
+      item.value("names", vector<string>()),
+      {!item.contains("names")}};
     refusal = refusePath(
       find(item, "realm"), find(item, "principal"),
       {find(headers, "sec-fetch-site"), find(headers, "origin"),

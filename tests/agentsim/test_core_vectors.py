@@ -184,8 +184,8 @@ def _answer(case: Case, route: Route) -> Answer:
             refusal = answers.body_too_large(route)
         case "busy":
             refusal = answers.busy(route)
-        case "spool-full":
-            refusal = answers.spool_full()
+        case "body-not-kept":
+            refusal = answers.body_not_kept(case["detail"])
         case "shutting-down":
             refusal = answers.shutting_down()
         case kind:

@@ -25,6 +25,7 @@ from tests.support.shell_table import shell_table
 MIB = 1 << 20
 STATUS_LINE = b"HTTP/1.1 200 OK\r\n"
 HELP = b"GET /help HTTP/1.1\n\n"
+LONG_HELP = b"GET /help HTTP/1.1\nX: %s\n\n" % (b"x" * 1000)  # the kernel buffers few of these
 Start = Callable[..., Simulator]
 
 
@@ -79,14 +80,14 @@ def test_who_reads_no_answers_is_not_read_from(simulator: Start, tmp_path: Path)
         sent, most = 0, 16 * MIB
         # Not writable for as long as it takes to answer somebody else ten times over.
         while sent < most and (select.select([], [rude], [], 2)[1] or not still(host)):
-            sent += rude.send(HELP * 1000)
+            sent += rude.send(LONG_HELP * 100)
         assert sent < most
         assert resident(host.pid) - before < 32 * MIB
         rude.settimeout(60)
         reader = Reader(rude)
         reader.start()
-        rude.sendall(HELP[sent % len(HELP) :])
-        wait_until(lambda: reader.answers == sent // len(HELP) + 1, 300, "all answers")
+        rude.sendall(LONG_HELP[sent % len(LONG_HELP) :])
+        wait_until(lambda: reader.answers == sent // len(LONG_HELP) + 1, 300, "all answers")
 
 
 def still(host: Simulator) -> bool:

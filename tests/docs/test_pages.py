@@ -69,6 +69,6 @@ def test_the_architecture_names_every_room() -> None:
         for base, text in sections(DOCS / "architecture.md")
         for name in re.findall(r"`(\w+/)`", text)
     }
-    for package in ("cli/packager", "cli/provisioner", "harness/agentsim"):
+    for package in ("cli/packager", "cli/provisioner", "cli/rollout", "harness/agentsim"):
         rooms = [each.parent for each in (ROOT / package).glob("*/*.py")]
         assert {f"{room.relative_to(ROOT)}/" for room in rooms} <= named

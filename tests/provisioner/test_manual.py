@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
+from packager.base.documents.parser import parse
 from provisioner.cli.definitions import COMMANDS, EXIT_CODES
-from provisioner.profile.parser import parse
+from provisioner.profile.kind import PROFILE
 from provisioner.profile.validation import validate
 from provisioner.status.difference import KINDS
 
@@ -27,7 +28,7 @@ def section(title: str) -> str:
 @pytest.mark.parametrize("number", range(len(PROFILES)))
 def test_the_profiles_are_profiles(number: int) -> None:
     text = PROFILES[number].replace("641b1d0f…", KEY)
-    made = validate(parse(text.encode(), "the manual"), "the manual")
+    made = validate(parse(text.encode(), "the manual", PROFILE), "the manual")
     assert made.name == "web"
     if number == 1:  # by example: all that there is
         schema = json.loads((ROOT / "cli/provisioner/profile/profile.schema.json").read_text())

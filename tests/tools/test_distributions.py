@@ -19,6 +19,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NAMES = {"cli": "mesos_packager", "harness": "agentsim"}
+COMMANDS = ("packager", "provisioner", "rollout")
 GENERATED = ("__pycache__", ".*", "build", "build-*", "*.egg-info")
 
 
@@ -85,6 +86,7 @@ def test_production_hosts_get_no_simulator_and_no_plugin(built: Path) -> None:
     assert {top for top in tops if not top.startswith("mesos_packager-")} == {
         "packager",
         "provisioner",
+        "rollout",
     }
     for name in NAMES.values():
         wheel = wheel_of(built, name)
@@ -97,7 +99,7 @@ def test_both_have_one_version_and_types(built: Path) -> None:
     wheels = [wheel_of(built, name) for name in NAMES.values()]
     assert len({wheel.name.split("-")[1] for wheel in wheels}) == 1
     names = {name for wheel in wheels for name in contents(wheel)}
-    assert {f"{package}/py.typed" for package in ("packager", "provisioner", "agentsim")} <= names
+    assert {f"{package}/py.typed" for package in (*COMMANDS, "agentsim")} <= names
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +117,7 @@ def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_installed_commands_are_of_that_version(installed: Path, built: Path) -> None:
     version = wheel_of(built, "agentsim").name.split("-")[1]
-    for name in ("packager", "provisioner", "agentsim"):
+    for name in (*COMMANDS, "agentsim"):
         assert call(installed / name, "--version").split()[-1] == version
 
 

@@ -62,14 +62,15 @@ class GzipDecompressor:
 
 class Format:
     """How a compressed format is read. make: a decompressor of one stream, of which several may
-    follow each other; padding: between streams and at the end zero bytes may stand, in multiples of
-    so many, or none at all (0)."""
+    follow each other, and which takes so many bytes of `memory` for its window at most; padding:
+    between streams and at the end zero bytes may stand, in multiples of so many, or none (0)."""
 
-    __slots__ = ("make", "padding")
+    __slots__ = ("make", "memory", "padding")
 
-    def __init__(self, make: Callable[[], Decompressor], padding: int) -> None:
+    def __init__(self, make: Callable[[], Decompressor], padding: int, memory: int) -> None:
         self.make = make
         self.padding = padding
+        self.memory = memory
 
 
 def recognised(head: bytes, memory: int) -> Format | None:
@@ -78,19 +79,19 @@ def recognised(head: bytes, memory: int) -> Format | None:
     `memory` bounds the window in bytes, so that a header can't ask for gigabytes.
     """
     if head.startswith(b"\x1f\x8b"):
-        return Format(GzipDecompressor, 1)  # as gzip has it: tapes and blocks end in zeros
+        return Format(GzipDecompressor, 1, memory)  # as gzip has it: tapes and blocks end in zeros
     if head.startswith(b"\xfd7zXZ\x00"):
         import lzma
 
         def xz() -> Decompressor:
             return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=memory)
 
-        return Format(xz, 4)  # The .xz File Format, 2.2 (Stream Padding)
+        return Format(xz, 4, memory)  # The .xz File Format, 2.2 (Stream Padding)
     # A frame, or one to be skipped (RFC 8878, 3.1.2), with which pzstd begins.
     if head.startswith(b"\x28\xb5\x2f\xfd") or (head[1:4] == b"\x2a\x4d\x18" and head[0] >> 4 == 5):
         zstd = _zstd()
         window = {zstd.DecompressionParameter.window_log_max: memory.bit_length() - 1}
-        return Format(lambda: zstd.ZstdDecompressor(options=window), 0)
+        return Format(lambda: zstd.ZstdDecompressor(options=window), 0, memory)
     return None
 
 

@@ -161,4 +161,10 @@ class _Worker(threading.Thread):
         except MemoryError:
             raise
         except Exception as error:  # zlib.error, LZMAError, ZstdError: three modules, one meaning
+            if "memory" in str(error).lower():  # xz's and zstd's only sign that it is the window
+                raise Refused(
+                    f"the compressed data needs more than {self._format.memory >> 20} MiB of "
+                    "memory to read: compress it with a smaller window (zstd: without --long, "
+                    "or --ultra; xz: -9 or less)"
+                ) from error
             raise Refused(f"the compressed data is damaged: {error}") from error

@@ -23,6 +23,11 @@ _FORMATS = (
     (b"version https://git-lfs", "it is a pointer of Git LFS, and not the file itself"),
     (b"-----BEGIN PGP", "it is a signature or a message of PGP"),
 )
+_COMPRESSED = (
+    (b"\x1f\x8b", "it is compressed with gzip"),
+    (b"\xfd7zXZ\x00", "it is compressed with xz"),
+    (b"\x28\xb5\x2f\xfd", "it is compressed with zstd"),
+)
 _PAGE = "it is an HTML page, as a login page, a proxy's or a server's error is"
 _FORM = (
     "it is a form (multipart/form-data): send the file as the body itself, "
@@ -46,6 +51,11 @@ def described(head: bytes) -> str | None:
     if start.startswith(b"--") and b"content-disposition: form-data" in start:
         return _FORM
     return None
+
+
+def compressed(head: bytes) -> str | None:
+    """The words for a compression that can be read, where there should be none; else None."""
+    return next((words for magic, words in _COMPRESSED if head.startswith(magic)), None)
 
 
 def is_text(head: bytes) -> bool:

@@ -9,7 +9,7 @@ long for a member as making its file.
 
 from __future__ import annotations
 
-from packager.archive.foreign_formats import described, is_text
+from packager.archive.foreign_formats import compressed, described, is_text
 from packager.package.entry_kinds import DIRECTORY, FILE, LINK
 
 TYPE_CHECKING = False
@@ -198,6 +198,9 @@ class TarReader:
             what = described(block)
             if what is not None:
                 raise Refused(what) from None
+            what = compressed(block)
+            if what is not None:  # a single one has been undone by now
+                raise Refused(f"{what} once more: compress it once") from None
             if is_text(block):
                 raise Refused("it is text, not a tar archive") from None
             raise Refused(f"this is not a tar archive: {reason}") from None

@@ -65,3 +65,15 @@ def made_below(path: str, root_fd: int) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
+
+
+def remove_empty(path: str, root_fd: int) -> None:
+    """Take the directory at `path` below ROOT/kept away, and those above it, as far as they are
+    empty."""
+    place = f"{KEPT}/{path}".rstrip("/")
+    while place != KEPT:
+        try:
+            os.rmdir(place, dir_fd=root_fd)
+        except OSError:
+            return
+        place = place.rpartition("/")[0]

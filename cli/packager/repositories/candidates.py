@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from packager.archive.foreign_formats import HEAD_BYTES, described
+from packager.archive.foreign_formats import HEAD_BYTES, compressed, described
 from packager.base.debug_log import debug
 from packager.base.errors import ConfigError, Conflict, DataError, NotFound, PackagerError
 from packager.base.events import Emit, Field
@@ -245,10 +246,27 @@ class Repositories:
             file.seek(0)
             content = file.read()
         # Whoever is in the way (a login page, a proxy's error) answers 200 with a page.
-        foreign = described(content[:HEAD_BYTES])
+        content = _uncompressed(content, most)
+        head = content[:HEAD_BYTES]
+        foreign = described(head) or compressed(head)
         if foreign is not None:
             raise DataError(f"{location(redacted(base), path)}: JSON was expected, and {foreign}")
         return content
+
+
+def _uncompressed(content: bytes, most: int) -> bytes:
+    """`content`, decompressed if a server has compressed it on its own accord: object stores give
+    what was uploaded with a Content-Encoding so, whatever is asked for. JSON begins otherwise."""
+    if not content.startswith(b"\x1f\x8b"):
+        return content
+    decompressor = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        plain = decompressor.decompress(content, most + 1)
+    except zlib.error:
+        return content
+    if len(plain) > most:
+        raise DataError(f"the file is larger than {most} bytes")
+    return plain if decompressor.eof else content
 
 
 def _decoded(content: bytes) -> dict[str, Package]:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import base64
 import os
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import parse_qs, unquote_to_bytes, urlsplit
 
+# The parameters that sign a URL of Amazon's, Google's or Azure's object stores, and of those like
+# them.
+SIGNATURES = frozenset({"x-amz-signature", "x-goog-signature", "signature", "sig"})
 NETRC_FILES = ("~/.netrc", "~/_netrc")
 
 
@@ -30,8 +33,12 @@ def basic(user: bytes, password: bytes) -> str:
     return "Basic " + base64.b64encode(user + b":" + password).decode()
 
 
-def authorization(url: str) -> str | None:
+def authorization(url: str, *, redirected: bool = False) -> str | None:
     """The value of Authorization for `url`: what it says itself, else what .netrc says of its host.
+
+    redirected: another server led to it. Then .netrc's `default` does not count, which would give
+    a password to whomever a server names; nor does .netrc at all for a URL that is signed, since
+    object stores refuse two kinds of authentication at once.
 
     A user alone takes the password that .netrc has for this very user, as in curl; without one the
     user is sent with an empty password, as services want it that take a token for the user. Raises
@@ -40,8 +47,11 @@ def authorization(url: str) -> str | None:
     own = in_url(url)
     if own is not None and urlsplit(url).password is not None:
         return basic(*own)
-    host = urlsplit(url).hostname
-    found = None if host is None else _in_netrc(host)
+    parts = urlsplit(url)
+    if redirected and not SIGNATURES.isdisjoint(name.lower() for name in parse_qs(parts.query)):
+        return None if own is None else basic(*own)
+    host = parts.hostname
+    found = None if host is None else _in_netrc(host, default=not redirected)
     if found is not None and (own is None or own[0] == found[0]):
         return basic(*found)
     return None if own is None else basic(*own)
@@ -54,14 +64,15 @@ def netrc_path() -> str | None:
     return next(filter(os.path.exists, paths), None)
 
 
-def _in_netrc(host: str) -> tuple[bytes, bytes] | None:
+def _in_netrc(host: str, *, default: bool) -> tuple[bytes, bytes] | None:
     path = netrc_path()
     if path is None:
         return None
     import netrc
 
     try:
-        found = netrc.netrc(path).authenticators(host)
+        read = netrc.netrc(path)
+        found = read.authenticators(host) if default or host in read.hosts else None
     except netrc.NetrcParseError as error:
         line = "" if error.lineno is None else f", line {error.lineno}"
         raise BadNetrc(f"{path}{line}: it is not understood") from None

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import BinaryIO, NoReturn
+from urllib.parse import urlsplit
 
 import requests
 
@@ -81,10 +82,10 @@ def fetch(
     What the file holds already counts as the beginning of the body if `sha256` and `size` are
     there to vouch for the whole; else it is thrown away. `what` is downloaded, for messages.
 
-    Events: fetching (source, bytes, total), retrying (source, reason, seconds). Proxies, CA
-    bundles and netrc are taken from the environment as requests does. Main thread only: the alarm
-    clock (SIGALRM) ends what is too slow for the time-outs of single reads. A file URL is a file of
-    this host.
+    Events: fetching (source, bytes, total), retrying (source, reason, seconds). Proxies and netrc
+    are taken from the environment as requests does; for authorities see `certificate_authorities`.
+    Main thread only: the alarm clock (SIGALRM) ends what is too slow for the time-outs of single
+    reads. A file URL is a file of this host.
 
     Raises NotFound, Denied, Unavailable (after the retries), ProtocolError, ConfigError, DataError
     for a wrong size or hash, OSError of the file. No message contains credentials.
@@ -96,15 +97,31 @@ def fetch(
         return
     download = _Download(url, file, policy, emit, expected)
     try:
+        _checked(download, file, policy, emit, expected)
+    except PackagerError as error:
+        if download.led is None:
+            raise
+        raise type(error)(f"{error} (a redirect led to {download.led})") from None
+
+
+def _checked(
+    download: _Download,
+    file: BinaryIO,
+    policy: retry_policy.Policy,
+    emit: Emit,
+    expected: Expected,
+) -> None:
+    """Download and check; where a cache on the way had something else, once more past it."""
+    try:
         _complete(download, policy, emit)
-        expected.check(file)
+        expected.check(file, announced=download.announced)
     except DataError:
         if not download.cached:
             raise
         emit("retrying", source=download.shown, reason="a cache had something else", seconds=0.0)
         download.bypass_caches()
         _complete(download, policy, emit)
-        expected.check(file)
+        expected.check(file, announced=download.announced)
 
 
 def _complete(download: _Download, policy: retry_policy.Policy, emit: Emit) -> None:
@@ -143,6 +160,8 @@ class _Download:
     ) -> None:
         self.shown = expected.shown
         self.cached = False  # whether what came last was in a cache on the way
+        self.announced = True  # whether the server has said how long the body is
+        self.led: str | None = None  # the host that a redirect led to
         self._url = url
         self._file = file
         self._policy = policy
@@ -228,7 +247,13 @@ class _Download:
     def _explain(self, response: requests.Response) -> NoReturn:
         """Who asks is not told, or not right. Raises Denied, with the remedy."""
         said = f"{self.shown}: the server answered {response.status_code} {response.reason or ''}"
-        if response.status_code == 407:
+        is_proxy = response.status_code == 407
+        asked = response.headers.get(f"{'Proxy' if is_proxy else 'WWW'}-Authenticate", "Basic")
+        if "basic" not in asked.lower():
+            scheme = asked.split(" ")[0].rstrip(",")[:40]
+            who = "the proxy" if is_proxy else "it"
+            raise Denied(f"{said.rstrip()}: {who} asks for {scheme}, and only Basic is known here")
+        if is_proxy:
             raise Denied(
                 f"{said.rstrip()}: the proxy wants another user and password than those in the "
                 "variable that names it (http_proxy=http://USER:PASSWORD@…)"
@@ -246,6 +271,7 @@ class _Download:
         reason = urls.flaw(url)
         if reason is not None:
             raise Broken(f"the URL is malformed: {reason}", error=UsageError)
+        self.led = None
         own = url if credentials.in_url(url) else None  # whose credentials go with the redirects
         for _ in range(MAX_REDIRECTS + 1):
             try:
@@ -269,18 +295,20 @@ class _Download:
             if session.should_strip_auth(url, target):  # type: ignore[no-untyped-call]
                 own = None
             url = target
+            self.led = urlsplit(url).netloc.rpartition("@")[2]
         raise Broken(f"more than {MAX_REDIRECTS} redirects", error=ProtocolError)
 
     def _send(
         self, session: Session, url: str, headers: dict[str, str], own: str | None
     ) -> requests.Response:
         times = self._times
-        proxies.check(url, requests.utils.get_environ_proxies(url))
+        chosen = proxies.chosen(url)
         try:
             request = session.prepare_request(
                 requests.Request("GET", url, headers=headers, auth=self._authorization(url, own))
             )
             settings = session.merge_environment_settings(request.url, {}, True, None, None)
+            settings["proxies"] = chosen
             with _alarm(sum(times)):
                 return session.send(request, timeout=times, allow_redirects=False, **settings)
         except NETWORK_ERRORS as error:
@@ -288,15 +316,17 @@ class _Download:
 
     def _authorization(self, url: str, own: str | None) -> Authorization:
         """Those in the URL itself come first, then those of the URL that led here."""
-        whose = own if own is not None and credentials.in_url(url) is None else url
+        whose = url if own is None or credentials.in_url(url) else own
+        redirected = self.led is not None and whose is url
         try:
-            return authorized(credentials.authorization(whose))
+            return authorized(credentials.authorization(whose, redirected=redirected))
         except credentials.BadNetrc as bad:
             self._netrc_flaw = f" ({bad})"
-            found = credentials.in_url(whose)
-            return authorized(None if found is None else credentials.basic(*found))
+            said = credentials.in_url(whose)
+            return authorized(None if said is None else credentials.basic(*said))
 
     def _receive(self, response: requests.Response, body: retry_policy.Body) -> None:
+        self.announced = body.total is not None or response.raw.chunked
         self._expected.announced(body.total)
         total = self._expected.size if body.total is None else body.total
         self._expected.limit(total)

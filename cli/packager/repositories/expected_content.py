@@ -10,6 +10,8 @@ from typing import BinaryIO
 from packager.archive.foreign_formats import HEAD_BYTES, described
 from packager.base.errors import DataError
 
+_CUT = "; {} bytes came, and the server has not said how many there are: it may be cut short"
+
 
 @dataclass(frozen=True)
 class Expected:
@@ -50,8 +52,11 @@ class Expected:
                 + ("; raise --max-size if that is right" if self.what == "archive" else "")
             )
 
-    def check(self, file: BinaryIO) -> None:
-        """Compare the whole `file`, open for reading, with what is known. Raises DataError."""
+    def check(self, file: BinaryIO, *, announced: bool = True) -> None:
+        """Compare the whole `file`, open for reading, with what is known. Raises DataError.
+
+        announced: whether it was said how long it is, so that it can't be cut short.
+        """
         length = file.seek(0, os.SEEK_END)
         if self.size is not None and length != self.size:
             raise DataError(
@@ -64,7 +69,7 @@ class Expected:
             if found != self.sha256:
                 raise DataError(
                     f"{self.shown}: the {self.what}'s SHA-256 is {found}, expected {self.sha256}"
-                    + _hint(file)
+                    + (_hint(file) or ("" if announced else _CUT.format(length)))
                 )
 
 

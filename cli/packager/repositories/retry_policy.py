@@ -83,6 +83,9 @@ def judge(
     headers: looked up case-insensitively by the mapping. now: Unix time, for dates.
     """
     said = f"{status} {reason}".rstrip()
+    coding = headers.get("Transfer-Encoding", "").strip().lower()
+    if coding not in ("", "chunked", "identity"):  # what libraries give is not the body then
+        return Refusal("protocol", f"the server answered {said} in another coding than chunked")
     if status in (200, 203):
         return Body(0, _length(headers))
     if resumption is not None:
@@ -159,6 +162,8 @@ def from_cache(headers: Mapping[str, str]) -> bool:
 
 
 def _length(headers: Mapping[str, str]) -> int | None:
+    if "chunked" in headers.get("Transfer-Encoding", "").lower():
+        return None  # which overrides a length (RFC 9112, 6.3)
     value = headers.get("Content-Length", "").strip()
     return int(value) if _LENGTH.fullmatch(value) else None
 

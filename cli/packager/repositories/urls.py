@@ -5,12 +5,13 @@ Pure functions of text. Source: RFC 3986; RFC 8089 for file URLs.
 
 from __future__ import annotations
 
-from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
 
 from packager.base.errors import UsageError
 
 MAX_LABEL_CHARACTERS = 63  # of one part of a host's name (RFC 1035, 2.3.4)
 # What may stand in a URL as it is; everything else is encoded, but no "%" a second time.
+_SPLIT = "in its user or password / ? and # must be written as %2F, %3F and %23"
 _AS_IT_IS = "!#$%&'()*+,/:;=?@[]~"
 
 
@@ -32,19 +33,39 @@ def flaw(url: str) -> str | None:
     """What is wrong with `url` as an http or https one, or None. Nothing of it is repeated."""
     try:
         parts = urlsplit(url)
+    except ValueError:
+        return "its host is not one"
+    try:
         host, _ = parts.hostname, parts.port  # a bad port is an error only when it is asked for
     except ValueError as error:
-        if "port" in str(error).lower():
-            return "its port is not a number up to 65535"
-        return "its host is not one"
+        if "port" not in str(error).lower():
+            return "its host is not one"
+        return (
+            _SPLIT if _is_split_in_its_password(parts) else "its port is not a number up to 65535"
+        )
     if not host:
         return "it has no host"
+    if _is_split_in_its_password(parts):
+        return _SPLIT
     if any(character <= " " or character == "\x7f" for character in parts.netloc):
         return "its host has a blank or a control character in it"
     labels = host.removesuffix(".").split(".")
     if ":" not in host and any(not 0 < len(each) <= MAX_LABEL_CHARACTERS for each in labels):
         return "a part of its host's name is empty or too long"
     return None
+
+
+def _is_split_in_its_password(parts: SplitResult) -> bool:
+    """Whether a / ? or # that should be encoded ends the host in the middle of user and password:
+    an @ comes later, and what stands for the port is none, or no path comes between the two."""
+    if ":" not in parts.netloc.rpartition("]")[2] or "@" in parts.netloc:
+        return False
+    if "@" not in parts.path + parts.query + parts.fragment:
+        return False
+    try:
+        return parts.port is None or not parts.path
+    except ValueError:
+        return True
 
 
 def redirected(url: str, location: str) -> str:
@@ -83,6 +104,8 @@ def redacted(url: str) -> str:
     in a signed URL is as good as a password."""
     try:
         parts = urlsplit(url)
+        if _is_split_in_its_password(parts):
+            return f"{parts.scheme}://…"
         host = parts.netloc.rpartition("@")[2]
         return urlunsplit((parts.scheme, host, parts.path, "…" if parts.query else "", ""))
     except ValueError:

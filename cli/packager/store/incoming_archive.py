@@ -15,7 +15,7 @@ from packager.archive.unpack import Unpacked, unpack
 from packager.base import durable_files
 from packager.base.errors import DataError, UsageError
 from packager.package.manifest import EMBEDDED, Record
-from packager.package.package_id import parse_id
+from packager.package.package_id import parse_id, split_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def receive(
         os.close(tree)
     check_archive(archive, sha256, size)
     record = make_record(expected_id, unpacked, archive)
-    for message in unpacked.warnings:
+    for message in (*unpacked.warnings, *_nested(unpacked.manifest, record.id)):
         if emit:
             emit("warning", message=message)
     return Incoming(directory, record, unpacked.manifest)
@@ -132,6 +132,19 @@ def make_record(expected_id: str | None, unpacked: Unpacked, archive: ArchiveRea
         size=unpacked.manifest.size,
         pkginfo=unpacked.pkginfo,
     )
+
+
+def _nested(manifest: Manifest, package_id: str) -> list[str]:
+    """A warning of an archive of the directory itself rather than of what is in it."""
+    tops = {each.path.partition("/")[0] for each in manifest.entries} - {EMBEDDED}
+    name, version = split_id(package_id)
+    if len(tops) != 1 or tops.isdisjoint((package_id, name, f"{name}-{version}")):
+        return []
+    (top,) = tops
+    return [
+        f"all of the archive is below {top}/: nothing of it is published; pack what is in the "
+        "directory, as 'packager build' does"
+    ]
 
 
 def progress_to(emit: Emit | None, package_id: str | None) -> Callable[[int, int], None]:

@@ -1,20 +1,22 @@
-"""ROOT/kept: what somebody has put into a tree of the store, or changed there, outlives the tree.
+"""What somebody has put into a tree of the store, or changed there, outlives the tree.
 
-A tree that leaves packages/ is moved to REPLACED in the writer's staging directory, with its record
-in RECORDS; a tree of links to LINKS. Before such a directory is deleted (by its writer, or, if that
-was killed, by the next one) what is not as the store made it is moved from there to ROOT/kept: so
-nothing is lost by a kill at any point, and nothing has to be remembered.
+A tree that leaves packages/ is moved to the writer's staging directory under its own name, its
+record beside it as `record_name` says; a tree of links as LINKS-… says. Before such a directory is
+deleted (by its writer, or, if that was killed, by the next one) what is not as the store made it is
+moved from there to ROOT/kept: so nothing is lost by a kill at any point, and nothing has to be
+remembered.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 
 from packager.archive.directory_walk import walk
-from packager.base.durable_files import opened
+from packager.base.durable_files import opened, remove_tree
 from packager.base.errors import DataError
-from packager.base.kept_places import KEPT, made_below, new_directory
+from packager.base.kept_places import KEPT, made_below, new_directory, remove_empty
 from packager.generations.document import DOCUMENT, decode, is_number
 from packager.generations.foreign_files import foreign_files
 from packager.generations.tree_pool import LINKS
@@ -22,11 +24,11 @@ from packager.package.entry_kinds import DIRECTORY, FILE
 from packager.package.manifest import decode_entries, decode_record
 from packager.package.python_bytecode import CACHE, has_name_of_bytecode
 from packager.store.tree_comparison import is_content_changed
-from packager.store.write_session import RECORDS, REPLACED, is_there
+from packager.store.write_session import RECORD_OF, is_there
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from packager.archive.directory_walk import Found
     from packager.base.events import Emit
@@ -43,28 +45,50 @@ def keep_aside(root: str, root_fd: int, staging: int, emit: Emit | None) -> None
     `filename` is below `staging`.
     """
     keeper = _Keeper(root, root_fd, emit)
-    for package_id in _names(REPLACED, staging):
-        with opened(REPLACED, staging) as replaced:
-            if not _is_directory(package_id, replaced):
-                keeper.keep(
-                    package_id, REPLACED, replaced, [package_id]
-                )  # somebody's, in the tree's place
-                continue
-            entries, since = _record(package_id, staging)
-            if entries is None:
-                continue  # nothing tells what is the package's own
-            with opened(package_id, replaced) as tree:
-                place = f"{REPLACED}/{package_id}"
-                keeper.keep(package_id, place, tree, local_paths(tree, entries, since))
-    for name in _names(LINKS, staging):
-        of = f"generation-{name.partition('-')[0]}"
-        with opened(LINKS, staging) as links:
-            if not _is_directory(name, links):
-                keeper.keep(of, LINKS, links, [name])
-                continue
-            with opened(name, links) as tree:
-                generation = _document(tree) if is_number(name.partition("-")[0]) else None
-                keeper.keep(of, f"{LINKS}/{name}", tree, foreign_files(tree, generation))
+    failure = None
+    spent = []
+    for name, of, find in _trees(staging):
+        try:
+            if _is_directory(name, staging):
+                with opened(name, staging) as tree:
+                    keeper.keep(of, name, tree, find(tree))
+            else:  # somebody's, in the place of the tree
+                keeper.keep(of, ".", staging, [name])
+            spent.append(name)
+        except OSError as error:
+            failure = failure or error
+    if failure is not None:
+        for name in spent:  # on a full disk this makes the room that the others need
+            with suppress(OSError):
+                remove_tree(name, staging)
+        raise failure
+
+
+def _trees(staging: int) -> Iterator[tuple[str, str, Callable[[int], list[str]]]]:
+    """The trees in `staging` that are to be deleted: the name there, what it is of, and how it is
+    found out what is not the store's in it. Without its record nothing tells that of a package."""
+    for name in sorted(os.listdir(staging)):
+        if name.startswith(RECORD_OF):
+            found = _record(name, staging)
+            if found is not None and is_there(found[0], staging):
+                package_id, entries, since = found
+                yield package_id, package_id, _finder(entries, since)
+        elif name.startswith(LINKS):
+            number = name.removeprefix(LINKS).rpartition("-")[0]
+            whole = is_number(number)  # it was a generation's: its document tells its own files
+            yield name, f"generation-{number}", _whole_tree if whole else _part_of_tree
+
+
+def _finder(entries: list[Entry], since: int) -> Callable[[int], list[str]]:
+    return lambda tree: local_paths(tree, entries, since)
+
+
+def _whole_tree(tree: int) -> list[str]:
+    return foreign_files(tree, _document(tree))
+
+
+def _part_of_tree(tree: int) -> list[str]:
+    return foreign_files(tree, None)
 
 
 class _Keeper:
@@ -83,13 +107,14 @@ class _Keeper:
             if kept is None:
                 kept = new_directory(of, self._root_fd)
             parent, _, name = path.rpartition("/")
-            with made_below(f"{kept}/{parent}", self._root_fd) as directory:
-                try:
+            try:
+                with made_below(f"{kept}/{parent}", self._root_fd) as directory:
                     os.rename(path, name, src_dir_fd=tree, dst_dir_fd=directory)
-                except OSError as error:
-                    error.filename = f"{place}/{path}"
-                    raise
-                os.fsync(directory)
+                    os.fsync(directory)
+            except OSError as error:
+                remove_empty(f"{kept}/{parent}", self._root_fd)
+                error.filename = f"{place}/{path}"
+                raise
             if self._emit is not None:
                 shown = os.fsencode(path).decode(errors="backslashreplace")
                 self._emit("kept", of=of, path=shown, place=f"{self._root}/{KEPT}/{kept}/{shown}")
@@ -143,19 +168,16 @@ def _document(tree: int) -> Generation | None:
         return None
 
 
-def _record(package_id: str, staging: int) -> tuple[list[Entry] | None, int]:
-    """The entries of a tree in REPLACED, None if its record is lost or damaged, and when it was
-    written."""
+def _record(name: str, staging: int) -> tuple[str, list[Entry], int] | None:
+    """Whose record the file `name` is, its entries, and when it was written (ns since 1970); None
+    if it is damaged."""
     try:
-        with (
-            opened(RECORDS, staging) as records,
-            open(package_id, "rb", opener=_opener(records)) as file,
-        ):
+        with open(name, "rb", opener=_opener(staging)) as file:
             since = os.fstat(file.fileno()).st_mtime_ns
-            entries = decode_record(file.read(), package_id)[1]
-        return decode_entries(entries, package_id), since
+            record, entries = decode_record(file.read(), name)
+        return record.id, decode_entries(entries, name), since
     except (FileNotFoundError, DataError):
-        return None, 0
+        return None
 
 
 def _is_changed(entry: Entry, found: Found, since: int) -> bool:
@@ -169,14 +191,6 @@ def _is_changed(entry: Entry, found: Found, since: int) -> bool:
 
 def _is_directory(name: str, parent: int) -> bool:
     return stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
-
-
-def _names(name: str, staging: int) -> list[str]:
-    try:
-        with opened(name, staging) as fd:
-            return sorted(os.listdir(fd))  # noqa: PTH208
-    except FileNotFoundError:
-        return []
 
 
 def _opener(parent: int) -> Callable[[str, int], int]:

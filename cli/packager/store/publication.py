@@ -8,7 +8,9 @@ import os
 from packager.base import durable_files
 from packager.base.durable_files import opened
 from packager.store.incoming_archive import RECORD, TREE
-from packager.store.write_session import is_there, move, replaced
+from packager.store.write_session import is_there, move, record_name
+
+ADD_AGAIN = "deactivate it, remove it, and add it again"
 
 
 def publish(package_id: str, root_fd: int, staging_fd: int) -> None:
@@ -29,21 +31,17 @@ def renew(package_id: str, root_fd: int, staging_fd: int, *, record: bool) -> No
     """Put the synced `tree` in staging in the place of the package's, and (record) the `record`
     there in the place of its own. The caller holds the lock. After an error nothing has changed, or
     the record alone. Raises OSError."""
-    with (
-        opened("manifests", root_fd) as manifests,
-        opened("packages", root_fd) as packages,
-        replaced(staging_fd) as (taken, records),
-    ):
-        _copy_record(package_id, staging_fd, manifests, records, believed=not record)
+    with opened("manifests", root_fd) as manifests, opened("packages", root_fd) as packages:
+        _copy_record(package_id, staging_fd, manifests, believed=not record)
         if record:
             os.rename(RECORD, package_id, src_dir_fd=staging_fd, dst_dir_fd=manifests)
             os.fsync(manifests)
-        os.rename(TREE, package_id, src_dir_fd=staging_fd, dst_dir_fd=taken)
-        os.fsync(taken)
+        os.rename(TREE, package_id, src_dir_fd=staging_fd, dst_dir_fd=staging_fd)
+        os.fsync(staging_fd)
         try:
-            durable_files.exchange(package_id, taken, package_id, packages)
+            durable_files.exchange(package_id, staging_fd, package_id, packages, remedy=ADD_AGAIN)
         except FileNotFoundError:  # somebody has taken the whole tree away
-            move(package_id, taken, package_id, packages)
+            move(package_id, staging_fd, package_id, packages)
             return
         if not record:  # the record is as old as the tree, for who asks what was touched since
             written = os.stat(RECORD, dir_fd=staging_fd)
@@ -51,25 +49,23 @@ def renew(package_id: str, root_fd: int, staging_fd: int, *, record: bool) -> No
             os.utime(package_id, ns=times, dir_fd=manifests, follow_symlinks=False)
         try:
             os.fsync(packages)
-            os.fsync(taken)
+            os.fsync(staging_fd)
         except OSError:
-            durable_files.exchange(package_id, taken, package_id, packages)
+            durable_files.exchange(package_id, staging_fd, package_id, packages, remedy=ADD_AGAIN)
             raise
 
 
-def _copy_record(
-    package_id: str, staging: int, manifests: int, records: int, *, believed: bool
-) -> None:
-    """Put the new record, with the time of the one that the package has, to `records`. believed:
-    that time is true; else no file of the old tree counts as untouched."""
+def _copy_record(package_id: str, staging: int, manifests: int, *, believed: bool) -> None:
+    """Put a copy of the new record, with the time of the one that the package has, beside it.
+    believed: that time is true; else no file of the old tree counts as untouched."""
     with open(
         RECORD, "rb", opener=lambda name, flags: os.open(name, flags, dir_fd=staging)
     ) as file:
         content = file.read()
     since = os.stat(package_id, dir_fd=manifests).st_mtime_ns if believed else 0
-    durable_files.write_new_file(package_id, records, content, mode=0o600, sync=True)
-    os.utime(package_id, ns=(since, since), dir_fd=records)
-    os.fsync(records)
+    name = record_name(package_id)
+    durable_files.write_new_file(name, staging, content, mode=0o600, sync=True)
+    os.utime(name, ns=(since, since), dir_fd=staging)
 
 
 def _unlink(name: str, parent: int) -> None:

@@ -6,19 +6,22 @@ nobody's. It is moved into this command's own staging directory and deleted late
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import contextmanager, suppress
 
 from packager.base import durable_files
 from packager.base.debug_log import debug
+from packager.base.digest import sha256
 from packager.base.durable_files import opened
 from packager.base.errors import ConfigError, NotFound, PackagerError, from_os_error
 from packager.base.mounts import refuse_mounts
 from packager.base.ownership import refuse_others_directories
 from packager.base.stop_signals import signals_deferred
+from packager.generations.environment_files import refuse_separator
 from packager.generations.tree_pool import LINKS, SPARE, Trees
-from packager.store import lock
+from packager.store import lock, removal_in_place
 from packager.store.staging import Staging, open_staging, take_dead
 
 TYPE_CHECKING = False
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
     from packager.base.events import Emit
 
-REPLACED, RECORDS = "replaced", "records"  # in a staging directory, see `replaced`
+RECORD_OF = "record-"  # begins the names of records in a staging directory
 DIRECTORIES = (
     ("manifests", 0o755),
     ("staging", 0o700),
@@ -65,6 +68,20 @@ class Session:
                 self.found += self.trees.recover(self.mine.fd)
             yield
 
+    def refuse_split_store(self) -> None:
+        """Raise ConfigError if part of the store is on another file system, where no rename leads:
+        before an archive is downloaded or unpacked for nothing. Raises OSError."""
+        devices = {
+            name: os.stat(name, dir_fd=self.root_fd, follow_symlinks=False).st_dev
+            for name, _ in DIRECTORIES
+        }
+        for name, device in devices.items():
+            if device != devices["staging"]:
+                raise ConfigError(
+                    f"{self.root}/{name} is another file system than {self.root}/staging: packages "
+                    "are put in place by one rename; mount all of the store there"
+                )
+
     def refuse_mounts(self, package_ids: Iterable[str]) -> None:
         """Raise ConfigError if something is mounted in the trees of these packages, or in that of
         links that goes with them."""
@@ -89,17 +106,28 @@ class Session:
             # Records without a tree are looked for only if staging/ has a dead directory: ours has
             # to be on the disk before the tree goes, and the record has to go before it does.
             os.fsync(staging)
-            with replaced(self.mine.fd) as (taken, records):
-                with suppress(FileNotFoundError):
-                    os.link(package_id, package_id, src_dir_fd=known, dst_dir_fd=records)
-                os.fsync(records)
-                move(package_id, packages, package_id, taken)
-                try:
-                    with suppress(FileNotFoundError):
-                        os.unlink(package_id, dir_fd=known)
-                except OSError:
-                    os.rename(package_id, package_id, src_dir_fd=taken, dst_dir_fd=packages)
+            name = record_name(package_id)
+            linked = False
+            with suppress(OSError):  # there may be no room for anything new
+                os.link(package_id, name, src_dir_fd=known, dst_dir_fd=self.mine.fd)
+                linked = True
+            try:
+                move(package_id, packages, package_id, self.mine.fd)
+            except OSError as error:
+                if error.errno != errno.EXDEV or (not linked and is_there(package_id, known)):
                     raise
+                removal_in_place.begin(package_id, packages, self.mine.fd)
+                removal_in_place.carry_out(package_id, packages, known)
+                return
+            try:
+                with suppress(FileNotFoundError):
+                    if linked:
+                        os.unlink(package_id, dir_fd=known)
+                    else:
+                        os.rename(package_id, name, src_dir_fd=known, dst_dir_fd=self.mine.fd)
+            except OSError:
+                os.rename(package_id, package_id, src_dir_fd=self.mine.fd, dst_dir_fd=packages)
+                raise
             with suppress(OSError):  # the package is gone; a record that stays harms nothing
                 os.fsync(known)
 
@@ -125,7 +153,7 @@ def writing(
     with translated(root), _open_root(root, make) as root_fd:
 
         def save(staging: int) -> None:
-            if any(is_there(name, staging) for name in (LINKS, REPLACED)):
+            if any(name.startswith((LINKS, RECORD_OF)) for name in os.listdir(staging)):
                 from packager.store.kept_files import keep_aside
 
                 keep_aside(root, root_fd, staging, emit)
@@ -138,7 +166,8 @@ def writing(
             try:
                 session.found = [f"staging/{each.name}" for each in dead]
                 if dead:
-                    _drop_orphans(root_fd)
+                    _finish_removals(root_fd, dead)
+                    _drop_orphans(root_fd, dead)
                 session.found += session.trees.recover(session.mine.fd)
             except BaseException:
                 with session.mine:
@@ -164,8 +193,6 @@ def writing(
 
 def undeleted(root: str, failure: OSError, before: str = "") -> PackagerError:
     """What to raise, or to say, if something in ROOT/staging can't be deleted."""
-    import errno
-
     path = f"{root}/staging/{failure.filename}"
     remedies = {
         errno.EPERM: "is it immutable? 'lsattr' tells, 'chattr -i' ends it",
@@ -186,7 +213,7 @@ def translated(root: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise from_os_error(error, root) from error
+        raise from_os_error(error, store=root) from error
 
 
 def move(name: str, source: int, new_name: str, target: int) -> None:
@@ -201,14 +228,10 @@ def move(name: str, source: int, new_name: str, target: int) -> None:
         raise
 
 
-@contextmanager
-def replaced(staging: int) -> Iterator[tuple[int, int]]:
-    """Descriptors of two directories in `staging`, durably there: for trees that leave packages/,
-    and for the records that tell later what in them is the packages' own (see `kept_files`)."""
-    for name in (REPLACED, RECORDS):
-        durable_files.make_directory(name, 0o700, staging)
-    with opened(REPLACED, staging) as trees, opened(RECORDS, staging) as records:
-        yield trees, records
+def record_name(package_id: str) -> str:
+    """What the record of a package is called in a staging directory that its tree was moved to: it
+    tells what in the tree is the package's own (see `kept_files`)."""
+    return RECORD_OF + sha256(package_id.encode())[:32]
 
 
 def is_there(name: str, parent: int) -> bool:
@@ -224,6 +247,8 @@ def is_there(name: str, parent: int) -> bool:
 def _open_root(root: str, make: bool) -> Iterator[int]:
     refuse_others_directories(root)
     if make:
+        if not os.path.lexists(root):
+            refuse_separator(root)
         durable_files.make_directories(root, 0o755)
     try:
         root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
@@ -232,7 +257,10 @@ def _open_root(root: str, make: bool) -> Iterator[int]:
     try:
         for name, mode in DIRECTORIES:
             durable_files.make_directory(name, mode, root_fd)
-            if not stat.S_ISDIR(os.stat(name, dir_fd=root_fd, follow_symlinks=False).st_mode):
+            found = os.stat(name, dir_fd=root_fd, follow_symlinks=False).st_mode
+            if stat.S_ISDIR(found) and stat.S_IMODE(found) != mode:
+                _drop_inherited_access(name, root_fd, mode)
+            if not stat.S_ISDIR(found):
                 raise ConfigError(
                     f"{root}/{name}: a directory is needed there, not a link or a file; put it "
                     "back, or give another --root"
@@ -242,10 +270,30 @@ def _open_root(root: str, make: bool) -> Iterator[int]:
         os.close(root_fd)
 
 
-def _drop_orphans(root_fd: int) -> None:
-    """Delete records without a tree. The caller holds the lock: nobody is publishing."""
+def _drop_inherited_access(name: str, root_fd: int, mode: int) -> None:
+    """Mend a directory that an older version has made where a default ACL holds. Others, whose
+    mode somebody has chosen, are left alone."""
+    with opened(name, root_fd) as directory, suppress(PermissionError):
+        if durable_files.has_default_access_list(directory):
+            durable_files.set_mode(directory, mode)
+
+
+def _finish_removals(root_fd: int, dead: Iterable[Staging]) -> None:
+    """Go on with removals in place that were interrupted. The caller holds the lock."""
+    for each in dead:
+        for package_id in removal_in_place.begun(each.fd):
+            with opened("packages", root_fd) as packages, opened("manifests", root_fd) as known:
+                removal_in_place.carry_out(package_id, packages, known)
+
+
+def _drop_orphans(root_fd: int, dead: Iterable[Staging]) -> None:
+    """Delete records without a tree; one whose tree is in a directory of `dead` goes there. The
+    caller holds the lock: nobody is publishing."""
     with opened("packages", root_fd) as packages, opened("manifests", root_fd) as manifests:
         for name in set(os.listdir(manifests)) - set(os.listdir(packages)):  # noqa: PTH208
+            taken = next((each.fd for each in dead if is_there(name, each.fd)), None)
             with suppress(FileNotFoundError):
+                if taken is not None:  # does nothing if both are one file, see rename(2)
+                    os.rename(name, record_name(name), src_dir_fd=manifests, dst_dir_fd=taken)
                 os.unlink(name, dir_fd=manifests)
         os.fsync(manifests)

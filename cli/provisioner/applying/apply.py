@@ -45,6 +45,7 @@ from provisioner.planning.activation_plan import (
     refuse_without_needed_systemd,
 )
 from provisioner.planning.configuration_changes import active_configuration_files
+from provisioner.profile.redaction import Redaction
 from provisioner.runs import reader
 
 TYPE_CHECKING = False
@@ -75,7 +76,9 @@ def apply(
         resolver = DesiredStateResolver(
             root, request.profile, options, key=key, emit=emit, scratch=scratch
         )
-        context = ApplyContext(store, request, writer, options, resolver, emit)
+        redaction = _redaction(root, resolver)
+        emit = redaction.emit(emit)
+        context = ApplyContext(store, request, writer, options, resolver, emit, redaction)
         desired = _desired_state(context)
         files_before = active_configuration_files(root, desired)
         configuration_was_damaged = install_configuration(store, desired.configuration, emit)
@@ -90,8 +93,19 @@ def apply(
         outcome = change(context, desired, run)
         if outcome.error is None:
             outcome = gate(context, desired, changed=outcome.changed)
+        if outcome.error is not None:
+            outcome.error = redaction.error(outcome.error)
         outcome.changed |= packages_were_lost or configuration_was_damaged
         return finish_or_roll_back(context, run, outcome, was_interrupted=pending is not None)
+
+
+def _redaction(root: str, resolver: DesiredStateResolver) -> Redaction:
+    """Of the secrets of this profile, and of those that stand in the applied one: going back starts
+    services with them."""
+    applied = reader.applied_run(root)
+    before = applied.profile().secrets if applied is not None else {}
+    inline = (each for each in before.values() if isinstance(each, str))
+    return Redaction([*resolver.secrets.values(), *inline])
 
 
 def _are_packages_lost(root: str) -> bool:

@@ -14,15 +14,16 @@ if TYPE_CHECKING:
     from provisioner.applying.request import ApplyRequest
     from provisioner.base.command_options import CommandOptions
     from provisioner.desired.desired_state import DesiredStateResolver
+    from provisioner.profile.redaction import Redaction
     from provisioner.runs.writer import RunWriter
 
 
 class ApplyContext:
     """One apply. emit: tells the command's listener. emit_observed: the same, for what starts
-    units: `restarter` learns which."""
+    units: `restarter` learns which. redaction: for what programs of the host say."""
 
     __slots__ = (
-        *("emit", "emit_observed", "options", "request", "resolver", "restarter"),
+        *("emit", "emit_observed", "options", "redaction", "request", "resolver", "restarter"),
         *("root", "store", "writer"),
     )
 
@@ -34,12 +35,14 @@ class ApplyContext:
         options: CommandOptions,
         resolver: DesiredStateResolver,
         emit: Emit,
+        redaction: Redaction,
     ) -> None:
         self.root = store.root
         self.store = store
         self.request = request
         self.writer = writer
         self.options = options
+        self.redaction = redaction
         self.resolver = resolver
         self.restarter = UnitRestarter(options.host, emit)
         self.emit = emit

@@ -68,7 +68,7 @@ def _end_failed_run(
             remark = _roll_back(context, run, reason)
         except PackagerError as second:
             # `pending` stays: neither of the two sets is known to be healthy.
-            reason = f"{reason}\ngoing back failed too: {second}"
+            reason = f"{reason}\ngoing back failed too: {context.redaction.text(str(second))}"
             writer.set_reason(run, reason)
             remedy = "run 'provisioner apply' again when it is mended"
             return failure(f"{reason}\n{remedy}", second.exit_code)

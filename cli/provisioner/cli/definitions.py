@@ -232,6 +232,20 @@ COMMANDS: tuple[Command, ...] = (
         exit_codes=_READ_CODES,
     ),
     Command(
+        "show",
+        "provisioner.commands.show:run",
+        summary="Show a profile with all that it includes.",
+        description=(
+            "Prints PROFILE (a path, an http(s) URL, or - for standard input; without one the "
+            "applied profile) as JSON, laid over the profiles that it includes: as it would be "
+            "applied. Secrets that stand in it are not shown. Nothing is changed."
+        ),
+        options=(_SHA256, *PATIENCE),
+        arguments=(_PROFILE,),
+        examples=(("provisioner show host.yaml", "host over group over all"),),
+        exit_codes=(65, 66, 69, 74, 76, 77, 78),
+    ),
+    Command(
         "schema",
         "provisioner.commands.schema:run",
         summary="Print the JSON Schema of profiles.",

@@ -15,7 +15,9 @@ from provisioner.desired.desired_state import DesiredStateResolver
 from provisioner.desired.requested_profile import load_requested_profile
 from provisioner.planning.activation_plan import plan_activation
 from provisioner.planning.plan_document import plan_document
+from provisioner.profile.secret_values import suspicious_values
 from provisioner.runs import reader
+from provisioner.status.difference import UNREAD
 from provisioner.status.drift import find_differences
 
 TYPE_CHECKING = False
@@ -60,7 +62,11 @@ def run(
         host=HostOptions(**host),
     )
     with listener("table") as emit:
-        profile = load_requested_profile(root, sources, sha256, options, emit).profile
+        requested = load_requested_profile(root, sources, sha256, options, emit)
+        profile = requested.profile
+        for place in suspicious_values(profile.values):
+            words = "may be a secret: plans show it, and everybody may read files that have it"
+            emit("warning", message=f"configuration.{place} {words}; secrets keeps it from both")
         # A random key will do where there is none yet: there are no digests to compare with.
         key = (reader.digest_key(root) if profile.secrets else None) or os.urandom(KEY_BYTES)
         desired = DesiredStateResolver(root, profile, options, key=key, emit=emit).resolve()
@@ -69,6 +75,7 @@ def run(
     applied, pending = reader.applied_run(root), reader.pending_run(root)
     differences = _differences_to_repair(root, applied, desired, options)
     document = plan_document(root, desired, activation, differences, applied, pending)
+    document["layers"] = requested.layers
     if output_format == "json":
         output.json_line(document)
     elif not document["changed"]:
@@ -86,4 +93,8 @@ def _differences_to_repair(
         return []
     packages = set(desired.all_packages)
     found = find_differences(root, applied, options.host, quick=options.quick)
-    return [each for each in found if each.package is None or each.package in packages]
+    return [
+        each
+        for each in found
+        if each.kind != UNREAD and (each.package is None or each.package in packages)
+    ]

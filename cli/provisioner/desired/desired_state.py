@@ -89,6 +89,11 @@ class DesiredStateResolver:
         self._facts: Mapping[str, object] | None = None
         self._secrets = read_secrets(profile.secrets, emit)
 
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """The texts of the profile's secrets, by name."""
+        return self._secrets
+
     def resolve(self, only: list[str] | None = None) -> DesiredState:
         """The desired state. only: these packages, in place of those that the profile selects.
         Raises NotFound, Conflict, DataError, ConfigError; what reading a repository raises."""

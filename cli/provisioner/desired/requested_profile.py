@@ -25,14 +25,22 @@ if TYPE_CHECKING:
 
 
 class RequestedProfile:
-    """A profile, and its bytes; None: it is that of `run`, which was interrupted or is applied."""
+    """A profile, and its bytes, with those of all that it includes; None: it is that of `run`,
+    which was interrupted or is applied. layers: the paths of what it includes, the lowest first."""
 
-    __slots__ = ("content", "profile", "run")
+    __slots__ = ("content", "layers", "profile", "run")
 
-    def __init__(self, profile: Profile, content: bytes | None, run: Run | None) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        content: bytes | None,
+        run: Run | None,
+        layers: Sequence[str] = (),
+    ) -> None:
         self.profile = profile
         self.content = content
         self.run = run
+        self.layers = list(layers)
 
     def digest(self, key: bytes) -> str:
         """The keyed digest of the profile's bytes."""
@@ -56,7 +64,7 @@ def load_requested_profile(
         debug(lambda: f"profile: that of run {run.number}")
         return RequestedProfile(run.profile(), None, run)
     found = source.read_source(sources[0], sha256=sha256, options=options, emit=emit)
-    requested = _requested_profile(root, found.content, source.display_name(sources[0]))
+    requested = _requested_profile(root, found.content, sources[0], emit)
     if found.is_public and has_inline_secrets(requested.profile.secrets):
         place = source.display_name(sources[0])
         emit(
@@ -67,15 +75,40 @@ def load_requested_profile(
     return requested
 
 
-def _requested_profile(root: str, content: bytes, place: str) -> RequestedProfile:
-    key, applied = reader.digest_key(root), reader.applied_run(root)
-    digest = keyed_digest.of_bytes(key, content) if key is not None else None
-    if applied is not None and applied.profile_digest == digest:
-        number = applied.number
-        debug(lambda: f"profile: byte for byte that of run {number}, so it is not parsed")
+def _requested_profile(
+    root: str, content: bytes, profile_source: str, emit: Emit
+) -> RequestedProfile:
+    place = source.display_name(profile_source)
+    applied = _applied_with_bytes(root, content)
+    if applied is not None:
         return RequestedProfile(applied.profile(), content, applied)
-    from provisioner.profile.parser import parse
+    from packager.base.documents.parser import parse
+
+    from provisioner.profile.kind import PROFILE
     from provisioner.profile.validation import validate
 
     debug(lambda: f"profile: {place} is parsed and validated")
-    return RequestedProfile(validate(parse(content, place), place), content, None)
+    document = parse(content, place, PROFILE)
+    layers: list[str] = []
+    if "include" in document:
+        from provisioner.profile.included_layers import resolve_layers
+
+        directory = source.directory_of(profile_source)
+        resolved = resolve_layers(document, content, place, directory, emit)
+        document, content, layers = resolved.document, resolved.content, resolved.places
+        debug(lambda: f"profile: laid over {', '.join(layers) or 'nothing'}")
+        applied = _applied_with_bytes(root, content)
+        if applied is not None:
+            return RequestedProfile(applied.profile(), content, applied, layers)
+    return RequestedProfile(validate(document, place), content, None, layers)
+
+
+def _applied_with_bytes(root: str, content: bytes) -> Run | None:
+    """The applied run, if its profile has these bytes: it need not be parsed then."""
+    key, applied = reader.digest_key(root), reader.applied_run(root)
+    digest = keyed_digest.of_bytes(key, content) if key is not None else None
+    if applied is None or applied.profile_digest != digest:
+        return None
+    number = applied.number
+    debug(lambda: f"profile: byte for byte that of run {number}, so it is not validated")
+    return applied

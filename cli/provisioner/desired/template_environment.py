@@ -6,7 +6,9 @@ Where it differs from Jinja2's own sandbox:
   undefined: what Python would print for it has an address, another one in every run.
 - What is printed is text, a number, or JSON: `true`, `null`, `["a"]`. Anything else is an error.
 - Filters give lists, not generators. `tojson` escapes nothing for HTML, which no file here is.
-- Line ends stay as the template has them.
+- What is in something undefined is undefined, so `default` helps with `values.a.b` without an a.
+- Line ends stay as the template has them, and only lines of nothing but tags go (`template_lexer`).
+- `quote` quotes for a shell, or for systemd's EnvironmentFile.
 """
 
 from __future__ import annotations
@@ -15,13 +17,14 @@ import functools
 import json
 from typing import TYPE_CHECKING, Any
 
-from provisioner.base.optional_libraries import required_library
+from packager.base.optional_libraries import required_library
 
-with required_library("templates"):
+from provisioner.desired.template_lexer import LineEndLexer
+
+with required_library("templates", extra="provisioner"):
     import jinja2
     from jinja2.compiler import CodeGenerator
     from jinja2.filters import make_attrgetter
-    from jinja2.lexer import Lexer, newline_re
     from jinja2.sandbox import ImmutableSandboxedEnvironment
     from jinja2.utils import Cycler, Joiner
 
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 
     from jinja2 import nodes
     from jinja2.compiler import Frame
-    from jinja2.lexer import Token, TokenStream
+    from jinja2.lexer import Lexer
     from jinja2.runtime import Context
 
 TYPE_NAMES = {"str": "a text", "int": "a number", "float": "a number", "bool": "a boolean"}
@@ -127,19 +130,20 @@ class _Environment(ImmutableSandboxedEnvironment):
             undefined=_Undefined,
             finalize=_finalize,
             keep_trailing_newline=True,
-            trim_blocks=True,
             lstrip_blocks=True,
             cache_size=0,
             optimized=False,  # constants are printed as values are
         )
-        self._lexer = _Lexer(self)
+        self._lexer = LineEndLexer(self)
 
     @property
     def lexer(self) -> Lexer:
         return self._lexer
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """`obj.attribute`: the key if there is one."""
+        """`obj.attribute`: the key if there is one; what is not there has nothing in it."""
+        if isinstance(obj, jinja2.Undefined):
+            return obj
         if isinstance(obj, Mapping):
             try:
                 return obj[attribute]
@@ -149,6 +153,8 @@ class _Environment(ImmutableSandboxedEnvironment):
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """`obj[argument]`."""
+        if isinstance(obj, jinja2.Undefined):
+            return obj
         return self._as_method(obj, argument, super().getitem(obj, argument))
 
     def call(self, context: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -180,46 +186,6 @@ class _CodeGenerator(CodeGenerator):
 _Environment.code_generator_class = _CodeGenerator
 
 
-class _Lexer(Lexer):
-    """Gives text its own line ends back: the library reads lines, whatever ends them."""
-
-    def __init__(self, environment: jinja2.Environment) -> None:
-        super().__init__(environment)
-        self._line_ends: list[str] = []
-
-    def tokenize(
-        self,
-        source: str,
-        name: str | None = None,
-        filename: str | None = None,
-        state: str | None = None,
-    ) -> TokenStream:
-        self._line_ends = newline_re.split(source)[1::2] if "\r" in source else []
-        return super().tokenize(source, name, filename, state)
-
-    def wrap(
-        self,
-        stream: Iterable[tuple[int, str, str]],
-        name: str | None = None,
-        filename: str | None = None,
-    ) -> Iterator[Token]:
-        if self._line_ends:
-            stream = self._with_line_ends(stream)
-        return super().wrap(stream, name, filename)
-
-    def _with_line_ends(
-        self, stream: Iterable[tuple[int, str, str]]
-    ) -> Iterator[tuple[int, str, str]]:
-        for line, kind, text in stream:
-            first, *others = text.split("\n")
-            ends = self._line_ends[line - 1 :]
-            pieces = (end + each for end, each in zip(ends, others, strict=False))
-            yield line, kind, first + "".join(pieces) if kind in ("data", "string") else text
-
-    def _normalize_newlines(self, value: str) -> str:
-        return value
-
-
 def make_environment() -> jinja2.Environment:
     """The environment; making one takes some milliseconds, so templates share it."""
     made = _Environment()
@@ -234,6 +200,7 @@ def make_environment() -> jinja2.Environment:
         made.filters[name] = _giving_list(made.filters[name])
     made.filters["join"] = _join
     made.filters["tojson"] = _to_json
+    made.filters["quote"] = _quote
     return made
 
 
@@ -277,6 +244,12 @@ def _json_default(value: object) -> object:
 
 def _to_json(value: object, indent: int | None = None) -> str:
     return _json(value, indent, sort_keys=True)
+
+
+def _quote(value: object) -> str:
+    from shlex import quote
+
+    return quote(str(printed(value)))
 
 
 def _as_text(value: object) -> object:

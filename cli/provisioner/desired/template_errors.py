@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from provisioner.base.optional_libraries import required_library
+from packager.base.optional_libraries import required_library
+
 from provisioner.desired.template_environment import TYPE_NAMES
 
-with required_library("templates"):
+with required_library("templates", extra="provisioner"):
     import jinja2
     from jinja2 import meta, nodes
 

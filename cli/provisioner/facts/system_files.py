@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from provisioner.base.bounded_read import read_up_to
+from packager.base.bounded_read import read_up_to
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

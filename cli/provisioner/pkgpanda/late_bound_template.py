@@ -39,12 +39,14 @@ MAX_NAME_SHOWN_CHARACTERS = 80
 def read_template(path: str) -> list[TemplateFile]:
     """The files of a late-bound package's template (ID.dcos_config), as it says them: path, content
     and maybe permissions. Raises NotFound, DataError, PackagerError for errno."""
-    from provisioner.profile.parser import parse
+    from packager.base.documents.parser import parse
+
+    from provisioner.profile.kind import PROFILE
 
     content = read_optional_file(path)
     if content is None:
         raise NotFound(f"{path}: there is no such file")
-    document = parse(content, path)
+    document = parse(content, path, PROFILE)
     files = document.get("package")
     if set(document) != {"package"} or not isinstance(files, list):
         raise DataError(f"{path}: not the template of a package: its only key is 'package', a list")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from packager.base.errors import NotFound
 
 from provisioner.pkgpanda.late_bound_template import profile_files
+from provisioner.profile.secret_values import may_be_secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from provisioner.pkgpanda.late_bound_template import TemplateFile
     from provisioner.pkgpanda.setup_flags import SetupFlags
     from provisioner.profile.documents import ConfigurationDocument, ProfileDocument
-
-SECRET_WORDS = ("password", "passwd", "secret", "token", "credential", "private")  # in names
 
 
 def export_profile(
@@ -82,7 +81,7 @@ def export_warnings(
     found += [
         f"the value {name} may be a secret; --secrets={name} makes it one"
         for name in flags.values
-        if name not in secrets and any(word in name.lower() for word in SECRET_WORDS)
+        if name not in secrets and may_be_secret(name)
     ]
     return found
 

@@ -84,9 +84,11 @@ def _late_config(path: str) -> tuple[str | None, dict[str, object]]:
     content = read_optional_file(path)
     if content is None:
         return None, {}
-    from provisioner.profile.parser import parse
+    from packager.base.documents.parser import parse
 
-    document = parse(content, path)
+    from provisioner.profile.kind import PROFILE
+
+    document = parse(content, path, PROFILE)
     late_id, values = document.get("late_bound_package_id"), document.get("bound_values")
     if not isinstance(late_id, str) or flaw_of_id(late_id):
         raise DataError(f"{path}: late_bound_package_id: a package id is needed")

@@ -65,11 +65,13 @@ class HealthSummary(TypedDict):
 
 class PlanDocument(TypedDict):
     """environment, edited (as in packager's plan) and host are None while packages are missing.
-    takes_over: the name of the applied profile, if it is another one."""
+    takes_over: the name of the applied profile, if it is another one. layers: the paths of the
+    profiles that this one is laid over, the lowest first."""
 
     changed: bool
     profile: str
     takes_over: str | None
+    layers: list[str]
     applied: int | None
     interrupted: int | None
     fetch: list[FetchDocument]

@@ -74,6 +74,7 @@ def plan_document(
         "changed": changed,
         "profile": desired.profile.name,
         "takes_over": _taken_over(applied, desired.profile),
+        "layers": [],
         "applied": applied.number if applied else None,
         "interrupted": pending.number if pending else None,
         "fetch": [_fetch(each) for each in desired.missing],
@@ -157,7 +158,7 @@ def _file_change(
         "change": "remove" if file is None else "add" if entry is None else "change",
         "secret": secret,
         "diff": diff,
-        "reason": "contains a secret" if secret else None,
+        "reason": _why_hidden(file) if secret else None,
         "mode": mode,
         "owners": None if file is None or (entry and entry.owners == file.owners) else file.owners,
     }
@@ -168,6 +169,12 @@ def _may_be_secret(entry: ActiveFile | None, file: ConfigurationFile | None) -> 
     if file is not None and (file.secret or not file.mode & OTHERS):
         return True
     return entry is not None and not entry.mode & OTHERS
+
+
+def _why_hidden(file: ConfigurationFile | None) -> str:
+    if file is not None and file.secret:
+        return "contains a secret"
+    return "not everybody may read it, so no diff is shown"
 
 
 def _content(path: str) -> bytes | None:

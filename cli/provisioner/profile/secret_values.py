@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import stat
 
+from packager.base.bounded_read import read_up_to
 from packager.base.errors import DataError, NotFound, from_os_error
 
-from provisioner.base.bounded_read import read_up_to
 from provisioner.base.core_dumps import forbid_core_dumps
 
 TYPE_CHECKING = False
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from provisioner.profile.documents import Secret
 
 MAX_SECRET_BYTES = 1 << 20
+# In the names of values that may be secrets.
+SECRET_WORDS = ("password", "passwd", "secret", "token", "credential", "private")
 BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -74,6 +76,23 @@ def _read_file(name: str, path: str, emit: Emit) -> str:
             "of the secret",
         )
     return text
+
+
+def may_be_secret(name: str) -> bool:
+    """Whether the name of a value sounds like that of a secret. Pure."""
+    return any(word in name.lower() for word in SECRET_WORDS)
+
+
+def suspicious_values(values: Mapping[str, object], place: str = "values") -> list[str]:
+    """The places of texts among the values that sound like secrets, and are no paths: plans show
+    them, and files rendered with them can be read by everybody. Pure."""
+    found = []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            found += suspicious_values(value, f"{place}.{name}")
+        elif isinstance(value, str) and value and value[0] != "/" and may_be_secret(name):
+            found.append(f"{place}.{name}")
+    return found
 
 
 def has_inline_secrets(secrets: Mapping[str, Secret]) -> bool:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from packager.api import check_repositories
+from packager.base.documents.schema_validation import invalid
 from packager.base.errors import ConfigError, DataError
 
 from provisioner.profile.model import Profile
 from provisioner.profile.profile_rules import broken_rules
 from provisioner.profile.schema_validation import fits_schema
-
-MAX_REASONS_SHOWN = 20
 
 
 def validate(document: dict[str, object], place: str) -> Profile:
@@ -19,11 +18,11 @@ def validate(document: dict[str, object], place: str) -> Profile:
     """
     reasons: list[str] = []
     if not fits_schema(document, reasons):
-        raise _invalid(place, reasons)
+        raise invalid(place, reasons)
     profile = Profile(document)
     reasons = list(broken_rules(profile))
     if reasons:
-        raise _invalid(place, reasons)
+        raise invalid(place, reasons)
     if profile.repositories is not None:
         try:
             check_repositories(profile.repositories, place)
@@ -32,8 +31,8 @@ def validate(document: dict[str, object], place: str) -> Profile:
     return profile
 
 
-def _invalid(place: str, reasons: list[str]) -> DataError:
-    shown = reasons[:MAX_REASONS_SHOWN]
-    if len(reasons) > len(shown):
-        shown.append(f"and {len(reasons) - len(shown)} more")
-    return DataError(f"{place}: " + "\n".join(shown))
+def refuse_invalid_layer(document: dict[str, object], place: str) -> None:
+    """Raise DataError with everything that is wrong with one layer of a profile by itself."""
+    reasons: list[str] = []
+    if not fits_schema(document, reasons, is_layer=True):
+        raise invalid(place, reasons)

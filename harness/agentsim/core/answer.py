@@ -29,8 +29,9 @@ MEMORY_BYTES: Final = 65536
 
 PROBLEM_TYPE: Final = "application/problem+json"
 _URN: Final = "urn:command-abi:1:"
-#: The detail of an outcome whose output had no place to go.
+#: Why bytes could not be kept, where not for lack of space.
 SPOOL_MISSING: Final = "the spool directory does not exist any more"
+SPOOL_EXHAUSTED: Final = "no descriptor is free for another file"
 _RETRY_AFTER: Final = ("Retry-After", "1")
 
 
@@ -91,14 +92,16 @@ def busy(route: Route) -> Refusal:
     return refuse("busy", f"This route runs {commands} at once; try again in a second.")
 
 
-def spool_full() -> Refusal:
-    """The refusal when a body does not fit on the host's disk."""
+def body_not_kept(reason: str) -> Refusal:
+    """The refusal when the spool took no more of a body, for that reason."""
+    if reason == SPOOL_EXHAUSTED:
+        return refuse(
+            "exhausted",
+            "The host has no descriptor for the body of this request now. Try again in a second.",
+        )
+    if reason == SPOOL_MISSING:
+        return refuse("spool-full", "The host's spool directory does not exist any more.")
     return refuse("spool-full", "The host's spool directory is full; try again later.")
-
-
-def spool_missing() -> Refusal:
-    """The refusal when the host's spool directory was removed."""
-    return refuse("spool-full", "The host's spool directory does not exist any more.")
 
 
 def shutting_down() -> Refusal:
@@ -178,6 +181,8 @@ def _detail(route: Route, outcome: Outcome, has_stderr: bool) -> str:
             return f"The host is shutting down, and the command {end}.{words}"
         case "spool-full" if outcome.detail == SPOOL_MISSING:
             return f"The host's {outcome.detail[4:]}, and the command {end}.{words}"
+        case "spool-full" if outcome.detail == SPOOL_EXHAUSTED:
+            return f"The host has no descriptor for the output, and the command {end}.{words}"
         case "spool-full":
             return f"The output did not fit on the host's disk, and the command {end}.{words}"
         case "start-failed":

@@ -13,18 +13,14 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
-from agentsim.core.answer import SPOOL_MISSING
+from agentsim.core.answer import SPOOL_EXHAUSTED, SPOOL_MISSING
 
 #: Bytes that a buffer keeps in memory before it moves to a file.
 MAX_BUFFER_BYTES = 64 * 1024
 
 
 class SpoolFull(Exception):
-    """The spool's limit or its file system is exhausted, or it can't be used."""
-
-
-class SpoolMissing(SpoolFull):
-    """The spool's directory was removed."""
+    """The spool's limit or its file system is exhausted, or it can't be used; the text says why."""
 
 
 class Spool:
@@ -58,8 +54,10 @@ class Spool:
         try:
             return tempfile.TemporaryFile(buffering=0, dir=self.directory)
         except FileNotFoundError:
-            raise SpoolMissing(SPOOL_MISSING) from None
+            raise SpoolFull(SPOOL_MISSING) from None
         except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise SpoolFull(SPOOL_EXHAUSTED) from None
             raise SpoolFull(f"{self.directory}: {error.strerror}") from None
 
     def write(self, file: BinaryIO, data: bytes) -> None:

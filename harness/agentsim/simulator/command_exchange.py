@@ -23,7 +23,7 @@ from agentsim.run.concurrency_limit import Waiter
 from agentsim.run.invocation import CommandSpec, Invocation
 from agentsim.run.pipe_holders import Bystander
 from agentsim.run.running_command import MakeCommand, RunningCommand
-from agentsim.run.spool import Buffer, Spool, SpoolFull, SpoolMissing
+from agentsim.run.spool import Buffer, Spool, SpoolFull
 from agentsim.simulator.command_registry import CommandRegistry
 from agentsim.simulator.exchange import ClientConnection, Exchange
 from agentsim.simulator.served_table import ServedTable
@@ -160,8 +160,7 @@ class CommandExchange(Exchange):
                 self._body = self.host.spool.buffer()
             self._body.write(data)
         except SpoolFull as error:
-            missing = isinstance(error, SpoolMissing)
-            self._refuse(answers.spool_missing() if missing else answers.spool_full())
+            self._refuse(answers.body_not_kept(str(error)))
             self.host.say(f"request {self.request_id}: its body can't be kept: {error}")
 
     def on_body_failure(self, reason: str) -> None:

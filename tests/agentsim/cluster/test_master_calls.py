@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.cluster_process import call
-from tests.support.hand_agent import HandAgent
-from tests.support.master_clause import clause
-from tests.support.operator import (
+from tests.support.cluster_operator import (
     get,
     post,
 )
+from tests.support.cluster_process import call
+from tests.support.hand_agent import HandAgent
+from tests.support.master_clause import clause
 from tests.support.tested_masters import CREDENTIALS, MasterUnderTest
 
 NewAgent = Callable[..., HandAgent]

@@ -9,10 +9,7 @@ import pytest
 from agentsim.mesos.wire_format import encode
 from agentsim.suite.hosts.processes import wait_until
 
-from tests.support.cluster_process import PATIENCE, call
-from tests.support.hand_agent import HandAgent
-from tests.support.master_clause import clause
-from tests.support.operator import (
+from tests.support.cluster_operator import (
     deactivate,
     drain,
     drained,
@@ -22,6 +19,9 @@ from tests.support.operator import (
     of,
     reactivate,
 )
+from tests.support.cluster_process import PATIENCE, call
+from tests.support.hand_agent import HandAgent
+from tests.support.master_clause import clause
 from tests.support.tested_masters import MasterUnderTest
 
 NewAgent = Callable[..., HandAgent]

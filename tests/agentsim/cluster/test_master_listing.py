@@ -9,15 +9,15 @@ import pytest
 import requests
 from agentsim.suite.hosts.processes import wait_until
 
-from tests.support.cluster_process import PATIENCE, call
-from tests.support.hand_agent import HandAgent
-from tests.support.master_clause import clause
-from tests.support.operator import (
+from tests.support.cluster_operator import (
     get,
     listed,
     make_unreachable,
     of,
 )
+from tests.support.cluster_process import PATIENCE, call
+from tests.support.hand_agent import HandAgent
+from tests.support.master_clause import clause
 from tests.support.tested_masters import MasterUnderTest
 
 NewAgent = Callable[..., HandAgent]

@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 from agentsim.suite.hosts.processes import wait_until
 
-from tests.support.cluster_process import PATIENCE
-from tests.support.hand_agent import HandAgent
-from tests.support.master_clause import clause
-from tests.support.operator import (
+from tests.support.cluster_operator import (
     drain,
     get,
     listed,
 )
+from tests.support.cluster_process import PATIENCE
+from tests.support.hand_agent import HandAgent
+from tests.support.master_clause import clause
 from tests.support.tested_masters import MasterUnderTest
 
 NewAgent = Callable[..., HandAgent]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import lzma
 import socket
 from pathlib import Path
 
 import pytest
-from packager.base.errors import DataError, ProtocolError
+from packager.base.errors import DataError, NotFound, ProtocolError
 
 from tests.support.downloads import Download
 from tests.support.fetching_host import Host, events
@@ -45,6 +47,73 @@ def test_after_a_malformed_redirect_the_next_mirror_is_asked(
         refused = host.fetch("hello--1.9")
         assert refused.returncode == 76
         assert b"a redirect leads to a malformed URL" in refused.stderr
+
+
+def test_where_a_redirect_led_is_said(download: Download) -> None:
+    """Which mirror it was: what was asked for is a redirector's name."""
+    for answer, error in ((status("404 No"), NotFound), (body(b"other"), DataError)):
+        with serve(answer) as mirror:
+            target = mirror.url("/x?token=s3cret", host="localhost")
+            with serve(status("302 Found", Location=target)) as web, pytest.raises(error) as caught:
+                download(web.url(), sha256="0" * 64)
+        assert f"(a redirect led to localhost:{mirror.port})" in str(caught.value)
+        assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "lines", ["Bad header line\r\nContent-Length: 30", "Content-Length: 3\r\nBad header line"]
+)
+def test_a_head_that_is_damaged_is_no_head(download: Download, lines: str) -> None:
+    """What follows such a line, such as the length, would be lost, and a cut body taken."""
+    with serve(raw(f"HTTP/1.1 200 OK\r\n{lines}\r\n\r\ntar".encode())) as web:
+        with pytest.raises(ProtocolError, match="not HTTP"):
+            download(web.url())
+        assert len(web.requests) == 1
+
+
+def test_chunks_override_a_length(download: Download) -> None:
+    both = head("200 OK", Content_Length=30, Transfer_Encoding="chunked")
+    with serve(raw(both, b"3\r\ntar\r\n0\r\n\r\n")) as web:
+        assert download(web.url()) == b"tar"
+
+
+@pytest.mark.parametrize("coding", ["gzip, chunked", "chunked, gzip", "gzip"])
+def test_another_transfer_coding_is_not_taken_for_the_body(download: Download, coding: str) -> None:
+    answer = raw(head("200 OK", Transfer_Encoding=coding), b"3\r\ntar\r\n0\r\n\r\n")
+    with serve(answer) as web, pytest.raises(ProtocolError, match="in another coding"):
+        download(web.url())
+
+
+def test_what_may_be_cut_short_is_said_to_be(download: Download) -> None:
+    reason = "4 bytes came, and the server has not said how many"
+    with serve(raw(head("200 OK"), b"half")) as web, pytest.raises(DataError, match=reason):
+        download(web.url(), sha256="0" * 64)
+    with serve(body(b"half")) as web, pytest.raises(DataError) as caught:
+        download(web.url(), sha256="0" * 64)
+    assert "cut short" not in str(caught.value)
+
+
+def test_a_server_in_the_middle_of_an_update_is_said_to_be(host: Host, main: Site) -> None:
+    host.configure({"name": "main", "url": main.url})
+    main.faults["hello--1.0.tar"] = [body(b"newer")]
+    refused = host.fetch("hello--1.0")
+    assert (refused.returncode, b"in the middle of an update" in refused.stderr) == (65, True)
+
+
+def test_an_index_that_is_stored_compressed_is_read(host: Host, main: Site, tmp_path: Path) -> None:
+    """As object stores give what was uploaded with a Content-Encoding, whatever is asked for."""
+    plain = (tmp_path / "main/index.json").read_bytes()
+    host.configure({"name": "main", "url": main.url})
+    main.faults["index.json"] = [body(gzip.compress(plain), Content_Encoding="gzip")]
+    assert host.run("search", "hello").returncode == 0
+    for content, reason in (
+        (gzip.compress(plain)[:-9], b"it is compressed with gzip"),
+        (gzip.compress(bytes(65 << 20)), b"larger than"),
+        (lzma.compress(plain), b"it is compressed with xz"),
+    ):
+        main.faults["index.json"] = [body(content)]
+        refused = host.run("search", "--retries=0", "hello")
+        assert (refused.returncode, reason in refused.stderr) == (65, True)
 
 
 def test_a_redirect_with_bytes_of_utf_8_is_followed(download: Download) -> None:

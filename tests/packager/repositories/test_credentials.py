@@ -61,6 +61,42 @@ def test_what_netrc_says_is_sent(
     assert basic(web.requests[0].headers["authorization"]).decode() == sent
 
 
+@pytest.mark.parametrize(
+    ("written", "query", "sent"),
+    [
+        ("machine localhost login me password x", "", True),
+        ("machine localhost login me password x", "?X-Amz-Signature=1", False),
+        ("machine localhost login me password x", "?sv=1&sig=2", False),
+        ("default login me password x", "", False),  # whoever the server names would get it
+    ],
+)
+def test_what_netrc_gives_to_where_a_redirect_leads(
+    download: Download,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    written: str,
+    query: str,
+    sent: bool,
+) -> None:
+    (tmp_path / "netrc").write_text(written + "\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with serve(body(b"tar")) as store:
+        target = store.url(f"/x{query}", host="localhost")
+        with serve(status("302 Found", Location=target)) as web:
+            download(web.url())
+    assert ("authorization" in store.requests[0].headers) == sent
+
+
+def test_a_user_whose_password_a_bad_netrc_does_not_say(
+    download: Download, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("?")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with serve(body(b"tar")) as web:
+        download(web.url(user="token"))
+    assert basic(web.requests[0].headers["authorization"]) == b"token:"
+
+
 @pytest.mark.parametrize("content", [b"machine a login b passwd s3cret\n", b"\xff\xfe\x00", b"?"])
 def test_a_netrc_that_can_not_be_read_is_named_when_it_is_needed(
     download: Download, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
@@ -86,6 +122,21 @@ def test_who_is_not_known_is_told_what_is_wrong(download: Download) -> None:
         download(web.url())
     with serve(status("403 No")) as web, pytest.raises(Forbidden):
         download(web.url())
+
+
+@pytest.mark.parametrize(
+    ("asked", "known"),
+    [
+        ('Bearer realm="x"', False),
+        ("Negotiate, NTLM", False),
+        ('Bearer realm="x", Basic realm="y"', True),
+    ],
+)
+def test_a_scheme_that_is_not_known_is_named(download: Download, asked: str, known: bool) -> None:
+    for line, header in (("401 No", "WWW_Authenticate"), ("407 No", "Proxy_Authenticate")):
+        with serve(status(line, **{header: asked})) as web, pytest.raises(Denied) as caught:
+            download(web.url())
+        assert ("only Basic is known" in str(caught.value)) != known
 
 
 def test_a_proxy_gets_any_password(download: Download, monkeypatch: pytest.MonkeyPatch) -> None:

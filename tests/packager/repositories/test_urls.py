@@ -59,6 +59,37 @@ def test_a_flaw_is_told_and_never_raised(text: str) -> None:
         urls.redacted(url)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "https://me:s3cr?et@a.test/x",
+            "https://me:s3cr#et@a.test/x",
+            "https://me:s3cr/et@a.test/x",
+        ),
+        *(
+            "https://me:12?s3cret@a.test/x",
+            "https://me:/s3cret@a.test/x",
+            "https://me:?s3cret@[::1]/",
+        ),
+    ],
+)
+def test_a_password_that_ends_the_host_is_not_shown(url: str) -> None:
+    assert urls.redacted(url) == "https://…"
+    assert "must be written as %2F" in str(urls.flaw(url))
+
+
+def test_an_at_behind_the_host_is_no_password() -> None:
+    for url in (
+        "http://a.test/x@y",
+        "http://a.test:80/x@y?z@",
+        "http://[::1]/x@y",
+        "http://a.test?@",
+    ):
+        assert urls.flaw(url) is None
+        assert urls.redacted(url).startswith(("http://a.test", "http://[::1]"))
+
+
 def test_a_path_and_its_url() -> None:
     for path in ("/srv/packages/", "/a b/%41?#/\u00e9", "/a\udcff"):
         assert urls.local_path(urls.of_path(path)) == path

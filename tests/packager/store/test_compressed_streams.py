@@ -79,7 +79,7 @@ def test_what_tools_write_is_read(tmp_path: Path, name: str) -> None:
         bytes(2).join(map(lzma.compress, HALVES)),
         zstd(TAR) + bytes(4),
         zstd(TAR) + skippable(b"whole")[:-1],
-        gzip.compress(TAR) + bytes(4) + b"x",
+        gzip.compress(TAR, mtime=0) + bytes(4) + b"x",
     ],
 )
 def test_what_follows_otherwise_is_damage(archive: bytes) -> None:
@@ -128,6 +128,13 @@ def fastest_xz(data: bytes) -> bytes:
 WAYS = ((gzip.compress, bytes(3)), (fastest_xz, bytes(4)), (zstd, skippable()))
 
 
+def test_a_window_that_is_too_large_is_said_to_be_that() -> None:
+    frame = b"\x28\xb5\x2f\xfd" + b"\x00\x98" + b"\x09\0\0" + b"x"  # 512 MiB; one raw block
+    for archive, limits in ((frame, {}), (lzma.compress(TAR), {"memory": 1 << 20})):
+        with pytest.raises(Refused, match="MiB of memory to read: compress it with a smaller"):
+            unpacked(archive, **limits)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 20_000), max_size=6).map(sorted), st.sampled_from(WAYS))
 def test_streams_may_be_cut_anywhere(
@@ -159,6 +166,8 @@ FORM = b"------------------------1234\r\nContent-Disposition: form-data; name=fi
         (b"\xed\xab\xee\xdb" + bytes(600), "RPM"),
         (b"LZIP\1" + bytes(600), "lzip"),
         (gzip.compress(b"<html>", mtime=0), "it is an HTML page"),
+        (gzip.compress(gzip.compress(TAR, mtime=0), mtime=0), "compressed with gzip once more"),
+        (gzip.compress(zstd(TAR), mtime=0), "compressed with zstd once more"),
     ],
 )
 def test_what_is_no_archive_is_named(tmp_path: Path, content: bytes, reason: str) -> None:

@@ -204,7 +204,7 @@ def immutable(root: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
 def test_what_can_not_be_deleted_is_said(words: list[str], root: Path, immutable: Path) -> None:
     done = run(root, *words)
     assert done.returncode == 77, done.stderr
-    left = next(root.glob(f"staging/*/replaced/{immutable}"))
+    left = next(root.glob(f"staging/*/{immutable}"))
     assert f"{left} can't be deleted: Operation not permitted" in done.stderr
     assert "chattr" in done.stderr
     assert not (root / "packages/db--1").exists()
@@ -215,3 +215,4 @@ def test_what_can_not_be_deleted_is_said(words: list[str], root: Path, immutable
     warned = run(root, "deactivate", *options(root), "a")  # which is not kept from its own work
     assert warned.returncode == 0 and f"warning: {left} can't be deleted" in warned.stderr
     assert left.exists()
+    assert not list(root.glob("kept/*"))

@@ -170,6 +170,20 @@ def test_the_same_content_again_is_success(tmp_path: Path) -> None:
     assert snapshot(tmp_path) == before
 
 
+@pytest.mark.parametrize(
+    ("top", "warned"), [("a--1", True), ("a-1", True), ("a", True), ("b", False)]
+)
+def test_an_archive_of_the_directory_itself_is_warned_of(
+    tmp_path: Path, top: str, warned: bool
+) -> None:
+    told: list[str] = []
+    archive = directory(top) + member(f"{top}/bin/x", b"x") + END
+    Store(str(tmp_path)).add(
+        io.BytesIO(archive), package_id="a--1", emit=lambda event, /, **fields: told.append(event)
+    )
+    assert ("warning" in told) == warned
+
+
 def test_other_content_is_a_conflict(tmp_path: Path) -> None:
     add(tmp_path)
     before = snapshot(tmp_path)

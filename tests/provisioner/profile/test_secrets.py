@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from provisioner.profile.redaction import Redaction
 
 from tests.provisioner.debugged_host import DebuggedHost
 from tests.support.profile_host import UNIT, Host, configuration, profile, template
@@ -359,3 +360,49 @@ def test_a_core_of_who_has_read_secrets_is_not_written(host: Host) -> None:
     core = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
     assert core.split()[4] == "1"  # with 0, a program that takes dumps would still be given one
     assert not list(host.top.glob("core*"))
+
+
+def test_words_of_services_and_checks_are_told_without_secrets(host: Host) -> None:
+    """A service that does not start says with which password it tried, and so does a check: in
+    events, on standard error, in the history, which read-only callers see."""
+    path = host.root / "active/etc/password"
+    host.add("db--1", {"units/db.service": UNIT, "check/asks": f"#!/bin/sh\ncat {path}; exit 1\n"})
+    unmet = document(host, packages=["web", "db"], health={"checks": True})
+    told = [host.apply(unmet, "--format=ndjson")]
+    assert told[0].returncode == 65 and b"db--1 asks: exit code 1: \xe2\x80\xa6" in told[0].stderr
+    failed = "LoadState=loaded\nActiveState=failed\nSubState=failed\nResult=exit-code\n"
+    host.tools.answer("systemctl-start", 1, "")
+    host.tools.answer("systemctl-show", 0, f"Id=web.service\n{failed}")
+    host.tools.answer("journalctl", 0, f"{FILED} and {CANARY}: denied")
+    told.append(host.apply(document(host), "--format=ndjson"))
+    assert told[1].returncode == 74 and b"denied" in told[1].stderr
+    assert b'"log":"\xe2\x80\xa6 and \xe2\x80\xa6: denied"' in told[1].stdout
+    told.append(host.run("history", "--format=json"))
+    for done in told:
+        assert not any(each in done.stdout + done.stderr for each in BOTH), done.args
+    for record in host.root.glob("provisioner/runs/*/record.json"):
+        assert not any(each in record.read_bytes() for each in BOTH)
+
+
+def test_redaction() -> None:
+    key = "-----BEGIN KEY-----\nabcdefgh12345678\nshort\n"
+    redaction = Redaction(["4711", "471199", "abc", "", key])
+    assert redaction.text("4711 471199 abc abcdefgh12345678 short") == "… … abc … short"
+    with_newline = Redaction(["password\n"])
+    assert with_newline.text("the password.") == "the …."
+
+
+def test_a_plan_warns_of_values_that_sound_like_secrets(host: Host) -> None:
+    values = {
+        "db": {"Password": CANARY, "token_file": "/etc/token", "empty_password": ""},
+        "api_token": "x",
+        "tokens": 3,
+    }
+    made = profile(packages=["web"], configuration=configuration(values=values))
+    said = host.run("plan", "-", stdin=json.dumps(made).encode()).stderr.decode()
+    warned = [line for line in said.splitlines() if "may be a secret" in line]
+    assert [line.split("configuration.")[1].split()[0] for line in warned] == [
+        "values.db.Password",
+        "values.api_token",
+    ]
+    assert CANARY not in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,75 @@ def test_what_is_printed_is_text_or_json(text: str, printed: str) -> None:
 )
 def test_line_ends_are_those_of_the_template(text: str, printed: str) -> None:
     assert render(text).text == printed
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("a {% if true %}b{% endif %}\nc\n", "a b\nc\n"),  # not: a bc
+        ("{% if true %}b{% endif %}\nc", "b\nc"),
+        ("{{ 1 }}{# c #}\nd", "1\nd"),
+        ("{% if true %}\nb\n{% endif %}\nc\n", "b\nc\n"),
+        ("  {% if true %}{% set x = 1 %}\nb\n  {% endif %}  \nc", "b\n  \nc"),
+        ("x\n{# c\nd #}\ny", "x\ny"),
+        ("{% if true +%}\nb{% endif %}\n", "\nb\n"),
+        ("{% if true -%}\n  b\n{%- endif %}\nc", "b\nc"),
+        ("{% for i in [1, 2] %}\n{{ i }}\n{% endfor %}\ne", "1\n2\ne"),
+        ("{% for i in [1, 2] %}{{ i }},{% endfor %}\ne", "1,2,\ne"),
+        ("{% if true\n and true %}\nb\n{% endif %}", "b\n"),
+        ("{% raw %}a{% endraw %}\nb", "a\nb"),
+        ("a\r\n{% if true %}b{% endif %}\r\nc\r\n", "a\r\nb\r\nc\r\n"),
+        ("{% if false %}\nx\n{% endif %}\n", ""),
+    ],
+)
+def test_only_lines_of_nothing_but_tags_go(text: str, printed: str) -> None:
+    assert render(text).text == printed
+
+
+def test_the_line_in_a_message_is_right_behind_such_lines() -> None:
+    text = "{% if true %}\n{# x #}\n{% endif %}\r\n{% if true %}y{% endif %}\n{{ gone }}"
+    assert "etc/x, line 5: 'gone' is undefined" in refusal(text)
+
+
+@pytest.mark.parametrize("value", ["plain", "a b", 'it\'s $x `y` "z" \\', "", "new\nline", True])
+def test_quote_is_what_a_shell_reads(value: object) -> None:
+    variables = TemplateVariables(
+        profile_name="p", roles=[], values={"v": value}, secrets={}, facts={}
+    )
+    text = render_templates([Template("etc/x", "v={{ values.v | quote }}\n")], variables)[0].text
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'{text}printf %s "$v"'], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == ("true" if value is True else value)
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("{{ values.gone.deep.er | default('d') }}", "d"),
+        ("{{ values.gone['deep'][0] | default('d') }}", "d"),
+        ("{{ values.gone.deep is defined }}", "false"),
+        ("{{ facts.address.ipv4.first | default('d') }}", "d"),
+        ("{{ values.users | map(attribute='gone.deep') | map('default', 'd') }}", '["d", "d"]'),
+    ],
+)
+def test_default_helps_with_what_is_in_something_undefined(text: str, printed: str) -> None:
+    assert render(text).text == printed
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{{ values.gone.deep }}", "'values.gone' is undefined"),
+        ("{{ gone.deep.er }}", "'gone' is undefined"),
+        ("{{ values.gone.deep() }}", "'values.gone' is undefined"),
+        ("{{ values.local-hostname }}", "'values.local' is undefined"),  # write values['local-…']
+        ("{{ ''.__class__.__mro__ | default('x') ~ ''.__class__ }}", "access to attribute"),
+        ("{{ secrets.gone.deep }}", "'secrets.gone' is undefined"),
+    ],
+)
+def test_what_is_first_missing_is_named(text: str, words: str) -> None:
+    assert words in refusal(text)
 
 
 def test_a_fact_that_is_not_known_is_undefined() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from agentsim.suite.hosts.http_client import Connection, basic
+from agentsim.suite.hosts.http_client import Connection, basic, request_bytes
 from agentsim.suite.hosts.kinds import Host
 from agentsim.suite.hosts.memory_use import MIB
 from agentsim.suite.hosts.probe_files import PRINCIPAL, SECRET, Probes
@@ -264,6 +264,30 @@ def test_an_exhausted_host_says_so_and_recovers(own_host: Callable[..., Host], l
         assert len(refused) < len(connections), "nothing was started"
     wait_until(lambda: host.get("/plain/true").status == 200, host.deadline, "room again")
     assert host.get("/load/say").body == b"said"
+
+
+@clause("ABI-PROC-14")
+def test_without_a_descriptor_for_a_large_body_the_host_is_exhausted_not_its_disk_full(
+    own_host: Callable[..., Host],
+) -> None:
+    host = own_host(open_files=64)
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(host.connect()) for _ in range(40)]
+        for connection in connections:  # more than a host keeps in memory, and no end
+            connection.send(request_bytes("POST", "/probe/count", [("Content-Length", "200000")]))
+            connection.send(b"x" * 100_000)
+        refused = wait_until(
+            lambda: [connection for connection in connections if connection.readable()],
+            host.deadline,
+            "a refusal",
+        )
+        for connection in refused:
+            answer = connection.response()
+            assert (answer.status, answer.reason) == (503, "exhausted")
+            assert answer.head.get("Retry-After") == "1"
+    wait_until(
+        lambda: host.post("/probe/count", b"x" * 100_000).status == 200, host.deadline, "room again"
+    )
 
 
 @clause("ABI-PROC-14")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 
-from provisioner.profile.syntax import SyntaxRefused, duplicate_key, too_deep
+from packager.base.documents.syntax import SyntaxRefused, duplicate_key, too_deep
 
 
 def parse(text: str) -> object:

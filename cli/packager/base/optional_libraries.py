@@ -1,4 +1,4 @@
-"""The libraries of the extra `provisioner`: what to say when one of them is not installed."""
+"""The libraries of the extras: what to say when one of them is not installed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def required_library(purpose: str) -> Iterator[None]:
-    """Raise ConfigError if an import in the block fails. purpose: begins the message."""
+def required_library(purpose: str, *, extra: str) -> Iterator[None]:
+    """Raise ConfigError if an import in the block fails. purpose: begins the message.
+    extra: that of mesos-packager which has the library."""
     try:
         yield
     except ImportError as error:
         raise ConfigError(
             f"{purpose} need the Python library {error.name}, which is not installed: "
-            "install the extra 'provisioner' of mesos-packager"
+            f"install the extra {extra!r} of mesos-packager"
         ) from None

@@ -1,4 +1,4 @@
-"""From the bytes of a profile to its document: JSON, or YAML 1.2; both are read strictly.
+"""From the bytes that a person wrote to their document: JSON, or YAML 1.2; both are read strictly.
 
 What begins with `{` is JSON, everything else YAML. A key that comes twice, a number that is none
 (NaN, Infinity), text that is not Unicode, and what is nested too deeply are refused. No message
@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import math
 
+from packager.base.documents.syntax import MAX_DEPTH_LEVELS, SyntaxRefused, too_deep
 from packager.base.errors import DataError
+from packager.base.optional_libraries import required_library
 
-from provisioner.profile.syntax import MAX_DEPTH_LEVELS, SyntaxRefused, too_deep
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from packager.base.documents.kind import DocumentKind
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def parse(content: bytes, place: str) -> dict[str, object]:
+def parse(content: bytes, place: str, kind: DocumentKind) -> dict[str, object]:
     """The document. `place` is where the bytes came from, for messages. Raises DataError;
     ConfigError if a library is missing."""
     try:
@@ -24,23 +28,24 @@ def parse(content: bytes, place: str) -> dict[str, object]:
     except UnicodeDecodeError as error:
         raise DataError(f"{place}: it is not UTF-8 (byte {error.start})") from None
     if not text.strip():
-        raise DataError(f"{place}: it is empty; a profile is an object")
+        raise DataError(f"{place}: it is empty; a {kind.noun} is an object")
     try:
-        document = _parse_text(text)
+        document = _parse_text(text, kind)
         _refuse_unrepresentable(document, 1)
     except SyntaxRefused as reason:
         raise DataError(f"{place}: {reason}") from None
     if not isinstance(document, dict):
-        raise DataError(f"{place}: a profile is an object")
+        raise DataError(f"{place}: a {kind.noun} is an object")
     return document
 
 
-def _parse_text(text: str) -> object:
+def _parse_text(text: str, kind: DocumentKind) -> object:
     if text.lstrip(" \t\r\n").startswith("{"):
-        from provisioner.profile import json_parser
+        from packager.base.documents import json_parser
 
         return json_parser.parse(text)
-    from provisioner.profile import yaml12_parser
+    with required_library(f"{kind.plural} in YAML", extra=kind.extra):
+        from packager.base.documents import yaml12_parser
 
     return yaml12_parser.parse(text)
 

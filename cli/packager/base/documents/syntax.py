@@ -1,4 +1,4 @@
-"""What both syntaxes of profiles, JSON and YAML, refuse, and in which words."""
+"""What both syntaxes, JSON and YAML, refuse, and in which words."""
 
 from __future__ import annotations
 

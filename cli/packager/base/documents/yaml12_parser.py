@@ -11,20 +11,23 @@ from __future__ import annotations
 
 import re
 
-from provisioner.base.optional_libraries import required_library
-from provisioner.profile.syntax import MAX_DEPTH_LEVELS, SyntaxRefused, duplicate_key, too_deep
+import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
 
-with required_library("profiles in YAML"):
-    import yaml
-    from yaml.events import (
-        AliasEvent,
-        DocumentStartEvent,
-        MappingEndEvent,
-        MappingStartEvent,
-        ScalarEvent,
-        SequenceEndEvent,
-        SequenceStartEvent,
-    )
+from packager.base.documents.syntax import (
+    MAX_DEPTH_LEVELS,
+    SyntaxRefused,
+    duplicate_key,
+    too_deep,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +91,7 @@ def _document(events: Iterator[yaml.Event]) -> object:
         if isinstance(event, DocumentStartEvent):
             documents += 1
             if documents > 1:
-                raise SyntaxRefused(f"{line}: a second document begins; a profile is one document")
+                raise SyntaxRefused(f"{line}: a second document begins; only one is read")
         elif isinstance(event, AliasEvent):
             raise SyntaxRefused(f"{line}: aliases are refused: write out the value")
         elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):

@@ -1,0 +1,1 @@
+"""One profile, a whole cluster."""

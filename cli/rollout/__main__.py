@@ -1,0 +1,3 @@
+from rollout.main import main
+
+main()

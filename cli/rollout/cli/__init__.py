@@ -1,0 +1,1 @@
+"""The command line: what may be said, and how results are shown."""

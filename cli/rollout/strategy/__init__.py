@@ -1,0 +1,1 @@
+"""Strategies as people write them: parsed, checked, made values of the core."""
