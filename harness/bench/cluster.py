@@ -52,7 +52,7 @@ def measure(count: int, seconds: float, program: Path | None) -> None:
         command = [sys.executable, "-m", "agentsim", "cluster", f"--agents={count}", "--port=0"]
         cluster = subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL)
         try:
-            wait_for(port, count)
+            wait_for(port, count, cluster)
             active = time.perf_counter() - start
             processes = {"agents": cluster.pid, **({"master": real[0]} if real else {})}
             before = {name: processor_seconds(pid) for name, pid in processes.items()}
@@ -87,24 +87,33 @@ def _master(program: Path | None, top: Path) -> Iterator[tuple[int, int] | None]
         [*command, "--registry=in_memory"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        wait_for(port, 0)
+        wait_for(port, 0, master)
         yield master.pid, port
     finally:
         master.terminate()
         master.wait()
 
 
-def wait_for(port: int, count: int) -> None:
-    """Wait until a master lists so many active agents."""
+def wait_for(port: int, count: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a master lists so many active agents, as long as a process runs."""
     end = time.monotonic() + _PATIENCE
-    while time.monotonic() < end:
+    while time.monotonic() < end and process.poll() is None:
         try:
-            if listed(port) >= count:
+            if active_agents(port) >= count:
                 return
         except OSError:
             pass
         time.sleep(0.1)
-    sys.exit(f"cluster: {count} agents were not active within {_PATIENCE:.0f} s")
+    sys.exit(
+        f"cluster: {count} agents were not active within {_PATIENCE:.0f} s; each needs two"
+        " descriptors (ulimit -Hn)"
+    )
+
+
+def active_agents(port: int) -> int:
+    """How many agents a master counts as active: cheap for it, unlike a listing."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics/snapshot", timeout=60) as answer:
+        return int(json.load(answer)["master/slaves_active"])
 
 
 def listed(port: int) -> int:

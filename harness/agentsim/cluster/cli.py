@@ -29,6 +29,8 @@ from agentsim.simulator.log import Log, sentence
 from agentsim.simulator.log_output import LogOutput
 from agentsim.simulator.serve import CannotServe
 
+#: How many agents of one process register in a second on a usual machine, both sides included.
+_REGISTRATIONS_A_SECOND = 500.0
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -240,7 +242,7 @@ def cluster_command(
             _secrets(credentials, log),
             dict(map(environment_entry, environment)),
             seed,
-            time_scale if master is None else 1.0,
+            _backoff(agent_count) * (time_scale if master is None else 1.0),
             faults,
             step_seconds if scripted else None,
         )
@@ -253,6 +255,14 @@ def cluster_command(
         _fail(EX_UNAVAILABLE, str(error))
     finally:
         output.close()
+
+
+def _backoff(count: int) -> float:
+    """Seconds within which so many agents first register: no master takes thousands at once.
+
+    As of an agent's --registration_backoff_factor, which is a second where nobody says otherwise.
+    """
+    return max(1.0, count / _REGISTRATIONS_A_SECOND)
 
 
 def _agents(text: str, patterns: Patterns) -> tuple[int, Callable[[int, int], AgentDescription]]:
