@@ -23,14 +23,15 @@ if TYPE_CHECKING:
 
     from packager.generations.document import Generation
 
+CONFIGURATION = "etc"
 OWN_FILES = (*(RESERVED - SOURCES.keys()), SERVICES_FILE)
 
 
 def foreign_files(tree: int, generation: Generation | None, *, quick: bool = False) -> list[str]:
     """The paths in the tree, at the descriptor `tree`, that are not of `generation`, the document
     that it was made for, sorted; directories do not count. None: files of the tree's own names are
-    believed. quick: directories that were not touched since the tree was made are not looked into,
-    as far as their times tell. Raises OSError."""
+    believed. quick: of the directories only etc is looked into, which is what people edit, and what
+    was not touched since the tree was made is not, as far as times tell. Raises OSError."""
     own: dict[str, str | None] = dict.fromkeys(OWN_FILES)
     if generation is not None:
         own.update(generation.files)
@@ -53,20 +54,21 @@ def _others(tree: int, prefix: str, own: dict[str, str | None], since: int | Non
             elif path not in own and not has_name_of_bytecode(path):
                 yield path
     for name in inner:
+        if since is not None and (
+            (not prefix and name != CONFIGURATION) or _is_untouched_leaf(name, tree, since)
+        ):
+            continue
         fd = os.open(name, ENTER, dir_fd=tree)
         try:
-            if not _is_untouched_leaf(fd, since):
-                yield from _others(fd, f"{prefix}{name}/", own, since)
+            yield from _others(fd, f"{prefix}{name}/", own, since)
         finally:
             os.close(fd)
 
 
-def _is_untouched_leaf(directory: int, since: int | None) -> bool:
+def _is_untouched_leaf(name: str, parent: int, since: int) -> bool:
     """Whether nothing was put into the directory since then, and there is none below it: most file
     systems count directories as links to their parents (inode(7)); the others are looked into."""
-    if since is None:
-        return False
-    status = os.fstat(directory)
+    status = os.stat(name, dir_fd=parent, follow_symlinks=False)
     return status.st_nlink == 2 and status.st_ctime_ns <= since
 
 

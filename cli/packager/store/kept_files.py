@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from functools import partial
 
 from packager.archive.directory_walk import walk
 from packager.base.durable_files import opened, remove_tree
@@ -73,15 +72,23 @@ def _trees(staging: int) -> Iterator[tuple[str, str, Callable[[int], list[str]]]
             found = _record(name, staging)
             if found is not None and is_there(found[0], staging):
                 package_id, entries, since = found
-                yield package_id, package_id, partial(local_paths, entries=entries, since=since)
+                yield package_id, package_id, _finder(entries, since)
         elif name.startswith(LINKS):
             number = name.removeprefix(LINKS).rpartition("-")[0]
-            yield name, f"generation-{number}", partial(_foreign_files, is_whole=is_number(number))
+            whole = is_number(number)  # it was a generation's: its document tells its own files
+            yield name, f"generation-{number}", _whole_tree if whole else _part_of_tree
 
 
-def _foreign_files(tree: int, *, is_whole: bool) -> list[str]:
-    """is_whole: it was the tree of a generation, so its document tells what its own files are."""
-    return foreign_files(tree, _document(tree) if is_whole else None)
+def _finder(entries: list[Entry], since: int) -> Callable[[int], list[str]]:
+    return lambda tree: local_paths(tree, entries, since)
+
+
+def _whole_tree(tree: int) -> list[str]:
+    return foreign_files(tree, _document(tree))
+
+
+def _part_of_tree(tree: int) -> list[str]:
+    return foreign_files(tree, None)
 
 
 class _Keeper:

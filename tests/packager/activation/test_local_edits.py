@@ -85,8 +85,8 @@ def test_a_file_in_the_place_of_a_link(root: Path, first: bool) -> None:
     of = f"generation-{number}"
     paths = ["bin/link", "environment", "etc/a.conf", "etc/b.d/more", "note"]
     assert plan(root, "a--2" if first else "a--1") == [
-        {"of": of, "path": path, "place": None} for path in paths
-    ]
+        {"of": of, "path": path, "place": None} for path in paths[1:]
+    ]  # the link in bin is found when the tree goes
     said = swap(root, "a--2" if first else "a--1")
     assert said.splitlines() == [
         f"packager: {of}: {path} is somebody else's, or edited: kept as {root}/kept/{of}~1/{path}"
