@@ -42,13 +42,15 @@ def master_client(strategy: Strategy, access: Access) -> MasterClient:
     return MasterClient(
         masters,
         credentials=credentials or None,
-        tls=_tls(access.ca),
+        tls=tls_context(access.ca),
         limits=Limits(),
         user_agent=f"rollout/{__version__}",
     )
 
 
-def _tls(ca: str | None) -> ssl.SSLContext | None:
+def tls_context(ca: str | None) -> ssl.SSLContext | None:
+    """What trusts the certificates at this path; None: what the system trusts. Raises
+    ConfigError."""
     if ca is None:
         return None
     try:
