@@ -58,6 +58,37 @@ ACCESS = (
         help="How long a leading master that has recovered is waited for.",
     ),
 )
+# How hosts are reached.
+AGENTS = (
+    Option(
+        "--sample",
+        "sample",
+        kind="count",
+        default="0",
+        metavar="COUNT",
+        help="Ask the first COUNT hosts what an apply would change on them. 0 asks none.",
+    ),
+    Option(
+        "--agent-credentials",
+        "agent_credentials",
+        kind="path",
+        metavar="FILE",
+        envvar="ROLLOUT_AGENT_CREDENTIALS",
+        help="Principal and secret for the agents, in such a file.",
+    ),
+    Option(
+        "--agent-https",
+        "agent_https",
+        kind=FLAG,
+        help="Ask agents by TLS.",
+    ),
+    Option(
+        "--trust-network",
+        "trust_network",
+        kind=FLAG,
+        help="Send agents credentials without TLS, too.",
+    ),
+)
 _STRATEGY = Argument("FILE", "source", kind="path", complete="files")
 _READ_CODES = (65, 66, 69, 74, 75, 76, 77, 78)
 
@@ -87,11 +118,15 @@ COMMANDS: tuple[Command, ...] = (
         description=(
             "Asks the leading master for its agents and shows what a rollout by the strategy FILE "
             "would begin with: batches, budgets, hosts that are unavailable already. Nothing is "
-            "changed. The exit code is 65 if it could not begin, with every reason."
+            "changed. With --sample, hosts are asked what an apply would change on them; equal "
+            "answers are told once. The exit code is 65 if it could not begin, with every reason."
         ),
-        options=(*ACCESS, format_option("table", "json")),
+        options=(*ACCESS, *AGENTS, format_option("table", "json")),
         arguments=(_STRATEGY,),
-        examples=(("rollout plan web.yaml", "before a start"),),
+        examples=(
+            ("rollout plan web.yaml", "before a start"),
+            ("rollout plan --sample=20 web.yaml", "asks twenty hosts, too"),
+        ),
         exit_codes=_READ_CODES,
     ),
     Command(

@@ -11,7 +11,7 @@ from packager.base.errors import ConfigError
 from rollout.base.credentials import read_credentials
 from rollout.core.strategy import Strategy
 from rollout.master.client import Limits, MasterClient
-from rollout.master.election import Election
+from rollout.master.election import ANSWER_SECONDS, Election
 from rollout.master.places import ElectionPlace, MasterPlace, parse_masters
 
 
@@ -36,19 +36,26 @@ def master_client(strategy: Strategy, access: Access) -> MasterClient:
     if isinstance(place, ElectionPlace):
         zk_credentials = access.zk_credentials and read_credentials(access.zk_credentials)
         scheme = "https" if access.https else "http"
-        masters = Election(place, scheme=scheme, credentials=zk_credentials or None)
+        masters = Election(
+            place,
+            scheme=scheme,
+            credentials=zk_credentials or None,
+            answer_seconds=min(ANSWER_SECONDS, access.wait),
+        )
     else:
         masters = place
     return MasterClient(
         masters,
         credentials=credentials or None,
-        tls=_tls(access.ca),
+        tls=tls_context(access.ca),
         limits=Limits(),
         user_agent=f"rollout/{__version__}",
     )
 
 
-def _tls(ca: str | None) -> ssl.SSLContext | None:
+def tls_context(ca: str | None) -> ssl.SSLContext | None:
+    """What trusts the certificates at this path; None: what the system trusts. Raises
+    ConfigError."""
     if ca is None:
         return None
     try:

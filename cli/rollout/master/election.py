@@ -9,16 +9,24 @@ from packager.base.errors import Denied, Unavailable
 from rollout.base.zookeeper_client import NO_ANSWER, KazooClient, client, zookeeper
 from rollout.master.places import ElectionPlace, MasterPlace, elected
 
+SESSION_SECONDS = 10.0
 ANSWER_SECONDS = 10.0
 
 
 class Election:
-    """Reads the election at `place`. scheme: by which the masters are asked."""
+    """Reads the election at `place`. scheme: by which the masters are asked. answer_seconds: for
+    which ZooKeeper is waited for."""
 
     def __init__(
-        self, place: ElectionPlace, *, scheme: str, credentials: tuple[str, str] | None = None
+        self,
+        place: ElectionPlace,
+        *,
+        scheme: str,
+        credentials: tuple[str, str] | None = None,
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
         self._place, self._scheme, self._credentials = place, scheme, credentials
+        self._answer_seconds = answer_seconds
         self._client: KazooClient | None = None
 
     async def masters(self) -> tuple[MasterPlace, ...]:
@@ -35,11 +43,13 @@ class Election:
         hosts, path = self._place.hosts, self._place.path
         try:
             asked = self._connected()
-            names = asked.get_children_async(path).get(timeout=ANSWER_SECONDS)
+            names = asked.get_children_async(path).get(timeout=self._answer_seconds)
             nodes: dict[str, bytes] = {}
             for name in names:
                 try:
-                    nodes[name], _ = asked.get_async(f"{path}/{name}").get(timeout=ANSWER_SECONDS)
+                    nodes[name], _ = asked.get_async(f"{path}/{name}").get(
+                        timeout=self._answer_seconds
+                    )
                 except zookeeper.NoNodeError:
                     continue  # its master has gone this moment
         except NO_ANSWER:
@@ -58,10 +68,10 @@ class Election:
     def _connected(self) -> KazooClient:
         if self._client is None:
             made = client(
-                self._place.hosts, session_seconds=ANSWER_SECONDS, credentials=self._credentials
+                self._place.hosts, session_seconds=SESSION_SECONDS, credentials=self._credentials
             )
             try:
-                made.start(ANSWER_SECONDS)
+                made.start(self._answer_seconds)
             except NO_ANSWER:
                 made.close()
                 raise

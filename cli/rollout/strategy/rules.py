@@ -7,6 +7,9 @@ from itertools import pairwise
 from typing import Any
 
 from rollout.core.amounts import ALL, Amount, Count, Percentage, parse_amount
+from rollout.strategy.durations import seconds, shown
+
+MAX_SECONDS = 365 * 86400
 
 
 def broken_rules(document: dict[str, Any]) -> Iterator[str]:
@@ -34,6 +37,7 @@ def broken_rules(document: dict[str, Any]) -> Iterator[str]:
     if document.get("promote", {}).get("manual") and after >= len(document["batches"]):
         yield "promote.after: no batch comes after that one, so nothing would wait"
     yield from _broken_name_rules(document["select"])
+    yield from _broken_time_rules(document)
 
 
 def _broken_batch_rules(batches: list[tuple[str, Amount]], count: int) -> Iterator[str]:
@@ -47,6 +51,21 @@ def _broken_batch_rules(batches: list[tuple[str, Amount]], count: int) -> Iterat
     last = f"batches[{count - 1}]"
     if dict(batches).get(last, ALL) != ALL:
         yield f"{last}: the last one should be 100%, else hosts would never have their turn"
+
+
+def _broken_time_rules(document: dict[str, Any]) -> Iterator[str]:
+    """Of a grace in nanoseconds that does not fit 64 bits the master makes one below 0, and kills
+    at once."""
+    times = {"soak": document.get("soak", "0s")}
+    for name, of_it in (
+        ("drain", ("grace", "deadline")),
+        ("deadline", ("apply", "progress", "rollout")),
+    ):
+        given = document.get(name, {})
+        times |= {f"{name}.{each}": given[each] for each in of_it if each in given}
+    for place, text in times.items():
+        if seconds(text) > MAX_SECONDS:
+            yield f"{place}: it is more than {shown(MAX_SECONDS)}"
 
 
 def _broken_name_rules(select: dict[str, Any]) -> Iterator[str]:

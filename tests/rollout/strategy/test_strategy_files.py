@@ -107,6 +107,8 @@ def test_gates() -> None:
         ({"batches": [1, 5]}, ["batches[1]: the last one should be 100%"]),
         ({"batches": [0, "100%"]}, ["batches[0]: it has no host"]),
         ({"max_unavailable": "5%"}, ["select.at_least: it must be there, since there are percent"]),
+        ({"drain": {"grace": "999999d"}}, ["drain.grace: it is more than 365d"]),
+        ({"soak": "366d"}, ["soak: it is more than 365d"]),
         ({"promote": {"manual": True, "after": 2}}, ["promote.after: no batch comes after"]),
         (
             {"select": {"hostnames": ["a"], "exclude": ["a"]}},

@@ -1,0 +1,1 @@
+"""The client of the hosts' routes, which are those of module/routes/provisioner.json."""
