@@ -156,7 +156,7 @@ def docker(session: nox.Session) -> None:
 
 @nox.session
 def cluster(session: nox.Session) -> None:
-    """A Mesos master and agents with the module, in containers, until Ctrl-C (--once: only try)."""
+    """A Mesos cluster until Ctrl-C (--once: only try): in containers, or else simulated."""
     install(session)
     session.run(
         *("python", "harness/tools/mesos_cluster.py"),

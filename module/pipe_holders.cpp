@@ -111,7 +111,7 @@ static set<string> writtenPipes(pid_t pid, const Surroundings& around)
     const string target = fs::read_symlink(*entry, error);
     const fs::perms mode = fs::symlink_status(*entry, error).permissions();
     if (
-      startsWith(target, "pipe:") &&
+      !error && startsWith(target, "pipe:") &&
       (mode & fs::perms::owner_write) != fs::perms::none) {
       pipes.insert(target);
     }

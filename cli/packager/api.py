@@ -21,8 +21,9 @@ The store:
     exclusive_lock is_locked
 
 Verifying and repairing:
-    FOREIGN MISSING Difference verify check_active_generation is_activating remaining_host_work
-    required_units repair_packages renew_active_generation forget_units forget_started
+    FOREIGN MISSING UNREAD Difference verify check_active_generation is_activating
+    remaining_host_work required_units repair_packages renew_active_generation forget_units
+    forget_started
 
 The host:
     HostOptions HostOptionValues HostPlan UnitsFailed Check CheckResult find_checks run_checks
@@ -32,7 +33,8 @@ The host:
 Repositories and downloads:
     Repository load_configuration check_repositories Candidate Repositories candidate_archive
     candidate_pkginfo install_candidate forget_old_downloads Policy REDIRECT_STATUSES is_url
-    is_file_url local_path redacted download NETWORK_ERRORS network_failure Declared resolve
+    is_file_url local_path redacted download TrustingSession ca_bundle NETWORK_ERRORS
+    network_failure Declared resolve
     requested_package
 
 A host of pkgpanda's:
@@ -86,6 +88,8 @@ if TYPE_CHECKING:
     from packager.package.package_id import flaw as flaw_of_id
     from packager.package.package_id import split_id
     from packager.repositories.candidates import Candidate, Repositories
+    from packager.repositories.certificate_authorities import TrustingSession
+    from packager.repositories.certificate_authorities import bundle as ca_bundle
     from packager.repositories.configuration_file import Repository
     from packager.repositories.configuration_file import load as load_configuration
     from packager.repositories.configuration_file import repositories as check_repositories
@@ -106,7 +110,7 @@ if TYPE_CHECKING:
     from packager.store.lock import is_locked
     from packager.store.manifest_records import read_record
     from packager.store.store import Store
-    from packager.store.tree_comparison import FOREIGN, MISSING, Difference
+    from packager.store.tree_comparison import FOREIGN, MISSING, UNREAD, Difference
     from packager.store.write_session import translated
     from packager.verification.generation_check import check as check_active_generation
     from packager.verification.generation_check import is_activating
@@ -130,6 +134,7 @@ __all__ = [
     "REDIRECT_STATUSES",
     "SERVICES_FILE",
     "UNIT_DIRECTORIES",
+    "UNREAD",
     "Candidate",
     "Check",
     "CheckResult",
@@ -151,10 +156,12 @@ __all__ = [
     "Repository",
     "Request",
     "Store",
+    "TrustingSession",
     "UnitsFailed",
     "acting_user",
     "activate",
     "active_generation",
+    "ca_bundle",
     "candidate_archive",
     "candidate_pkginfo",
     "check_active_generation",
@@ -243,12 +250,15 @@ _HOMES = {
     "Repository": ("packager.repositories.configuration_file", "Repository"),
     "Request": ("packager.activation.planning", "Request"),
     "SERVICES_FILE": ("packager.package.declarations", "SERVICES_FILE"),
+    "TrustingSession": ("packager.repositories.certificate_authorities", "TrustingSession"),
     "Store": ("packager.store.store", "Store"),
     "UNIT_DIRECTORIES": ("packager.package.declarations", "UNIT_DIRECTORIES"),
+    "UNREAD": ("packager.store.tree_comparison", "UNREAD"),
     "UnitsFailed": ("packager.host.settle", "UnitsFailed"),
     "acting_user": ("packager.activation.activate", "user"),
     "activate": ("packager.activation.activate", "activate"),
     "active_generation": ("packager.generations.document", "active_generation"),
+    "ca_bundle": ("packager.repositories.certificate_authorities", "bundle"),
     "candidate_archive": ("packager.repositories.install", "archive"),
     "candidate_pkginfo": ("packager.repositories.install", "pkginfo"),
     "check_active_generation": ("packager.verification.generation_check", "check"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from packager.cli import runner
 from packager.cli.definitions import PACKAGER
 
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
 
 def main() -> NoReturn:
     """The console script: run the command line of this process and end the process."""
-    sys.exit(run(sys.argv[1:]))
+    runner.main(PACKAGER)
 
 
 def run(words: Sequence[str]) -> int:

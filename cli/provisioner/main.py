@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from packager.cli import runner
 
 from provisioner.cli.definitions import PROVISIONER
@@ -15,4 +13,4 @@ if TYPE_CHECKING:
 
 def main() -> NoReturn:
     """The console script: run the command line of this process and end the process."""
-    sys.exit(runner.run(PROVISIONER, sys.argv[1:]))
+    runner.main(PROVISIONER)

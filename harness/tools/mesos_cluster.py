@@ -1,7 +1,7 @@
 """A Mesos master and several agents with the module, each in a container: to see it whole.
 
 What `nox -s cluster` does. Everything is made for this run, on a network of its own, and removed at
-its end.
+its end. Where there is no engine for containers, the same is simulated (`simulated_cluster.py`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from os import EX_UNAVAILABLE
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import simulated_cluster
 from agentsim.containers import engine
 
 if TYPE_CHECKING:
@@ -115,8 +116,9 @@ def main() -> None:
     try:
         client = engine.connect()
     except engine.NoEngine as reason:
-        print(f"cluster: {reason}", file=sys.stderr)
-        sys.exit(EX_UNAVAILABLE)
+        print(f"cluster: {reason} It is simulated instead.", file=sys.stderr, flush=True)
+        simulated_cluster.run(options.agents, once=options.once)
+        return
     # These need the SDK, which its absence has told of otherwise.
     from agentsim.containers import images
     from agentsim.containers.container import DidNotStart

@@ -26,6 +26,7 @@ from typing import IO
 
 PATIENCE = 120.0  # seconds; who hangs for so long is killed
 PROGRAMS = ("packager", "provisioner")
+LATE = ("grp", "pwd", "subprocess", "traceback")  # another user may not be able to read them
 LARGE = ("requests", "tuf", "urllib3", "cryptography")  # libraries
 REMOTE = {"fetch", "index", "key", "repair", "search", "trust"}  # the commands that use these
 
@@ -62,11 +63,13 @@ def run(
     stdin: bytes = b"",
     tracer: Sequence[str] = (),
     mounts: Mapping[str, Path] | None = None,
+    user: int | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a program, named by the first word, to its end, everything captured.
 
     tracer: a command that is given the process's id, and says when it has attached to it. mounts:
     what the program, and nobody else, finds mounted at these paths, if this process is root's.
+    user: whom the program is run as, without groups, likewise.
     """
     with (
         tempfile.TemporaryFile() as given,
@@ -76,7 +79,8 @@ def run(
         given.write(stdin)
         given.seek(0)
         standard = (given, out, err)
-        code = start(words, environment, standard, stopped=bool(tracer), mounts=mounts).wait(tracer)
+        ran = start(words, environment, standard, stopped=bool(tracer), mounts=mounts, user=user)
+        code = ran.wait(tracer)
         said, complaint = (os.pread(each.fileno(), 1 << 30, 0) for each in (out, err))
     return subprocess.CompletedProcess([str(word) for word in words], code, said, complaint)
 
@@ -88,6 +92,7 @@ def start(
     *,
     stopped: bool = False,
     mounts: Mapping[str, Path] | None = None,
+    user: int | None = None,
 ) -> Ran:
     """Start a program; `stopped`: as if by SIGSTOP, before it does anything."""
     program, *rest = map(str, words)
@@ -98,6 +103,7 @@ def start(
         "stopped": stopped,
         "mounts": {place: str(source) for place, source in (mounts or {}).items()},
         "directory": str(Path.cwd()),
+        "user": user,
     }
     connection = socket.socket(socket.AF_UNIX)
     local = program == "packager" and not REMOTE.intersection(rest)
@@ -150,6 +156,8 @@ def load(kind: str) -> None:
     import importlib
     import pkgutil
 
+    for name in LATE:
+        importlib.import_module(name)
     away = LARGE if kind == "local" else ()
     for name in away:
         sys.modules[name] = None  # type: ignore[assignment]
@@ -232,6 +240,10 @@ def become(order: dict[str, object], standard: list[int]) -> None:
         os.chdir(str(order["directory"]))
         if mounts:
             bind(mounts)
+        if isinstance(user := order["user"], int):
+            os.setgroups([])
+            os.setgid(user)
+            os.setuid(user)
         if order["stopped"]:
             os.kill(os.getpid(), signal.SIGSTOP)
         sys.argv = [str(program), *words]

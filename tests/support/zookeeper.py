@@ -12,44 +12,65 @@ from pathlib import Path
 import pytest
 from agentsim.suite.hosts.processes import wait_while_working
 
-_JARS = Path("/usr/share/java")
-_MAIN = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
+JAR = Path("/usr/share/java/zookeeper.jar")  # it names all that it needs
+MAIN = "org.apache.zookeeper.server.ZooKeeperServerMain"
+PATIENCE = 60.0  # seconds
 
 
 def need_zookeeper() -> None:
     """Skip the test where there is no ZooKeeper to start."""
-    if shutil.which("java") is None or not (_JARS / "zookeeper.jar").exists():
+    if shutil.which("java") is None or not JAR.exists():
         pytest.skip("no ZooKeeper here: Debian's package zookeeper, and a JRE")
     pytest.importorskip("kazoo", reason="no kazoo: pip install 'agentsim[zookeeper]'")
 
 
-@contextmanager
-def zookeeper(directory: Path) -> Iterator[str]:
-    """Run a server until the end of the block; its `host:port`."""
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    configuration = directory / "zoo.cfg"
-    configuration.write_text(
-        f"tickTime=100\ndataDir={directory}/zk\nclientPort={port}\nclientPortAddress=127.0.0.1\n"
-        "minSessionTimeout=200\nadmin.enableServer=false\n4lw.commands.whitelist=ruok\n"
-    )
-    classpath = "/etc/zookeeper/conf:" + ":".join(map(str, sorted(_JARS.glob("*.jar"))))
-    with (directory / "zookeeper.log").open("wb") as log:
-        server = subprocess.Popen(
-            ["java", "-Xmx64m", "-XX:+UseSerialGC", "-cp", classpath, _MAIN, str(configuration)],
-            stdout=log,
-            stderr=log,
+        port: int = free.getsockname()[1]
+        return port
+
+
+class Zookeeper:
+    """A server at `address` (HOST:PORT); it can be ended and begun again over the same data."""
+
+    def __init__(self, directory: Path) -> None:
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self._directory = directory
+        (directory / "zoo.cfg").write_text(
+            f"tickTime=200\ndataDir={directory}/zk\nclientPort={self.port}\n"
+            "clientPortAddress=127.0.0.1\nminSessionTimeout=200\nmaxClientCnxns=0\n"
+            "admin.enableServer=false\n4lw.commands.whitelist=ruok\n"
         )
+        self.begin()
+
+    def begin(self) -> None:
+        """Start it and wait until it answers."""
+        java = ["java", "-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", str(JAR)]
+        with (self._directory / "zookeeper.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*java, MAIN, str(self._directory / "zoo.cfg")], stdout=log, stderr=log
+            )
+        wait_while_working(self.process.pid, self._answers, PATIENCE, "ZooKeeper")
+
+    def end(self) -> None:
+        """Kill it."""
+        self.process.kill()
+        self.process.wait(PATIENCE)
+
+    def _answers(self) -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5) as asked:
+            asked.sendall(b"ruok")
+            return asked.recv(4) == b"imok"
+        return False
+
+
+@contextmanager
+def zookeeper(directory: Path) -> Iterator[Zookeeper]:
+    """Run a server, with its data in `directory`, until the end of the block."""
+    server = Zookeeper(directory)
     try:
-        wait_while_working(server.pid, lambda: _answers(port), 20, "ZooKeeper")
-        yield f"127.0.0.1:{port}"
+        yield server
     finally:
-        server.terminate()
-        server.wait(20)
-
-
-def _answers(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as connection:
-        connection.sendall(b"ruok")
-        return connection.recv(4) == b"imok"
-    return False
+        server.end()

@@ -41,8 +41,7 @@ def document(plan: Plan) -> dict[str, object]:
 
 def _links(leaving: Iterable[Published], entering: Iterable[Published]) -> dict[str, object]:
     """Links that come, go, or lead to another file than before."""
-    old = {path: (each.id, source) for each in leaving for path, source in each.links.items()}
-    new = {path: (each.id, source) for each in entering for path, source in each.links.items()}
+    old, new = _owners(leaving), _owners(entering)
 
     def described(paths: Iterable[str], owners: dict[str, tuple[str, str]]) -> list[dict[str, str]]:
         return [{"path": path, "package": owners[path][0]} for path in sorted(paths)]
@@ -51,6 +50,16 @@ def _links(leaving: Iterable[Published], entering: Iterable[Published]) -> dict[
         "add": described(new.keys() - old.keys(), new),
         "remove": described(old.keys() - new.keys(), old),
         "change": described((p for p in new.keys() & old.keys() if new[p] != old[p]), new),
+    }
+
+
+def _owners(packages: Iterable[Published]) -> dict[str, tuple[str, str]]:
+    """Whose link is at each path, and where it leads to: of packages that share a file the first
+    by name has it."""
+    return {
+        path: (each.id, source)
+        for each in sorted(packages, key=lambda each: each.name, reverse=True)
+        for path, source in each.links.items()
     }
 
 

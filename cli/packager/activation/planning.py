@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from packager.activation import local_edits
+from packager.activation.same_files import SameFiles
 from packager.base.debug_log import debug
 from packager.base.errors import Conflict, NotFound, UsageError
 from packager.dependencies import relations
@@ -19,7 +20,7 @@ from packager.generations.document import (
     kept_numbers,
     read_generation,
 )
-from packager.generations.environment_files import environment_files
+from packager.generations.environment_files import environment_files, refuse_separator
 from packager.generations.link_tree import ENTER, DiskIndex
 from packager.generations.published_links import Published, publish
 from packager.host import applied_state, apply, host_plan
@@ -135,6 +136,10 @@ class Packages:
         """Whether the package is there."""
         return os.path.lexists(f"{self.root}/packages/{package_id}")
 
+    def entries(self, package_id: str) -> bytes:
+        """The JSON array of the package's entries. Raises NotFound, DataError."""
+        return read_record(self.root, package_id)[1]
+
     def published(self, package_id: str, roles: tuple[str, ...]) -> Published:
         """What the package publishes on a host with these roles. Raises NotFound, DataError."""
         key = (package_id, roles)
@@ -161,6 +166,8 @@ def make_plan(root: str, request: Request, packages: Packages) -> Plan:
     """The plan for what is active now. Raises Conflict with all reasons, NotFound, UsageError,
     DataError, OSError. Only if the caller holds ROOT/lock it stays true."""
     current = active_generation(root)
+    if request.action in ("activate", "swap"):  # a store that is there may yet be got out of
+        refuse_separator(root)
     if request.action == "rollback":
         target = _earlier(root, current, request.words)
     else:
@@ -176,7 +183,7 @@ def make_plan(root: str, request: Request, packages: Packages) -> Plan:
             target = _next(root, current, request.action, ids, roles, packages)
     leaving, entering = _difference(current, target, packages)
     debug(lambda: _decision(request, current, target, leaving, entering))
-    _refuse_conflicts(root, current, target, leaving, entering)
+    _refuse_conflicts(root, current, target, leaving, entering, packages)
     context = request.context(root, target, current)
     state = applied_state.load(root)
     host = apply.plan(target.packages, target.roles, context, state)
@@ -313,7 +320,9 @@ def _difference(
     """What is published by the packages that go, and by those that come."""
     before = current.packages if current is not None else {}
     same = before.keys() & target.packages.keys()
-    if current is not None and current.roles != target.roles:
+    # Where packages share files, only all of them together say whose link is at a path.
+    is_another = current is not target
+    if is_another and current is not None and (current.roles != target.roles or current.shares):
         same = set()
     return (
         [packages.published(e, current.roles) for e in before if e not in same] if current else [],
@@ -327,7 +336,10 @@ def _refuse_conflicts(
     target: Generation,
     leaving: list[Published],
     entering: list[Published],
+    packages: Packages,
 ) -> None:
+    is_same = SameFiles(packages, target.roles).at
+    shares = False
     reasons = [reason for each in entering for reason in each.problems]
     gone = {each.id for each in entering}
     staying = {
@@ -336,13 +348,19 @@ def _refuse_conflicts(
         if each not in gone
     }
     if current is None:
-        reasons += path_conflicts.clashes(leaving, entering, path_conflicts.Nothing(), staying)
+        nothing = path_conflicts.Nothing()
+        found, shares = path_conflicts.clashes(leaving, entering, nothing, staying, is_same)
+        reasons += found
     elif entering:
         tree = os.open(f"{root}/generations/{current.number}", ENTER)
         try:
-            reasons += path_conflicts.clashes(leaving, entering, DiskIndex(tree), staying)
+            index = DiskIndex(tree)
+            found, shares = path_conflicts.clashes(leaving, entering, index, staying, is_same)
+            reasons += found
         finally:
             os.close(tree)
+    if not target.time:  # an earlier generation has it in its document
+        target.shares = shares
     reasons += host_plan.conflicts(target.packages, target.roles)
     reasons += relations.check(target.packages)
     if reasons:

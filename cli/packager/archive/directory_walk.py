@@ -12,7 +12,7 @@ from packager.package.manifest import Entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a fifo put there meanwhile must not block
 PIECE_BYTES = 1 << 20  # bytes hashed at once
@@ -83,10 +83,13 @@ SPECIAL_KINDS = (
 )
 
 
-def walk(top: int, prefix: str = "") -> Iterator[Found]:
+def walk(
+    top: int, prefix: str = "", unreadable: Callable[[str, OSError], None] | None = None
+) -> Iterator[Found]:
     """Everything below the directory `top`, parents before what they hold, names sorted.
 
-    What vanishes meanwhile is left out. Raises OSError.
+    What vanishes meanwhile is left out. unreadable: is told the path of what can't be looked at, or
+    into, and why; without it that is raised. Raises OSError.
     """
     with os.scandir(top) as entries:
         names = sorted(entry.name for entry in entries)
@@ -95,13 +98,23 @@ def walk(top: int, prefix: str = "") -> Iterator[Found]:
             status = os.stat(name, dir_fd=top, follow_symlinks=False)
         except FileNotFoundError:
             continue
+        except OSError as error:
+            if unreadable is None:
+                raise
+            unreadable(prefix + name, error)
+            continue
         yield Found(prefix + name, name, top, status)
         if stat.S_ISDIR(status.st_mode):
             try:
                 fd = os.open(name, ENTER, dir_fd=top)
             except FileNotFoundError:
                 continue
+            except OSError as error:
+                if unreadable is None:
+                    raise
+                unreadable(prefix + name, error)
+                continue
             try:
-                yield from walk(fd, f"{prefix}{name}/")
+                yield from walk(fd, f"{prefix}{name}/", unreadable)
             finally:
                 os.close(fd)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 RENAME_EXCHANGE = 2  # linux/fs.h
 UNFINISHED = ".new"  # ends the name of a file that is to replace another one
+ACCESS_LISTS = ("system.posix_acl_default", "system.posix_acl_access")  # extended attributes
 ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW  # how directories of a store are opened
 
 
@@ -44,14 +45,35 @@ def make_directory(path: str, mode: int, parent: int) -> None:
         os.mkdir(path, mode, dir_fd=parent)
     except FileExistsError:
         return
+    with opened(path, parent) as made:
+        set_mode(made, mode)
     os.fsync(parent)
 
 
-def exchange(name: str, parent: int, other: str, other_parent: int) -> None:
+def set_mode(directory: int, mode: int) -> None:
+    """Give the new directory `directory` this mode, whatever the umask is, and whatever access
+    control lists it has inherited (acl(5), default ACLs), which what is made in it would inherit as
+    well. Raises OSError."""
+    for name in ACCESS_LISTS:
+        with suppress(OSError):  # it has none, or the file system knows none
+            os.removexattr(directory, name)
+    os.fchmod(directory, mode)
+
+
+def has_default_access_list(directory: int) -> bool:
+    """Whether what is made in the directory inherits an access control list."""
+    try:
+        return bool(os.getxattr(directory, ACCESS_LISTS[0]))
+    except OSError:
+        return False
+
+
+def exchange(name: str, parent: int, other: str, other_parent: int, *, remedy: str) -> None:
     """Let the two names, each in its directory, mean what the other one meant: in one step, so that
     both are there at every moment (renameat2(2), RENAME_EXCHANGE). The caller syncs both places.
 
-    Raises InputOutputError where the kernel or the file system can't do that, OSError.
+    Raises InputOutputError with the `remedy` where the kernel or the file system can't, as for
+    directories in a lower layer of an overlay file system (EXDEV); OSError.
     """
     import ctypes
 
@@ -62,11 +84,14 @@ def exchange(name: str, parent: int, other: str, other_parent: int) -> None:
             *(parent, os.fsencode(name), other_parent, os.fsencode(other), RENAME_EXCHANGE)
         )
         number = ctypes.get_errno() if done != 0 else 0
-    if number in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP):
-        raise InputOutputError(
-            f"{other} can't be repaired in its place: the file system of the store (or this "
-            "kernel) can't exchange two directories; deactivate it, remove it, and add it again"
-        )
+    if number in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EXDEV):
+        reason = "the file system of the store (or this kernel) can't exchange two directories"
+        if number == errno.EXDEV:
+            reason = (
+                "it is in a layer of an image (an overlay file system without redirect_dir), "
+                "where no directory can be exchanged"
+            )
+        raise InputOutputError(f"{other} can't be repaired in its place: {reason}; {remedy}")
     if number:
         raise OSError(number, os.strerror(number), other)
 
@@ -85,8 +110,15 @@ def make_directories(path: str, mode: int) -> None:
         if parent == path:
             raise
         make_directories(parent, mode)
-        with suppress(FileExistsError):
+        try:
             os.mkdir(path, mode)  # noqa: PTH102
+        except FileExistsError:
+            return
+    fd = os.open(path, ENTER)
+    try:
+        set_mode(fd, mode)
+    finally:
+        os.close(fd)
     with suppress(PermissionError):  # who may write to it need not be allowed to read it
         fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -9,15 +9,26 @@ cleaning up.
 from __future__ import annotations
 
 import os
+import sys
 
 from packager.cli import fast_parser, output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import NoReturn
 
     from packager.cli.command_model import Program
     from packager.cli.fast_parser import Invocation
+
+
+def main(program: Program) -> NoReturn:
+    """What a console script does: run the command line of this process and end the process."""
+    if sys.getfilesystemencoding() != "utf-8":  # the module is loaded only where it is needed
+        from packager.cli import utf8_mode
+
+        utf8_mode.ensure()
+    sys.exit(run(program, sys.argv[1:]))
 
 
 def run(program: Program, words: Sequence[str]) -> int:

@@ -12,6 +12,7 @@ from packager.base.errors import NotFound, UsageError, from_os_error
 from packager.base.events import Emit, Field
 from packager.cli import output
 from packager.cli.progress import Quiet, listener, listening
+from packager.package.package_id import flaw
 from packager.store.store import Added, Store, id_of
 
 if TYPE_CHECKING:
@@ -92,8 +93,6 @@ def name_of(source: str) -> str | None:
             return urls.file_name(source)
         except ValueError:
             raise UsageError(f"{urls.redacted(source)}: the URL is malformed") from None
-    if os.path.isdir(source):  # noqa: PTH112
-        return os.path.basename(os.path.abspath(source)) + ".tar"  # noqa: PTH100, PTH119
     return os.path.basename(source)  # noqa: PTH119
 
 
@@ -150,6 +149,13 @@ def _built(store: Store, directory: str, package_id: str | None) -> Iterator[Bin
     """What `build` makes of the directory, so that it is judged as any other archive."""
     from packager.archive.build import build
 
+    if package_id is None:
+        reason = flaw(os.path.basename(os.path.abspath(directory)))  # noqa: PTH100, PTH119
+        if reason is not None:
+            raise UsageError(
+                f"{directory} is a directory, and its name is not a package id ({reason}): give "
+                "the id (--id), or an archive; 'packager build' makes one of a directory"
+            )
     with store.staging() as staging, open(os.path.join(staging, "built"), "w+b") as file:  # noqa: PTH118, PTH123
         build(directory, file, package_id=package_id, compression="none")
         file.seek(0)

@@ -20,7 +20,7 @@ from packager.repositories import configuration_file
 from packager.store.installed import has_tree, installed_ids
 from packager.store.manifest_records import missing
 from packager.store.store import Store
-from packager.store.tree_comparison import Difference
+from packager.store.tree_comparison import UNREAD, Difference
 from packager.store.write_session import translated
 from packager.verification import repair
 from packager.verification.verify import verify
@@ -112,9 +112,9 @@ def _differing(root: str, ids: tuple[str, ...]) -> tuple[list[str], list[Differe
             raise missing(root, each)
 
     def hear(event: str, /, **fields: Field) -> None:
-        if event == "verified" and "id" in fields and not fields["ok"]:
+        if event == "verified" and "id" in fields and fields["differences"]:
             damaged.append(str(fields["id"]))
-        elif event == "difference" and "generation" in fields:
+        elif event == "difference" and "generation" in fields and fields["kind"] != UNREAD:
             words = (str(fields[name]) for name in ("path", "reason", "kind"))
             active.append(Difference(*words))
 

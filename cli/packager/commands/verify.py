@@ -5,9 +5,10 @@ from __future__ import annotations
 from packager.base.events import Field
 from packager.cli import output
 from packager.cli.progress import Events, listener, listening
+from packager.store.tree_comparison import UNREAD
 from packager.verification.verify import verify
 
-DIFFERENT = 65
+DIFFERENT, UNREADABLE = 65, 77
 
 
 class Report:
@@ -16,6 +17,8 @@ class Report:
     def __init__(self) -> None:
         self.packages: list[dict[str, object]] = []
         self.active: dict[str, object] | None = None
+        self.differ = 0  # of all these
+        self.unread = 0  # how much could not be looked at
         self._differences: list[dict[str, Field]] = []
 
     def hear(self, event: str, fields: dict[str, Field]) -> None:
@@ -25,6 +28,8 @@ class Report:
         document: dict[str, object] = {
             name: fields[name] for name in ("id", "generation", "ok") if name in fields
         }
+        self.differ += bool(fields["differences"])
+        self.unread += int(str(fields.get("unread", 0)))
         document["differences"] = self._differences
         self._differences = []
         if "id" in fields:
@@ -36,19 +41,26 @@ class Report:
     def complaints(self) -> list[str]:
         """What differs, in words."""
         words = []
-        different = sum(not each["ok"] for each in self.packages)
+        different = sum(map(_differs, self.packages))
         if different:
             differ = "differs" if different == 1 else "differ"
             count = output.plural(len(self.packages), "package")
             words.append(f"{different} of {count} {differ} from what was added")
-        if self.active is not None and not self.active["ok"]:
+        if self.active is not None and _differs(self.active):
             words.append(f"{_name(self.active)} differs from what was made")
+        if self.unread:
+            words.append(f"{self.unread} could not be looked at: run as a user who may")
         return words
+
+    @property
+    def exit_code(self) -> int:
+        """That of the worst that was found."""
+        return DIFFERENT if self.differ else UNREADABLE if self.unread else 0
 
 
 def run(*, root: str, package_ids: tuple[str, ...], exit_zero: bool, output_format: str) -> int:
-    """Verify; 65 if something differs, unless `exit_zero`. Raises PackagerError, OutputFailed,
-    Stopped."""
+    """Verify; 65 if something differs, 77 if nothing does of what could be looked at, and not all
+    could; 0 with `exit_zero`. Raises PackagerError, OutputFailed, Stopped."""
     report = Report()
     with listening(listener(output_format)) as emit:
 
@@ -67,7 +79,7 @@ def run(*, root: str, package_ids: tuple[str, ...], exit_zero: bool, output_form
         _table(report)
     if complaints:
         output.complain("; ".join(complaints))
-    return DIFFERENT if complaints and not exit_zero else 0
+    return 0 if exit_zero else report.exit_code
 
 
 def _table(report: Report) -> None:
@@ -83,6 +95,12 @@ def _table(report: Report) -> None:
     if report.active is not None:
         words += f" and {_name(report.active)}"
     output.line(f"{words} verified, no difference")
+
+
+def _differs(document: dict[str, object]) -> bool:
+    found = document["differences"]
+    assert isinstance(found, list)
+    return any(each["kind"] != UNREAD for each in found)
 
 
 def _name(document: dict[str, object]) -> str:

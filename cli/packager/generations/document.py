@@ -35,7 +35,7 @@ class Generation:
 
     __slots__ = (
         *("command", "files", "links", "number", "packages"),
-        *("previous", "request_id", "roles", "time", "who"),
+        *("previous", "request_id", "roles", "shares", "time", "who"),
     )
 
     def __init__(
@@ -51,6 +51,7 @@ class Generation:
         command: str = "",
         files: dict[str, str] | None = None,
         links: int | None = None,
+        shares: bool = False,
     ) -> None:
         self.number = number
         self.packages = packages  # ids to what they declare, sorted by id
@@ -61,6 +62,7 @@ class Generation:
         self.request_id = request_id  # of the HTTP request, if one asked for it
         self.command = command  # activate, deactivate, swap, rollback
         self.files = files or {}  # names and SHA-256 of what stands beside the links
+        self.shares = shares  # whether packages have the same file at a path
         self.links = links  # how many its tree has; None in documents that do not tell
 
     @property
@@ -81,6 +83,7 @@ class Generation:
             "roles": self.roles,
             "files": self.files,
             "links": self.links,
+            **({"shares": True} if self.shares else {}),
             "packages": self.packages,
         }
         body = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()[:-1]
@@ -123,6 +126,7 @@ def decode(content: bytes, place: str) -> Generation:
             command=document["command"],
             files=document.get("files"),
             links=links,
+            shares=document.get("shares", False) is True,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{place}: not the document of a generation: {error}") from error

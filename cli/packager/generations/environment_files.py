@@ -10,6 +10,7 @@ and backquotes. A newline stands for itself in both. Pure.
 
 from __future__ import annotations
 
+from packager.base.errors import ConfigError
 from packager.package.package_id import LETTERS_AND_DIGITS
 
 TYPE_CHECKING = False
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 PLAIN = LETTERS_AND_DIGITS + "_-./:@%+,="  # means itself everywhere, to simple readers too
 SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SEPARATOR = ":"  # in PATH and LD_LIBRARY_PATH; nothing escapes it
 ESCAPED = str.maketrans({each: f"\\{each}" for each in '"\\$`'})
 
 
@@ -34,6 +36,15 @@ def variables(root: str, packages: Mapping[str, Declarations]) -> dict[str, str]
             (name, _text(value)) for name, value in declared.get("environment", {}).items()
         )
     return found
+
+
+def refuse_separator(root: str) -> None:
+    """Raise ConfigError if PATH can't hold the directories of the store at `root`."""
+    if SEPARATOR in root:
+        raise ConfigError(
+            f"{root}: a colon separates the directories in PATH, so no program of this store would "
+            "be found; give a --root without one"
+        )
 
 
 def environment_files(root: str, packages: Mapping[str, Declarations]) -> dict[str, bytes]:

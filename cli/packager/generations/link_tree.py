@@ -19,6 +19,7 @@ import stat
 from _thread import get_ident
 from contextlib import closing, suppress
 
+from packager.base.durable_files import opened, sync_filesystem
 from packager.generations.path_conflicts import DIRECTORY
 from packager.generations.published_links import SOURCES
 from packager.package.python_bytecode import CACHE, source_directories
@@ -91,7 +92,7 @@ class Changes:
         # path, text of the link; the same link before and after is no change
         gone = {(p, link_text(p, n, s)) for n, each in old.items() for p, s in each.links.items()}
         self.add: dict[str, dict[str, str]] = {}
-        for name, each in new.items():
+        for name, each in sorted(new.items()):  # of packages that share a file, the first has it
             for path, source in each.links.items():
                 text = link_text(path, name, source)
                 if (path, text) in gone:
@@ -277,6 +278,15 @@ def copy(source: int, target: int) -> set[str]:
     return set(found)
 
 
+def copy_durably(name: str, parent: int, new_name: str, new_parent: int) -> None:
+    """Make `new_name` in the directory `new_parent` a copy (see `copy`) of the tree `name`, and
+    write it to the disk. Raises OSError."""
+    _make(new_name, new_parent)
+    with opened(name, parent) as source, opened(new_name, new_parent) as target:
+        copy(source, target)
+        sync_filesystem(target)
+
+
 def _copy_directories(source: int, target: int, path: str, found: dict[str, list[str]]) -> None:
     """Make the directories of `source` in `target`; `found`: what else is in each of them."""
     with os.scandir(source) as entries:
@@ -359,4 +369,4 @@ class DiskIndex:
 
 def _put(links: dict[str, dict[str, str]], path: str, text: str) -> None:
     directory, _, name = path.rpartition("/")
-    links.setdefault(directory, {})[name] = text
+    links.setdefault(directory, {}).setdefault(name, text)

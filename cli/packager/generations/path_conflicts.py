@@ -10,10 +10,12 @@ from packager.package.package_id import split_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Protocol
 
     from packager.generations.published_links import Published
+
+    IsSame = Callable[[str, str, str], bool]  # of a path and the ids of two packages that have it
 else:
     Protocol = object  # importing typing takes longer than all that is done here
 
@@ -46,23 +48,31 @@ def clashes(
     entering: Sequence[Published],
     index: Index,
     staying: Mapping[str, Iterable[str]],
-) -> list[str]:
-    """Why `entering` can't be published while `leaving` goes, one sentence each.
+    is_same: IsSame,
+) -> tuple[list[str], bool]:
+    """Why `entering` can't be published while `leaving` goes, one sentence each; and whether some
+    packages share a file: `is_same` says that what both have at a path is the same.
 
     staying: the ids of the packages that stay active, with their directories that hold no link (the
     tree doesn't tell whose those are).
     """
-    finder = _Finder(leaving, index, staying)
+    finder = _Finder(leaving, index, staying, is_same)
     for each in entering:
         finder.enter(each)
-    return finder.found
+    return finder.found, finder.shares
 
 
 class _Finder:
     def __init__(
-        self, leaving: Sequence[Published], index: Index, staying: Mapping[str, Iterable[str]]
+        self,
+        leaving: Sequence[Published],
+        index: Index,
+        staying: Mapping[str, Iterable[str]],
+        is_same: IsSame,
     ) -> None:
         self.found: list[str] = []
+        self.shares = False
+        self._is_same = is_same
         self._index = index
         self._leaving = {path for each in leaving for path in each.links}
         self._links: dict[str, Published] = {}  # of the packages entered so far
@@ -104,6 +114,9 @@ class _Finder:
         self._links.update((p, package) for p in package.links if p not in self._links)
 
     def _same(self, path: str, one: str, other: str) -> None:
+        if self._is_same(path, one, other):
+            self.shares = True
+            return
         first, second = sorted((one, other))
         self.found.append(f"{path!r} is in both {first} and {second}")
 

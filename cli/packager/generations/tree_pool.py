@@ -15,10 +15,15 @@ Power losses: a tree is renamed and its directory synced before a link of it is 
 number only when all of it is synced; `active` is switched when the number is synced, and history is
 written after the switch. So every name says the truth at every moment, and recovery has to look at
 names only. All functions raise OSError; the caller holds ROOT/lock.
+
+In a lower layer of an overlay file system (a store that came with an image) no directory can be
+renamed (EXDEV, see the kernel's overlayfs.rst). There a tree is copied instead, and deleted where
+it is: its document first, so that what has none is no tree but what a kill has left of one.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from contextlib import suppress
@@ -53,6 +58,7 @@ MIN_IDLE_SECONDS = 2.0  # seconds that a tree is out of use before it is changed
 MAX_IDLE_TREES = 2  # trees out of use: the oldest of so many is changed even sooner
 SECONDS_PER_COPIED_LINK = 25e-6  # seconds that it takes to copy a link, about
 NEW_LINK = "active.new"
+MAKE_ANOTHER = "swap or add a package, which makes another one, and repair that"
 
 
 class Trees:
@@ -94,12 +100,13 @@ class Trees:
 
     def _is_known(self, name: str, active: int | None) -> bool:
         if not is_number(name):
-            return name == SPARE
-        return int(name) == active or self._in_history(int(name))
+            return name == SPARE and self._has_document(name)
+        number = int(name)
+        return number == active or (self._in_history(number) and self._has_document(name))
 
     def has(self, number: int) -> bool:
         """Whether generation `number` has its tree."""
-        return os.path.lexists(f"{self._root}/generations/{number}")
+        return self._has_document(str(number))
 
     def prepare(
         self, target: Generation, files: Mapping[str, bytes], load: Load, garbage: int
@@ -130,8 +137,8 @@ class Trees:
             self._discard_unfinished(garbage)
             self._build(generations, target, files, load)
             number = str(target.number)
-            if self.has(target.number):
-                durable_files.exchange(NEXT, generations, number, generations)
+            if os.path.lexists(f"{self._root}/generations/{number}"):
+                durable_files.exchange(NEXT, generations, number, generations, remedy=MAKE_ANOTHER)
                 os.fsync(generations)
                 self.discard(NEXT, garbage, was=number)
             else:
@@ -177,7 +184,7 @@ class Trees:
             with suppress(FileNotFoundError):
                 os.unlink(f"{number}.json", dir_fd=history)
             os.fsync(history)
-        if self.has(number):
+        if os.path.lexists(f"{self._root}/generations/{number}"):
             self.discard(str(number), garbage)
 
     def drop_spare(self, garbage: int, packages: Iterable[str] | None = None) -> bool:
@@ -196,10 +203,20 @@ class Trees:
     def discard(self, name: str, garbage: int, *, was: str | None = None) -> None:
         """Move what is called `name` in generations/ to the directory `garbage`, durably: what
         somebody has put there is looked for before it is deleted. was: what it was called until
-        now. Nothing is made for that: the disk may be full."""
+        now. Nothing is made for that: the disk may be full. What can't be moved is copied there,
+        and deleted where it is."""
         with opened("generations", self._root_fd) as generations:
             target = f"{LINKS}{(was or name)[:MAX_NAME_CHARACTERS]}-{os.urandom(4).hex()}"
-            os.rename(name, target, src_dir_fd=generations, dst_dir_fd=garbage)
+            try:
+                os.rename(name, target, src_dir_fd=generations, dst_dir_fd=garbage)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                link_tree.copy_durably(name, generations, target, garbage)
+                with opened(name, generations) as tree:
+                    link_tree.place_link(DOCUMENT, None, tree)
+                    os.fsync(tree)
+                durable_files.remove_tree(name, generations)
             os.fsync(generations)
 
     def _prepare(
@@ -273,7 +290,7 @@ class Trees:
         name = self._base()
         if name is None:
             return None
-        copied = name == str(active_number(self._root))
+        active = str(active_number(self._root))
         try:
             existing = self._read(name)
             changes = _changes(existing, target, load)
@@ -283,21 +300,32 @@ class Trees:
             with opened(name, generations) as tree:
                 if foreign_files(tree, existing, quick=True):
                     raise Spoiled(f"generations/{name} has files of somebody else's")
-            if copied:
+            touched = None if name == active else self._taken(generations, name)
+            if touched is None:
                 touched = self._copied(generations, name, NEXT)
-            else:
-                touched = set()
-                os.rename(name, NEXT, src_dir_fd=generations, dst_dir_fd=generations)
-                os.fsync(generations)
+                if name != active:  # another copy of it is of no use
+                    self.discard(name, garbage)
             with opened(NEXT, generations) as tree:
                 link_tree.change(tree, changes, _empty_directories(target), touched)
         except (Spoiled, PackagerError, FileNotFoundError):
             self._discard_unfinished(garbage)
             self.drop_spare(garbage)
-            if name != SPARE and not copied and self.has(int(name)):
+            if name not in (SPARE, active) and self.has(int(name)):
                 self.discard(name, garbage)  # else it would be tried again and again
             return None
         return touched
+
+    def _taken(self, generations: int, name: str) -> set[str] | None:
+        """Make the tree `name` NEXT, and return no directories, since all are on the disk; None: it
+        can't be renamed, and was left alone."""
+        try:
+            os.rename(name, NEXT, src_dir_fd=generations, dst_dir_fd=generations)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            return None
+        os.fsync(generations)
+        return set()
 
     def _discard_unfinished(self, garbage: int) -> None:
         for name in (NEXT, NEXT_SPARE):
@@ -375,12 +403,18 @@ class Trees:
     def _names(self) -> list[str]:
         return os.listdir(f"{self._root}/generations")  # noqa: PTH208
 
+    def _has_document(self, name: str) -> bool:
+        return os.path.lexists(f"{self._root}/generations/{name}/{DOCUMENT}")
+
     def _in_history(self, number: int) -> bool:
         return os.path.lexists(f"{self._root}/history/{number}.json")
 
 
 def _changes(existing: Generation, target: Generation, load: Load) -> link_tree.Changes | None:
-    """What makes the tree of `existing` that of `target`; None if building it anew is less work."""
+    """What makes the tree of `existing` that of `target`; None if building it anew is less work, or
+    if packages share files: then it takes all of them to say whose link is at a path."""
+    if existing.shares or target.shares:
+        return None
     if existing.roles == target.roles:
         leaving = existing.packages.keys() - target.packages.keys()
         entering = target.packages.keys() - existing.packages.keys()

@@ -53,7 +53,7 @@ def plan(
     try:
         return _plan(declared_by_id, roles, context, state)
     except OSError as error:
-        raise from_os_error(error, context.root) from error
+        raise from_os_error(error, store=context.root) from error
 
 
 def refuse_without_systemd(plan: HostPlan, context: Context) -> None:
@@ -96,7 +96,7 @@ def prepare(plan: HostPlan, context: Context, state: AppliedState, emit: Emit) -
             file_owners.give(context.root, file)
             emit("owner", path=file["path"], user=file["user"], group=file["group"], changed=1)
     except OSError as error:
-        raise from_os_error(error, context.root) from error
+        raise from_os_error(error, store=context.root) from error
 
 
 def undo(context: Context, emit: Emit) -> None:
@@ -109,7 +109,7 @@ def undo(context: Context, emit: Emit) -> None:
             _take_back(pending, emit)
             applied_state.save(context.root, state)
     except OSError as error:
-        raise from_os_error(error, context.root) from error
+        raise from_os_error(error, store=context.root) from error
 
 
 def withdraw(plan: HostPlan, context: Context, emit: Emit) -> None:
@@ -141,7 +141,7 @@ def settle(plan: HostPlan, context: Context, state: AppliedState, emit: Emit) ->
     try:
         HostWork(plan, context, state, emit).carry_out()
     except OSError as error:
-        raise from_os_error(error, context.root) from error
+        raise from_os_error(error, store=context.root) from error
 
 
 def _plan(
@@ -247,14 +247,7 @@ def _check_places(plan: HostPlan, context: Context) -> None:
     """Raise Denied or ConfigError before anything is changed if the later steps could not do their
     work."""
     if "place" in plan or "remove" in plan:
-        place = context.units_dir
-        while not os.path.exists(place):  # noqa: PTH110
-            place = os.path.dirname(place)  # noqa: PTH120
-        if not os.access(place, os.W_OK | os.X_OK):
-            raise Denied(
-                f"{place}: unit files can't be placed there: run as root, or give --units-dir or "
-                "--rooted-systemd"
-            )
+        systemd_units.refuse_unless_writable(context.units_dir)
     for user in plan.get("users", ()):
         users.refuse_unless_makable(user["name"])
     file_owners.refuse_forbidden(plan.get("file_owners", []))

@@ -18,7 +18,13 @@ from contextlib import suppress
 
 from packager.base.digest import sha256
 from packager.base.durable_files import replace_file_in
-from packager.base.errors import ConfigError, Conflict, InputOutputError, PackagerError
+from packager.base.errors import (
+    ConfigError,
+    Conflict,
+    Denied,
+    InputOutputError,
+    PackagerError,
+)
 from packager.base.stop_signals import signals_deferred
 from packager.host.host_plan import TARGET
 from packager.host.system_programs import find_program, program
@@ -69,6 +75,8 @@ def check_place(units_dir: str, entry: Placement, *, ours: bool) -> None:
     try:
         with open(path, "rb") as file:  # noqa: PTH123
             content = file.read()
+    except NotADirectoryError:  # told of before anything is placed: `refuse_unless_writable`
+        return
     except FileNotFoundError:
         if not os.path.islink(path):  # noqa: PTH114
             return
@@ -100,6 +108,26 @@ def edited(units_dir: str, name: str, unit: UnitState, new: str | None = None) -
         return None
     known = {unit.get("sha256"), new, *unit.get("placed", ())}
     return None if sha256(content) in known else content
+
+
+def refuse_unless_writable(units_dir: str) -> None:
+    """Raise what says why unit files can't be placed in UNITS_DIR, or taken away: ConfigError,
+    InputOutputError, Denied; OSError."""
+    for path in (f"{units_dir}/{WANTS}", units_dir):
+        place = path
+        while not os.path.lexists(place):
+            place = os.path.dirname(place)  # noqa: PTH120
+        failed = f"{place}: unit files can't be placed there"
+        elsewhere = "give --units-dir (and have systemd read it) or --rooted-systemd"
+        if not os.path.isdir(place):  # noqa: PTH112
+            raise ConfigError(f"{failed}: it is no directory; move it away, or {elsewhere}")
+        if os.statvfs(place).f_flag & os.ST_RDONLY:
+            raise InputOutputError(
+                f"{failed}: the file system is read-only; mount it writable, or {elsewhere}"
+            )
+        if not os.access(place, os.W_OK | os.X_OK):
+            who = "run as root" if os.geteuid() else "is it immutable? 'lsattr -d' tells"
+            raise Denied(f"{failed}: permission denied; {who}, or {elsewhere}")
 
 
 def is_masked(units_dir: str, name: str) -> bool:

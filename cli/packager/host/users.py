@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 COMMENT = "DCOS System User"
 DIRECTORY_MODE = 0o755
+MAKE_IT = "run as root, or make it and give --no-users"  # the remedy where a user can't be made
 MAX_DEPTH = 200  # directories below a state directory; each level holds two descriptors
 
 
@@ -85,7 +86,7 @@ def owner_of(path: str) -> str | None:
 
 def refuse_unless_makable(name: str) -> None:
     """Raise Denied or ConfigError if `make_user` could not make the user `name`."""
-    _tool("useradd", _cannot_be_made(name))
+    _tool("useradd", _cannot_be_made(name), MAKE_IT)
 
 
 def make_user(name: str, group: str | None, home: str) -> None:
@@ -106,6 +107,7 @@ def make_user(name: str, group: str | None, home: str) -> None:
             *("--shell", "/sbin/nologin", "--comment", COMMENT, *own_group, name),
         ],
         _cannot_be_made(name),
+        MAKE_IT,
     )
 
 
@@ -123,7 +125,7 @@ def remove_user(name: str) -> None:
     except KeyError:
         return
     if user.pw_gecos == COMMENT:
-        _run(["userdel", name], f"the user {name} can't be removed")
+        _run(["userdel", name], f"the user {name} can't be removed", "run as root")
 
 
 def make_directory(path: str, user: str | None) -> None:
@@ -222,10 +224,10 @@ def _ids(user: str) -> tuple[int, int]:
     return entry.pw_uid, entry.pw_gid
 
 
-def _run(words: list[str], failed: str) -> None:
+def _run(words: list[str], failed: str, remedy: str) -> None:
     import subprocess
 
-    path = _tool(words[0], failed)
+    path = _tool(words[0], failed, remedy)
     try:
         with signals_deferred():  # interrupted it would leave an incomplete user
             done = subprocess.run(
@@ -238,10 +240,10 @@ def _run(words: list[str], failed: str) -> None:
         raise InputOutputError(f"{failed}: {said or f'{path} ended with {done.returncode}'}")
 
 
-def _tool(name: str, failed: str) -> str:
-    """The path of a program that changes users. Raises Denied, ConfigError."""
+def _tool(name: str, failed: str, remedy: str) -> str:
+    """The path of a program that changes users. Raises Denied with the `remedy`, ConfigError."""
     if os.geteuid() != 0:
-        raise Denied(f"{failed}: only root can; run as root, or make it and give --no-users")
+        raise Denied(f"{failed}: only root can; {remedy}")
     try:
         return program(name)
     except ConfigError as error:

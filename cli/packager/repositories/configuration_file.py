@@ -204,7 +204,9 @@ def _url(value: object, place: str) -> str:
     if "?" in text or "#" in text:
         raise _Wrong(place, "a directory's URL has no query and no fragment")
     if not text.isascii() or not text.isprintable() or " " in text:
-        raise _Wrong(place, "it has a character that must be percent-encoded")
+        raise _Wrong(
+            place, "it has a character that must be percent-encoded (in a host's name: as xn--…)"
+        )
     return text if text.endswith("/") else text + "/"
 
 

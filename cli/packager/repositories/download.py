@@ -82,10 +82,10 @@ def fetch(
     What the file holds already counts as the beginning of the body if `sha256` and `size` are
     there to vouch for the whole; else it is thrown away. `what` is downloaded, for messages.
 
-    Events: fetching (source, bytes, total), retrying (source, reason, seconds). Proxies, CA
-    bundles and netrc are taken from the environment as requests does. Main thread only: the alarm
-    clock (SIGALRM) ends what is too slow for the time-outs of single reads. A file URL is a file of
-    this host.
+    Events: fetching (source, bytes, total), retrying (source, reason, seconds). Proxies and netrc
+    are taken from the environment as requests does; for authorities see `certificate_authorities`.
+    Main thread only: the alarm clock (SIGALRM) ends what is too slow for the time-outs of single
+    reads. A file URL is a file of this host.
 
     Raises NotFound, Denied, Unavailable (after the retries), ProtocolError, ConfigError, DataError
     for a wrong size or hash, OSError of the file. No message contains credentials.

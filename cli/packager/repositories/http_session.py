@@ -4,6 +4,7 @@
   bodies.
 - Interim answers (1xx) are passed over, as RFC 9110, 15.2 has it; http.client knows only 100, and
   takes the 103 (Early Hints) of a content delivery network for the answer.
+- Certificates are checked against the system's authorities (see `certificate_authorities`).
 - A host's addresses share the time for a connection.
 - Users and passwords are bytes (see `credentials`), for proxies too; requests has only Latin-1.
 """
@@ -26,6 +27,10 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
+from packager.repositories.certificate_authorities import (
+    SystemAdapter,
+    TrustingSession,
+)
 from packager.repositories.credentials import basic, in_url
 
 Authorization = Callable[[requests.PreparedRequest], requests.PreparedRequest]
@@ -121,8 +126,14 @@ class _Adapter(HTTPAdapter):
         return {} if found is None else {"Proxy-Authorization": basic(*found)}
 
 
-class Session(requests.Session):
+class _SystemAdapter(SystemAdapter, _Adapter):
+    """Both."""
+
+
+class Session(TrustingSession):
     """A session for one download; the caller follows redirects, and says who asks."""
+
+    system_adapter = _SystemAdapter
 
     def __init__(self) -> None:
         super().__init__()

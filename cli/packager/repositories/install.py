@@ -69,14 +69,20 @@ def archive(
             yield file, source
         return
     with part(store.root, candidate.sha256) as kept:
-        source = fetch_from(
-            candidate.urls,
-            kept,
-            policy=policy,
-            emit=emit,
-            sha256=candidate.sha256,
-            size=candidate.size,
-        )
+        try:
+            source = fetch_from(
+                candidate.urls,
+                kept,
+                policy=policy,
+                emit=emit,
+                sha256=candidate.sha256,
+                size=candidate.size,
+            )
+        except DataError as error:
+            raise DataError(
+                f"{error}; its index says otherwise: it may be in the middle of an update (try "
+                "again later), or its index is to be made anew ('packager index')"
+            ) from None
         kept.seek(0)
         try:
             yield kept, source

@@ -69,7 +69,8 @@ def broken(error: BaseException, connect_timeout: float, read_timeout: float) ->
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Broken(
-                f"{proxy}its certificate is not trusted ({cause.verify_message})",
+                f"{proxy}its certificate is not trusted ({cause.verify_message}); an authority of "
+                "your own belongs into the system's store, or into a file that SSL_CERT_FILE names",
                 error=ProtocolError,
             )
         if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):

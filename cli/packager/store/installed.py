@@ -24,7 +24,7 @@ def installed_ids(root: str) -> list[str]:
     except OSError as error:
         from packager.base.errors import from_os_error
 
-        raise from_os_error(error, root) from error
+        raise from_os_error(error, store=root) from error
     ids.sort()
     return ids
 

@@ -10,6 +10,8 @@ from packager.base.durable_files import opened
 from packager.store.incoming_archive import RECORD, TREE
 from packager.store.write_session import is_there, move, record_name
 
+ADD_AGAIN = "deactivate it, remove it, and add it again"
+
 
 def publish(package_id: str, root_fd: int, staging_fd: int) -> None:
     """Make the synced `record` and `tree` in staging the package. The caller holds the lock and
@@ -37,7 +39,7 @@ def renew(package_id: str, root_fd: int, staging_fd: int, *, record: bool) -> No
         os.rename(TREE, package_id, src_dir_fd=staging_fd, dst_dir_fd=staging_fd)
         os.fsync(staging_fd)
         try:
-            durable_files.exchange(package_id, staging_fd, package_id, packages)
+            durable_files.exchange(package_id, staging_fd, package_id, packages, remedy=ADD_AGAIN)
         except FileNotFoundError:  # somebody has taken the whole tree away
             move(package_id, staging_fd, package_id, packages)
             return
@@ -49,7 +51,7 @@ def renew(package_id: str, root_fd: int, staging_fd: int, *, record: bool) -> No
             os.fsync(packages)
             os.fsync(staging_fd)
         except OSError:
-            durable_files.exchange(package_id, staging_fd, package_id, packages)
+            durable_files.exchange(package_id, staging_fd, package_id, packages, remedy=ADD_AGAIN)
             raise
 
 

@@ -15,7 +15,7 @@ import fcntl
 import os
 from contextlib import suppress
 
-from packager.base.durable_files import ENTER, remove_tree
+from packager.base.durable_files import ENTER, opened, remove_tree, set_mode
 from packager.base.mounts import refuse_mounts
 
 TYPE_CHECKING = False
@@ -100,9 +100,11 @@ def _make(name: str, parent: int) -> bool:
             raise
         try:
             os.rename(RESERVE, name, src_dir_fd=parent, dst_dir_fd=parent)
-        except FileNotFoundError:
+        except OSError:  # there is none, or it came with an image and can't be renamed
             raise error from None
         return True
+    with opened(name, parent) as made:
+        set_mode(made, 0o700)  # and no access list that packages would inherit
     _keep_reserve(parent)
     return False
 

@@ -113,6 +113,7 @@ class Store:
         """
         expected_id = id_of(package_id, name_hint)
         with self._writing(emit=emit) as session:
+            session.refuse_split_store()
             incoming = receive(
                 *(source, session.mine.fd, self._limits, expected_id),
                 sha256=sha256,
@@ -153,6 +154,7 @@ class Store:
         name = str(parse_id(package_id))
         with self._writing(make=False, discard=discard, emit=emit) as session:
             session.refuse_mounts([name])  # before much is read for nothing
+            session.refuse_split_store()
             incoming = receive(
                 *(source, session.mine.fd, self._limits, name),
                 sha256=sha256,
@@ -257,6 +259,8 @@ class Store:
                 top = os.open(path, durable_files.ENTER)
             except FileNotFoundError:
                 raise missing(self.root, name) from None
+            except PermissionError as error:
+                return _unread(name, error, part)
             try:
                 record, entries = read_record(self.root, name)
                 since = _written(f"{self.root}/manifests/{name}") if quick else None
@@ -268,6 +272,8 @@ class Store:
                 if found and is_private(self.root, name):
                     found = [each.without_sizes() for each in found]
                 replaced = found and not is_at(path, top)
+            except PermissionError as error:
+                return _unread(name, error, part)
             except DataError as error:
                 record, found = None, [Difference("", str(error))] if part == 0 else []
                 replaced = not is_at(path, top)
@@ -287,6 +293,7 @@ class Store:
         """A private directory on the store's file system; removed with all it holds at the end of
         the block, or by a later command if this process is killed."""
         with self._writing() as session:
+            session.refuse_split_store()
             yield f"{self.root}/staging/{session.mine.name}"
 
     def _writing(
@@ -312,6 +319,13 @@ class Store:
             f"{record.id} is installed with different content and was not changed; "
             "remove it first, or give the new package another version"
         )
+
+
+def _unread(name: str, error: OSError, part: int) -> Verified:
+    """What is said of a package whose tree or record may not be read by this user."""
+    from packager.store.tree_comparison import unreadable_path
+
+    return Verified(name, None, [unreadable_path("", error)] if part == 0 else [])
 
 
 def is_at(path: str, fd: int) -> bool:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CHANGED = "changed"
 MISSING = "missing"
 FOREIGN = "foreign"
+UNREAD = "unread"  # it could not be looked at, for want of permission: it may be as it was
 BYTES_IT_HAD = "bytes, it had"
 
 
@@ -57,7 +58,8 @@ def differences(
     write the tree may do so without being seen only while this runs. Of `parts` parts together
     each reads its share of the files, and `part` 0 looks at all the rest. since: believe the
     content of files of the right size that have not been touched since (their ctime, ns since
-    1970); only who sets the clock back can make that wrong. Raises OSError.
+    1970); only who sets the clock back can make that wrong. What can't be read is a difference of
+    its own, and ends nothing. Raises OSError.
     """
     try:
         entries = decode_entries(entries_text, "the record")
@@ -76,7 +78,12 @@ def differences(
     own = None if parts == 1 else _share(entries, part, parts)
     expected = {entry.path: entry for entry in entries}
     bytecode = _Bytecode(entries)
-    for found in walk(top):
+    unread: dict[str, Difference] = {}
+
+    def unreadable(path: str, error: OSError) -> None:
+        unread[path] = unreadable_path(path, error)
+
+    for found in walk(top, unreadable=unreadable):
         path = os.fsencode(found.path).decode(errors="backslashreplace")
         entry = expected.pop(found.path, None)
         if entry is None:
@@ -92,10 +99,23 @@ def differences(
                         reason = "the record has another pkginfo"
         except FileNotFoundError:
             reason = "it vanished while it was read"
+        except OSError as error:
+            unreadable(found.path, error)
+            continue
         if reason and not bytecode.has(found):
             yield Difference(path, reason)
+    yield from unread.values()
+    hidden = tuple(f"{path}/" for path in unread)
     for path, entry in expected.items():
-        yield Difference(path, f"the {entry.kind} is missing", MISSING)
+        if path not in unread and not path.startswith(hidden):
+            yield Difference(path, f"the {entry.kind} is missing", MISSING)
+
+
+def unreadable_path(path: str, error: OSError) -> Difference:
+    """What is to be said of a path that could not be read."""
+    shown = os.fsencode(path).decode(errors="backslashreplace")
+    reason = f"it can't be read: {os.strerror(error.errno or 0).lower()}"
+    return Difference(shown, reason, UNREAD if isinstance(error, PermissionError) else CHANGED)
 
 
 def _untouched(found: Found, since: int | None) -> bool:
@@ -108,7 +128,7 @@ def _contents(
     """What differs in the content of these files alone."""
     expected = {entry.path: entry for entry in entries}
     bytecode = _Bytecode(entries)
-    for found in walk(top):
+    for found in walk(top, unreadable=lambda path, error: None):  # noqa: ARG005 - part 0 tells
         entry = expected.get(found.path)
         if found.path not in share or entry is None or _differs_outside(entry, found):
             continue
@@ -116,6 +136,9 @@ def _contents(
             reason = _compare(entry, found, read=not _untouched(found, since))
         except FileNotFoundError:
             reason = "it vanished while it was read"
+        except OSError as error:
+            yield unreadable_path(found.path, error)
+            continue
         if reason and not bytecode.has(found):
             yield Difference(found.path, reason)
 

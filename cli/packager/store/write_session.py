@@ -6,6 +6,7 @@ nobody's. It is moved into this command's own staging directory and deleted late
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import contextmanager, suppress
@@ -18,8 +19,9 @@ from packager.base.errors import ConfigError, NotFound, PackagerError, from_os_e
 from packager.base.mounts import refuse_mounts
 from packager.base.ownership import refuse_others_directories
 from packager.base.stop_signals import signals_deferred
+from packager.generations.environment_files import refuse_separator
 from packager.generations.tree_pool import LINKS, SPARE, Trees
-from packager.store import lock
+from packager.store import lock, removal_in_place
 from packager.store.staging import Staging, open_staging, take_dead
 
 TYPE_CHECKING = False
@@ -66,6 +68,20 @@ class Session:
                 self.found += self.trees.recover(self.mine.fd)
             yield
 
+    def refuse_split_store(self) -> None:
+        """Raise ConfigError if part of the store is on another file system, where no rename leads:
+        before an archive is downloaded or unpacked for nothing. Raises OSError."""
+        devices = {
+            name: os.stat(name, dir_fd=self.root_fd, follow_symlinks=False).st_dev
+            for name, _ in DIRECTORIES
+        }
+        for name, device in devices.items():
+            if device != devices["staging"]:
+                raise ConfigError(
+                    f"{self.root}/{name} is another file system than {self.root}/staging: packages "
+                    "are put in place by one rename; mount all of the store there"
+                )
+
     def refuse_mounts(self, package_ids: Iterable[str]) -> None:
         """Raise ConfigError if something is mounted in the trees of these packages, or in that of
         links that goes with them."""
@@ -95,7 +111,14 @@ class Session:
             with suppress(OSError):  # there may be no room for anything new
                 os.link(package_id, name, src_dir_fd=known, dst_dir_fd=self.mine.fd)
                 linked = True
-            move(package_id, packages, package_id, self.mine.fd)
+            try:
+                move(package_id, packages, package_id, self.mine.fd)
+            except OSError as error:
+                if error.errno != errno.EXDEV or (not linked and is_there(package_id, known)):
+                    raise
+                removal_in_place.begin(package_id, packages, self.mine.fd)
+                removal_in_place.carry_out(package_id, packages, known)
+                return
             try:
                 with suppress(FileNotFoundError):
                     if linked:
@@ -143,6 +166,7 @@ def writing(
             try:
                 session.found = [f"staging/{each.name}" for each in dead]
                 if dead:
+                    _finish_removals(root_fd, dead)
                     _drop_orphans(root_fd, dead)
                 session.found += session.trees.recover(session.mine.fd)
             except BaseException:
@@ -169,8 +193,6 @@ def writing(
 
 def undeleted(root: str, failure: OSError, before: str = "") -> PackagerError:
     """What to raise, or to say, if something in ROOT/staging can't be deleted."""
-    import errno
-
     path = f"{root}/staging/{failure.filename}"
     remedies = {
         errno.EPERM: "is it immutable? 'lsattr' tells, 'chattr -i' ends it",
@@ -191,7 +213,7 @@ def translated(root: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise from_os_error(error, root) from error
+        raise from_os_error(error, store=root) from error
 
 
 def move(name: str, source: int, new_name: str, target: int) -> None:
@@ -225,6 +247,8 @@ def is_there(name: str, parent: int) -> bool:
 def _open_root(root: str, make: bool) -> Iterator[int]:
     refuse_others_directories(root)
     if make:
+        if not os.path.lexists(root):
+            refuse_separator(root)
         durable_files.make_directories(root, 0o755)
     try:
         root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
@@ -233,7 +257,10 @@ def _open_root(root: str, make: bool) -> Iterator[int]:
     try:
         for name, mode in DIRECTORIES:
             durable_files.make_directory(name, mode, root_fd)
-            if not stat.S_ISDIR(os.stat(name, dir_fd=root_fd, follow_symlinks=False).st_mode):
+            found = os.stat(name, dir_fd=root_fd, follow_symlinks=False).st_mode
+            if stat.S_ISDIR(found) and stat.S_IMODE(found) != mode:
+                _drop_inherited_access(name, root_fd, mode)
+            if not stat.S_ISDIR(found):
                 raise ConfigError(
                     f"{root}/{name}: a directory is needed there, not a link or a file; put it "
                     "back, or give another --root"
@@ -241,6 +268,22 @@ def _open_root(root: str, make: bool) -> Iterator[int]:
         yield root_fd
     finally:
         os.close(root_fd)
+
+
+def _drop_inherited_access(name: str, root_fd: int, mode: int) -> None:
+    """Mend a directory that an older version has made where a default ACL holds. Others, whose
+    mode somebody has chosen, are left alone."""
+    with opened(name, root_fd) as directory, suppress(PermissionError):
+        if durable_files.has_default_access_list(directory):
+            durable_files.set_mode(directory, mode)
+
+
+def _finish_removals(root_fd: int, dead: Iterable[Staging]) -> None:
+    """Go on with removals in place that were interrupted. The caller holds the lock."""
+    for each in dead:
+        for package_id in removal_in_place.begun(each.fd):
+            with opened("packages", root_fd) as packages, opened("manifests", root_fd) as known:
+                removal_in_place.carry_out(package_id, packages, known)
 
 
 def _drop_orphans(root_fd: int, dead: Iterable[Staging]) -> None:

@@ -23,7 +23,13 @@ from packager.store import lock
 from packager.store.installed import has_tree
 from packager.store.manifest_records import read_record
 from packager.store.store import is_at
-from packager.store.tree_comparison import CHANGED, FOREIGN, MISSING, Difference
+from packager.store.tree_comparison import (
+    CHANGED,
+    FOREIGN,
+    MISSING,
+    Difference,
+    unreadable_path,
+)
 from packager.store.write_session import translated
 
 TYPE_CHECKING = False
@@ -94,6 +100,10 @@ def _tree(root: str, number: int, tree: int, *, quick: bool) -> Iterator[Differe
             yield Difference(name, str(error), kind)
             lost.add(name)
             continue
+        except PermissionError as error:
+            yield unreadable_path(name, error)
+            lost.add(name)
+            continue
         if not has_tree(root, package_id):
             yield Difference(name, f"{root}/packages/{package_id} is no directory", MISSING)
     yield from _Walk(generation, packages, content, lost).differences(tree)
@@ -116,9 +126,10 @@ class _Walk:
         self._lost = lost
         self._links = {each.name: f"../../packages/{each.id}" for each in packages}
         self._directories = {"", *SOURCES}
-        for each in packages:
+        for each in sorted(packages, key=lambda each: each.name):
             self._directories |= each.directories
-            self._links.update((p, link_text(p, each.name, s)) for p, s in each.links.items())
+            for path, source in each.links.items():  # of those that share a file, the first has it
+                self._links.setdefault(path, link_text(path, each.name, source))
         self._sources = {path for path in self._links if path.endswith(SOURCE_SUFFIX)}
         self._source_directories = source_directories(self._sources)
         self._files: dict[str, str] = {**generation.files, DOCUMENT: sha256(document)}
@@ -236,6 +247,9 @@ def _host(root: str) -> Iterator[Difference]:
                     content = file.read()
             except FileNotFoundError:
                 yield Difference(path, "the unit file is missing", MISSING)
+                continue
+            except PermissionError as error:
+                yield unreadable_path(path, error)
                 continue
             if sha256(content) != told["sha256"]:
                 yield Difference(path, "the content has changed")

@@ -16,6 +16,7 @@ from packager.package.package_id import parse_id
 from packager.store.installed import installed_ids
 from packager.store.manifest_records import missing
 from packager.store.store import Store
+from packager.store.tree_comparison import UNREAD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,8 +62,9 @@ def verify(
     were added are not read.
 
     Events, in the order of the ids, those of the generation (with `generation` in place of `id`)
-    last: `difference` (id, path, kind, reason), and `verified` (id, ok, differences) when all is
-    known of one. Raises NotFound for an id that is not there, UsageError, PackagerError.
+    last: `difference` (id, path, kind, reason), and `verified` (id, ok, differences; unread: how
+    many could not be looked at, if any) when all is known of one. Raises NotFound for an id that is
+    not there, UsageError, PackagerError.
     """
     root = os.path.abspath(root)  # noqa: PTH100
     ids = [str(parse_id(each)) for each in asked] or installed_ids(root)
@@ -202,4 +204,6 @@ class _Results:
             subject = {"generation": self._numbers[key]}
         for each in found:
             self._emit("difference", **subject, **each)
-        self._emit("verified", **subject, ok=not found, differences=len(found))
+        unread = sum(each["kind"] == UNREAD for each in found)
+        more = {"unread": unread} if unread else {}
+        self._emit("verified", **subject, ok=not found, differences=len(found) - unread, **more)

@@ -1,5 +1,9 @@
 """One HTTP probe: a GET, and whether the response is the expected one.
 
+The server's certificate is checked against the authorities that packager believes (see
+`packager.repositories.certificate_authorities`), or against those in the file `ca` of the probe;
+not at all if that is false.
+
 Redirects are followed only where the profile allows it; proxies and passwords of the environment
 are not used (a probe asks this very host); no more of a response is read than is needed, and for no
 longer than the timeout.
@@ -10,12 +14,22 @@ from __future__ import annotations
 import time
 from urllib.parse import urljoin
 
-import requests
+import urllib3.exceptions
 from packager import __version__
-from packager.api import NETWORK_ERRORS, REDIRECT_STATUSES, is_url, network_failure
+from packager.api import (
+    NETWORK_ERRORS,
+    REDIRECT_STATUSES,
+    TrustingSession,
+    ca_bundle,
+    is_url,
+    network_failure,
+)
+from packager.base.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import requests
+
     from provisioner.profile.documents import HttpProbeDocument
 
 MAX_BODY_BYTES = 64 << 10
@@ -23,10 +37,12 @@ PIECE_BYTES = 4096
 MAX_REDIRECTS = 10
 DEFAULT_STATUS = 200
 MIN_TIMEOUT_SECONDS = 0.001
+# Said on standard error for each request whose certificate is not checked, as the profile asks for.
+urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 HEADERS = {"User-Agent": f"provisioner/{__version__}", "Accept": "*/*"}
 
 
-class _Session(requests.Session):
+class _Session(TrustingSession):
     """Hides redirects from requests, which would read their whole bodies."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
@@ -43,14 +59,20 @@ def probe_http(probe: HttpProbeDocument, timeout_seconds: float) -> str | None:
     url = probe["url"]
     with _Session() as session:
         session.trust_env = False
+        session.own_authorities = "ca" in probe
+        verify = probe["ca"] if "ca" in probe else ca_bundle() or True
         for _ in range(MAX_REDIRECTS + 1):
             left = max(deadline - time.monotonic(), MIN_TIMEOUT_SECONDS)
             try:
-                with session.get(url, headers=HEADERS, stream=True, timeout=left) as response:
+                with session.get(
+                    url, headers=HEADERS, stream=True, timeout=left, verify=verify
+                ) as response:
                     target = response.headers.get("Location")
                     follow = probe.get("redirects", False)
                     if not (follow and target and response.status_code in REDIRECT_STATUSES):
                         return _evaluate(probe, response, deadline)
+            except ConfigError as error:
+                return str(error)
             except NETWORK_ERRORS as error:
                 return network_failure(error, timeout_seconds, timeout_seconds).reason
             url = urljoin(url, target)

@@ -78,7 +78,7 @@ def _find_damage(root: str, ids: Sequence[str], *, quick: bool) -> tuple[list[st
 
     def collect(event: str, /, **fields: Field) -> None:
         nonlocal is_generation_damaged
-        if event == "verified" and not fields["ok"]:
+        if event == "verified" and fields["differences"]:
             if "id" in fields:
                 damaged.append(str(fields["id"]))
             else:

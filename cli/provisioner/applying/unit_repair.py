@@ -43,11 +43,12 @@ def repair_units(root: str, options: HostOptions, emit: Emit) -> bool:
 
 
 def _changed_unit_files(root: str, units_dir: str) -> list[Difference]:
-    from packager.api import check_active_generation
+    from packager.api import UNREAD, check_active_generation
 
     checked = check_active_generation(root)
     found = checked[1] if checked is not None else []
-    return [each for each in found if each.path.startswith(f"{units_dir}/")]
+    changed = (each for each in found if each.kind != UNREAD)
+    return [each for each in changed if each.path.startswith(f"{units_dir}/")]
 
 
 def _mark_undone(root: str, units_dir: str, changed: list[Difference], stopped: list[str]) -> None:

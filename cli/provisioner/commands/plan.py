@@ -17,6 +17,7 @@ from provisioner.planning.activation_plan import plan_activation
 from provisioner.planning.plan_document import plan_document
 from provisioner.profile.secret_values import suspicious_values
 from provisioner.runs import reader
+from provisioner.status.difference import UNREAD
 from provisioner.status.drift import find_differences
 
 TYPE_CHECKING = False
@@ -92,4 +93,8 @@ def _differences_to_repair(
         return []
     packages = set(desired.all_packages)
     found = find_differences(root, applied, options.host, quick=options.quick)
-    return [each for each in found if each.package is None or each.package in packages]
+    return [
+        each
+        for each in found
+        if each.kind != UNREAD and (each.package is None or each.package in packages)
+    ]

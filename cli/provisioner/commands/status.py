@@ -11,7 +11,7 @@ from packager.cli.progress import listener
 
 from provisioner.runs import reader
 from provisioner.runs.run import APPLIED
-from provisioner.status.difference import INPUT, PROFILE, RUN, Difference
+from provisioner.status.difference import INPUT, PROFILE, RUN, UNREAD, Difference
 from provisioner.status.drift import find_differences, host_role_differences
 from provisioner.status.template_inputs import are_inputs_unchanged
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from provisioner.runs.run import Run
 
 DIFFERENT_EXIT_CODE = 65
+UNREAD_EXIT_CODE = 77  # nothing differs of what could be looked at, and not all could
 
 
 def run(
@@ -35,7 +36,8 @@ def run(
     output_format: str,
     **host: Unpack[HostOptionValues],
 ) -> int:
-    """Report it; 65 if something differs, unless `exit_zero`. Raises NotFound if nothing was
+    """Report it; 65 if something differs, 77 if nothing does but not all could be looked at; 0 with
+    `exit_zero`. Raises NotFound if nothing was
     applied yet, PackagerError, OutputFailed."""
     root = os.path.abspath(root)  # noqa: PTH100
     options = HostOptions(**host)
@@ -50,11 +52,21 @@ def run(
         if applied is not None:
             found += _run_differences(root, applied, options, emit)
             found += find_differences(root, applied, options, quick=quick)
-    _report(applied, found, output_format)
+    unread = [each for each in found if each.kind == UNREAD]
+    found = [each for each in found if each.kind != UNREAD]
+    _report(applied, found, unread, output_format)
+    for each in unread:
+        output.complain(f"not looked at: {_subject(each)}: {each.reason}")
     if found:
         count = output.plural(len(found), "difference")
         output.complain(f"{count}; 'provisioner apply' without a profile repairs what it can")
-    return DIFFERENT_EXIT_CODE if found and not exit_zero else 0
+    code = DIFFERENT_EXIT_CODE if found else UNREAD_EXIT_CODE if unread else 0
+    return 0 if exit_zero else code
+
+
+def _subject(each: Difference) -> str:
+    known = each.package is None or each.package == each.subject
+    return each.subject if known else f"{each.package} {each.subject}"
 
 
 def _run_differences(root: str, applied: Run, options: HostOptions, emit: Emit) -> list[Difference]:
@@ -78,18 +90,33 @@ def _run_differences(root: str, applied: Run, options: HostOptions, emit: Emit) 
     return found
 
 
-def _report(applied: Run | None, found: list[Difference], output_format: str) -> None:
+def _report(
+    applied: Run | None, found: list[Difference], unread: list[Difference], output_format: str
+) -> None:
     name = applied.profile_name if applied is not None else None
     number = applied.number if applied is not None else None
-    summary = {"in_sync": not found, "profile": name, "run": number}
+    # Of what could not be looked at nobody knows.
+    in_sync = False if found else None if unread else True
+    summary = {"in_sync": in_sync, "profile": name, "run": number}
     if output_format == "ndjson":
         for each in found:
             output.json_line({"event": "difference", **each.document()})
-        output.json_line({"event": "status", **summary, "differences": len(found)})
+        for each in unread:
+            output.json_line({"event": "unread", **_unread(each)})
+        more = {"unread": len(unread)} if unread else {}
+        output.json_line({"event": "status", **summary, "differences": len(found), **more})
     elif output_format == "json":
-        output.json_line({**summary, "differences": [each.document() for each in found]})
+        listed = {"unread": [_unread(each) for each in unread]} if unread else {}
+        differences = [each.document() for each in found]
+        output.json_line({**summary, "differences": differences, **listed})
     elif found:
         rows = [(each.kind, each.subject, each.package or "", each.reason) for each in found]
         output.table(("kind", "subject", "package", "difference"), rows)
+    elif unread:
+        output.line(f"what could be looked at is as {name} says (run {number})")
     else:
         output.line(f"the host is as {name} says (run {number})")
+
+
+def _unread(each: Difference) -> dict[str, str | None]:
+    return {"subject": each.subject, "package": each.package, "reason": each.reason}

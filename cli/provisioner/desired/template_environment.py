@@ -6,6 +6,7 @@ Where it differs from Jinja2's own sandbox:
   undefined: what Python would print for it has an address, another one in every run.
 - What is printed is text, a number, or JSON: `true`, `null`, `["a"]`. Anything else is an error.
 - Filters give lists, not generators. `tojson` escapes nothing for HTML, which no file here is.
+- What is in something undefined is undefined, so `default` helps with `values.a.b` without an a.
 - Line ends stay as the template has them, and only lines of nothing but tags go (`template_lexer`).
 - `quote` quotes for a shell, or for systemd's EnvironmentFile.
 """
@@ -140,7 +141,9 @@ class _Environment(ImmutableSandboxedEnvironment):
         return self._lexer
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """`obj.attribute`: the key if there is one."""
+        """`obj.attribute`: the key if there is one; what is not there has nothing in it."""
+        if isinstance(obj, jinja2.Undefined):
+            return obj
         if isinstance(obj, Mapping):
             try:
                 return obj[attribute]
@@ -150,6 +153,8 @@ class _Environment(ImmutableSandboxedEnvironment):
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """`obj[argument]`."""
+        if isinstance(obj, jinja2.Undefined):
+            return obj
         return self._as_method(obj, argument, super().getitem(obj, argument))
 
     def call(self, context: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:

@@ -78,6 +78,9 @@ class _WithConfiguration(Packages):
             return super().published(package_id, roles)
         return publish(package_id, self._own_entries, roles)
 
+    def entries(self, package_id: str) -> bytes:
+        return self._own_entries if package_id == self._own_id else super().entries(package_id)
+
     def declarations(self, package_id: str, roles: tuple[str, ...]) -> Declarations:
         if package_id != self._own_id:
             return super().declarations(package_id, roles)

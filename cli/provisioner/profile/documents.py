@@ -4,7 +4,7 @@ alone: nothing imports this when a command runs.
 
 from __future__ import annotations
 
-from typing import NotRequired, Required, TypedDict
+from typing import Literal, NotRequired, Required, TypedDict
 
 
 class SecretFile(TypedDict):
@@ -51,6 +51,7 @@ class HttpProbeDocument(TypedDict):
     status: NotRequired[int]
     contains: NotRequired[str]
     redirects: NotRequired[bool]
+    ca: NotRequired[str | Literal[False]]
 
 
 class HealthDocument(TypedDict, total=False):

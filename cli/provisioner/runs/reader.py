@@ -18,7 +18,7 @@ import os
 from packager.api import LOCK_NAME, is_locked, is_number
 from packager.base.errors import DataError, NotFound, from_os_error
 
-from provisioner.runs.run import Run, read_record
+from provisioner.runs.run import RECORD_FILE, Run, read_record
 
 DIRECTORY = "provisioner"
 RUNS = "runs"
@@ -46,7 +46,7 @@ def pending_run(root: str) -> Run | None:
 def read_run(root: str, number: int) -> Run:
     """Run `number`. Raises NotFound, DataError, PackagerError for errno."""
     directory = f"{top_directory(root)}/{RUNS}/{number}"
-    if not os.path.lexists(directory):
+    if not os.path.lexists(f"{directory}/{RECORD_FILE}"):
         raise NotFound(f"run {number} is not kept in {root}; see 'provisioner history'")
     return Run(directory, number, read_record(directory))
 
@@ -58,7 +58,7 @@ def run_numbers(root: str) -> list[int]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise from_os_error(error, root) from error
+        raise from_os_error(error, store=root) from error
     return sorted(int(name) for name in names if is_number(name))
 
 
@@ -71,7 +71,7 @@ def digest_key(root: str) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise from_os_error(error, path) from error
+        raise from_os_error(error, path, store=root) from error
 
 
 def is_apply_running(root: str) -> bool:
@@ -80,7 +80,7 @@ def is_apply_running(root: str) -> bool:
     try:
         return is_locked(f"{top}/{LOCK_NAME}")
     except OSError as error:
-        raise from_os_error(error, top) from error
+        raise from_os_error(error, top, store=root) from error
 
 
 def _linked_run(root: str, name: str) -> Run | None:
@@ -91,7 +91,7 @@ def _linked_run(root: str, name: str) -> Run | None:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise from_os_error(error, path) from error
+            raise from_os_error(error, path, store=root) from error
         directory, _, number = target.partition("/")
         if directory != RUNS or not is_number(number):
             raise DataError(f"{path} leads to {target!r}, which is not a run")

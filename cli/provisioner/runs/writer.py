@@ -8,12 +8,13 @@ finish    `applied` leads to the run, if its profile counts from now on; the rec
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
 from contextlib import contextmanager, suppress
 
-from packager.api import DEFAULT_WAIT_SECONDS, exclusive_lock, place_link
+from packager.api import DEFAULT_WAIT_SECONDS, exclusive_lock, is_number, place_link
 from packager.base import durable_files
 from packager.base.durable_files import opened, replace_file_in, write_new_file
 from packager.base.errors import PackagerError, from_os_error
@@ -35,6 +36,7 @@ RECORD_FORMAT = 1
 MAX_RUNS_KEPT = 50
 MAX_GOOD_RUNS_KEPT = 10  # whatever came after them
 PRIVATE_MODE = 0o600
+HIDDEN_RECORD = f".old-{RECORD_FILE}"  # of a run that is none any more
 
 
 class RunWriter:
@@ -145,7 +147,7 @@ class RunWriter:
     def _delete(self, old: list[int]) -> None:
         with opened(reader.RUNS, self._fd) as runs:
             for number in old:
-                os.rename(str(number), f".old-{number}", src_dir_fd=runs, dst_dir_fd=runs)
+                _hide(str(number), runs)
             _delete_leftovers(runs, f"{self._top}/{reader.RUNS}")
 
 
@@ -170,7 +172,7 @@ def locked_runs(root: str, *, lock_wait: float = DEFAULT_WAIT_SECONDS) -> Iterat
             _delete_leftovers(top, top_path)
             yield RunWriter(root, top)
     except OSError as error:
-        raise from_os_error(error, reader.top_directory(root)) from error
+        raise from_os_error(error, reader.top_directory(root), store=root) from error
 
 
 def now() -> str:
@@ -190,6 +192,18 @@ def _opened_top(root: str) -> Iterator[int]:
         os.close(root_fd)
 
 
+def _hide(name: str, runs: int) -> None:
+    """Let the run be one no more, in one step; what is left of it are leftovers."""
+    try:
+        os.rename(name, f".old-{name}", src_dir_fd=runs, dst_dir_fd=runs)
+    except OSError as error:
+        if error.errno != errno.EXDEV:  # it came with an image, whose directories stay in place
+            raise
+        with opened(name, runs) as run:
+            os.rename(RECORD_FILE, HIDDEN_RECORD, src_dir_fd=run, dst_dir_fd=run)
+            os.fsync(run)
+
+
 def _delete_leftovers(directory: int, path: str) -> None:
     """Delete what killed commands have left, and runs that are not kept, in the directory at
     `path`."""
@@ -206,7 +220,17 @@ def _refuse_mounted_leftovers(directory: int) -> None:
 
 
 def _leftovers(directory: int) -> list[str]:
-    return [name for name in os.listdir(directory) if name.startswith(".")]
+    return [
+        name
+        for name in os.listdir(directory)
+        if name.startswith(".") or (is_number(name) and _is_hidden(name, directory))
+    ]
+
+
+def _is_hidden(name: str, runs: int) -> bool:
+    with opened(name, runs) as run:
+        found = os.listdir(run)  # noqa: PTH208
+    return RECORD_FILE not in found and (HIDDEN_RECORD in found or not found)
 
 
 def _encode(document: Mapping[str, object]) -> bytes:

@@ -32,6 +32,7 @@ UNIT = "unit"  # a unit that does not run, or runs as another version
 USER, DIRECTORY, OWNER = "user", "directory", "owner"  # a user; paths of state directories
 SETTING = "setting"  # a kernel setting
 HOST = "host"  # what packages need and provisioner may not make
+UNREAD = "unread"  # no difference: what could not be looked at, its path or what it is
 
 KINDS = (
     *(RUN, PROFILE, INPUT, SET, ROLES, PACKAGE, FILE, CONFIGURATION, LINK),

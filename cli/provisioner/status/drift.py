@@ -20,6 +20,7 @@ from provisioner.status.difference import (
     ROLES,
     SET,
     UNIT_FILE,
+    UNREAD,
     Difference,
 )
 from provisioner.status.host_drift import host_differences
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
 
 
 def find_differences(root: str, run: Run, options: HostOptions, *, quick: bool) -> list[Difference]:
-    """Everything in which the host differs from `run`. quick: files that were not touched since
-    they were added are not read. Raises PackagerError."""
+    """Everything in which the host differs from `run`, and (UNREAD) what of it could not be looked
+    at. quick: files that were not touched since they were added are not read. Raises
+    PackagerError."""
     try:
         with translated(root):
             active = active_generation(root)
@@ -114,7 +116,10 @@ def _from_verification(
     """A difference that packager has found: a path in a package, in the active generation (None),
     or on the host (None and absolute)."""
     from packager.api import FOREIGN, MISSING
+    from packager.api import UNREAD as UNREAD_PATH
 
+    if how == UNREAD_PATH:
+        return Difference(UNREAD, path or package_id or "active", None, reason, package_id)
     kind, subject, expected = LINK, path or "active", AS_MADE
     if package_id is not None:
         kind, subject, expected = FILE, path, AS_ADDED

@@ -5,8 +5,13 @@ It is what packager would still do for the active set, and units that do not run
 
 from __future__ import annotations
 
-from packager.api import not_running, remaining_host_work, required_units
-from packager.base.errors import Conflict
+from packager.api import (
+    not_running,
+    remaining_host_work,
+    required_units,
+    why_not_booted,
+)
+from packager.base.errors import Conflict, Denied
 
 from provisioner.status.difference import (
     DIRECTORY,
@@ -15,6 +20,7 @@ from provisioner.status.difference import (
     SETTING,
     UNIT,
     UNIT_FILE,
+    UNREAD,
     USER,
     Difference,
 )
@@ -30,9 +36,18 @@ EXPECTED_OF_UNIT["try_restart"] = "restarted if it runs"
 
 
 def host_differences(root: str, active: Generation, options: HostOptions) -> Iterator[Difference]:
-    """What of the host differs from what the active set needs. Raises PackagerError."""
+    """What of the host differs from what the active set needs, and (UNREAD) what of it could not be
+    looked at. Raises PackagerError."""
+    if options.systemd and required_units(root, active, options):
+        reason = why_not_booted()
+        if reason is not None:
+            yield Difference(UNREAD, "units", None, f"{reason}; without systemd, give --no-systemd")
+            options = options.replace(no_systemd=True)
     try:
         plan = remaining_host_work(root, active, options)
+    except Denied as denied:
+        yield Difference(UNREAD, "host", None, str(denied))
+        return
     except Conflict as conflict:
         yield Difference(HOST, "host", "what the packages need", str(conflict))
         return

@@ -142,6 +142,20 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="How the log on standard error is written.",
 )
 @click.option(
+    "--scripted/--processes",
+    default=False,
+    show_default=True,
+    help="Play the command `provisioner` instead of starting it: for thousands of agents, whose"
+    " runs, revisions, fences and health are then real and their hosts are not.",
+)
+@click.option(
+    "--step-seconds",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 3600),
+    help="How long each step of a played command takes.",
+)
+@click.option(
     "--inject",
     "faults",
     multiple=True,
@@ -170,6 +184,8 @@ def cluster_command(
     environment: tuple[str, ...],
     spool_dir: Path,
     log_format: str,
+    scripted: bool,
+    step_seconds: float,
     faults: tuple[str, ...],
     seed: int,
 ) -> None:
@@ -226,6 +242,7 @@ def cluster_command(
             seed,
             time_scale if master is None else 1.0,
             faults,
+            step_seconds if scripted else None,
         )
         run_cluster(settings, log)
     except BadAcls as error:

@@ -14,6 +14,7 @@ same cluster has the same faults in every run.
     cut=BYTES           answers of routes are cut after so many bytes (100)
     busy                routes answer 503, as if they were full
     full                the disk is full: what a scripted command would write fails
+    unhealthy           a scripted host's health check fails: an apply goes back
     die=SECONDS         so long (0.05) after the next command that changes something has started,
                         the machine dies: the command is killed, and it is unreachable
     restart=SECONDS     the agent ends and starts again so much later (1), with its id
@@ -43,6 +44,7 @@ KINDS: Final[Mapping[str, float | None]] = {
     "cut": 100.0,
     "busy": None,
     "full": None,
+    "unhealthy": None,
     "die": 0.05,
     "restart": 1.0,
     "return": None,

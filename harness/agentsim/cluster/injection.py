@@ -10,7 +10,10 @@ from agentsim.cluster.member_agents import MemberAgent, MemberAgents
 from agentsim.mesos.actor_message import Pid
 
 #: What requests to routes meet, by the kind of the fault, in the words of `agentsim serve`.
-_OF_ROUTES = {"slow": "slow", "delay": "delay", "cut": "cut", "busy": "refuse", "full": "full"}
+_OF_ROUTES = {
+    **{kind: kind for kind in ("slow", "delay", "cut", "full", "unhealthy")},
+    "busy": "refuse",
+}
 
 
 class Injection:
@@ -79,4 +82,4 @@ class Injection:
             case "twin":
                 self._twin(agent)
             case kind:
-                agent.faults[_OF_ROUTES[kind]] = amount
+                agent.fail(_OF_ROUTES[kind], amount)

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from enum import Enum
 
 from agentsim.cluster.patterns import fill
+from agentsim.cluster.scripted.invocation import Player
 from agentsim.core.route_table import Table
 from agentsim.mesos.actor_message import Pid
 from agentsim.mesos.agent_description import AgentDescription
 from agentsim.mesos.membership import Membership, Phase
+from agentsim.run.invocation import Invocation
 from agentsim.run.spool import Spool
-from agentsim.simulator.agent import Agent
+from agentsim.simulator.agent import Agent, Observer
 from agentsim.simulator.command_exchange import CommandExchange, CommandHost, CommandRequest
 from agentsim.simulator.exchange import ClientConnection
 from agentsim.simulator.fault_injection import FaultyExchange
@@ -47,12 +49,14 @@ class ServedBy:
         environment: for the commands, with `{number}` and `{hostname}` in their places.
         credentials: secrets by principal; empty for none.
         spool: where bodies and outputs go that do not fit in memory.
+        scripted: how long a step of a played provisioner takes; None: its process is started.
     """
 
     tables: Sequence[Table]
     environment: Mapping[str, str]
     credentials: dict[bytes, bytes]
     spool: Spool
+    scripted: float | None = None
 
 
 class MemberAgent:
@@ -63,6 +67,7 @@ class MemberAgent:
         description: what it tells a master.
         server: who answers at its address.
         member: what it is to the master.
+        player: what plays its commands, if they are.
         power: whether its machine works.
         faults: what requests to its routes meet, as `FaultyExchange` has it.
         dies_after: seconds after the start of the next command that changes something until the
@@ -81,6 +86,7 @@ class MemberAgent:
         generator: random.Random,
         backoff: float,
         changed: Callable[[MemberAgent], None],
+        observer: Observer,
     ) -> None:
         self.number = number
         self.description = description
@@ -90,6 +96,9 @@ class MemberAgent:
         self._loop = loop
         self._log = log
         self._credentials = served.credentials
+        self.player = None
+        if served.scripted is not None:
+            self.player = Player(description.hostname, served.scripted)
         counters = Counters()
         self.server = Agent(
             loop,
@@ -102,10 +111,11 @@ class MemberAgent:
                 name: fill(value, number, hostname=description.hostname)
                 for name, value in served.environment.items()
             },
-            [log, counters],
+            [log, counters, observer],
             log.say,
             say_once=log.say_once,
             new_exchange=self._exchange,
+            make_command=self.player or Invocation,
         )
         self.server.idle = idle  # descriptors are of the process, not of an agent
         self.server.fallbacks.append(LibprocessEndpoints(self.server, counters).exchange)
@@ -128,6 +138,11 @@ class MemberAgent:
             return FaultyExchange(connection, asked, host, dict(self.faults), self._log)
         return CommandExchange(connection, asked, host)
 
+    def _afflict(self) -> None:
+        if self.player is not None:
+            self.player.host.disk_full = "full" in self.faults
+            self.player.host.unhealthy = "unhealthy" in self.faults
+
     # -- faults -----------------------------------------------------------------------------------
 
     def die(self) -> None:
@@ -142,6 +157,11 @@ class MemberAgent:
         """The machine takes connections and does nothing with them."""
         self.power = Power.HUNG
         self.member.pause()
+
+    def fail(self, kind: str, amount: float) -> None:
+        """Let requests to its routes meet a fault, or a played command."""
+        self.faults[kind] = amount
+        self._afflict()
 
     def disconnect(self) -> None:
         """All connections break."""
@@ -160,6 +180,7 @@ class MemberAgent:
             as_new: whether its work directory is lost, so that it gets a new id.
         """
         self.faults.clear()
+        self._afflict()
         self.dies_after = None
         self.server.replace_credentials(self._credentials)
         if as_new:

@@ -20,6 +20,7 @@ from agentsim.cluster.injection import Injection
 from agentsim.cluster.listener import Doorways, Nothing, listen
 from agentsim.cluster.masters import Masters, MastersOptions
 from agentsim.cluster.member_agents import MemberAgent, MemberAgents, Power, ServedBy
+from agentsim.cluster.web_page import ClusterActivity, ClusterPage
 from agentsim.core.route_table import Table
 from agentsim.master.host import Master
 from agentsim.mesos.actor_message import Pid
@@ -58,6 +59,7 @@ class ClusterSettings:
         seed: what is drawn is drawn from it.
         backoff: seconds of which the first registration waits a random part.
         faults: that happen at the start.
+        scripted: as `ServedBy` has it.
     """
 
     tables: Sequence[Table]
@@ -73,6 +75,7 @@ class ClusterSettings:
     seed: int = 0
     backoff: float = 1.0
     faults: Sequence[str] = ()
+    scripted: float | None = None
 
 
 def run_cluster(settings: ClusterSettings, log: Log) -> None:
@@ -125,6 +128,7 @@ class Cluster:
         self._said_complete = False
         self._leading: Pid | None = None
         self._launched = 0
+        self._activity = ClusterActivity()
 
     async def run(self) -> None:
         """Run until a signal ends it."""
@@ -139,13 +143,21 @@ class Cluster:
         if settings.master is None:
             self._masters = Masters(loop, settings.masters, spool, self._log.say)
         self._mailer = Mailer(loop, lambda _: self._disconnected())
-        self._served = ServedBy(settings.tables, settings.environment, settings.credentials, spool)
+        self._served = ServedBy(
+            settings.tables,
+            settings.environment,
+            settings.credentials,
+            spool,
+            settings.scripted,
+        )
         for number in range(1, settings.count + 1):
             self._add(number, settings.describe(number, self._port))
         self._injection = Injection(
             loop, self.agents, settings.seed, lambda: self._leading, self._twin, self._log.say
         )
         self._control = Control(loop, spool, self._idle, self, settings.seed)
+        page = ClusterPage(loop, self.agents, self._activity)
+        self._control.fallbacks.append(page.exchange)
         servers = [await self._serve(self._listener)]
         if self._masters is not None:
             await self._masters.start()
@@ -195,6 +207,7 @@ class Cluster:
             random.Random(f"{self._settings.seed} {number}"),  # noqa: S311 - no secrets
             self._settings.backoff,
             self._changed,
+            self._activity.observer(description.hostname),
         )
         self.agents.add(agent)
         return agent

@@ -20,6 +20,8 @@ from agentsim.core.route_table import Route, Table
 from agentsim.mesos.actor_message import receiver_of
 from agentsim.mesos.agent_description import AGENT_ID
 from agentsim.run.concurrency_limit import ConcurrencyLimit
+from agentsim.run.invocation import Invocation
+from agentsim.run.running_command import MakeCommand
 from agentsim.run.spool import Spool
 from agentsim.simulator.actor_messages import MessageExchange, is_message
 from agentsim.simulator.command_exchange import (
@@ -84,6 +86,7 @@ class Agent:
         tap: if given, is shown each command as it starts and may stand between it and whoever
             takes its output.
         new_exchange: makes the exchange of a request that a route takes.
+        make_command: makes the commands.
 
     Attributes:
         connections: those that are open.
@@ -110,6 +113,7 @@ class Agent:
         head_seconds: float = HEAD_SECONDS,
         tap: Tap | None = None,
         new_exchange: NewExchange = CommandExchange,
+        make_command: MakeCommand = Invocation,
     ) -> None:
         self.loop = loop
         self.spool = spool
@@ -125,7 +129,9 @@ class Agent:
         self._environment = environment
         self._observers = tuple(observers)
         self._say = say
-        self._host = CommandHost(*(loop, spool, self.commands, self._observers, say), tap)
+        self._host = CommandHost(
+            *(loop, spool, self.commands, self._observers, say), tap, make_command
+        )
         self._new_exchange = new_exchange
         self._served = {table.process: ServedTable(loop, table, environment) for table in tables}
         self.tables = list(tables)

@@ -22,6 +22,7 @@ from agentsim.core.route_table import Route
 from agentsim.run.concurrency_limit import Waiter
 from agentsim.run.invocation import CommandSpec, Invocation
 from agentsim.run.pipe_holders import Bystander
+from agentsim.run.running_command import MakeCommand, RunningCommand
 from agentsim.run.spool import Buffer, Spool, SpoolFull
 from agentsim.simulator.command_registry import CommandRegistry
 from agentsim.simulator.exchange import ClientConnection, Exchange
@@ -56,6 +57,7 @@ class CommandHost:
         say: takes a sentence for the host's log.
         tap: if set, is shown each command as it starts and may stand between it and whoever takes
             its output.
+        make: makes the commands; a process for each, unless they are played.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -64,6 +66,7 @@ class CommandHost:
     observers: Sequence[CommandObserver]
     say: Callable[[str], None]
     tap: Callable[[CommandExchange, Output], Output] | None = None
+    make: MakeCommand = Invocation
 
 
 @dataclass(slots=True)
@@ -124,7 +127,7 @@ class CommandExchange(Exchange):
         self._received = 0
         self._body: Buffer | None = None
         self._output: Buffer | None = None
-        self._invocation: Invocation | None = None
+        self._invocation: RunningCommand | None = None
         self._waiter: Waiter | None = None
         self._gone = False
         self._ended_with_newline = True
@@ -227,7 +230,7 @@ class CommandExchange(Exchange):
         output: Output = self._on_stream_output if streaming else self._on_whole_output
         if self.host.tap is not None:
             output = self.host.tap(self, output)
-        self._invocation = Invocation(
+        self._invocation = self.host.make(
             self.host.loop,
             spec,
             output,

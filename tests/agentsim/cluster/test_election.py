@@ -14,8 +14,8 @@ from tests.support.zookeeper import need_zookeeper, zookeeper
 
 def test_a_leader_is_elected_followed_and_replaced(tmp_path: Path) -> None:
     need_zookeeper()
-    with zookeeper(tmp_path) as place:
-        election = f"--election=zk://{place}/mesos"
+    with zookeeper(tmp_path) as server:
+        election = f"--election=zk://{server.address}/mesos"
         options = ("--agents=4", "--masters=3", election, "--time-scale=0.05")
         with cluster_process(tmp_path, *options) as cluster:
             cluster.wait(cluster.said("all 4 agents are registered"), "the agents")

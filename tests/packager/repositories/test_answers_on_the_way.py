@@ -93,6 +93,13 @@ def test_what_may_be_cut_short_is_said_to_be(download: Download) -> None:
     assert "cut short" not in str(caught.value)
 
 
+def test_a_server_in_the_middle_of_an_update_is_said_to_be(host: Host, main: Site) -> None:
+    host.configure({"name": "main", "url": main.url})
+    main.faults["hello--1.0.tar"] = [body(b"newer")]
+    refused = host.fetch("hello--1.0")
+    assert (refused.returncode, b"in the middle of an update" in refused.stderr) == (65, True)
+
+
 def test_an_index_that_is_stored_compressed_is_read(host: Host, main: Site, tmp_path: Path) -> None:
     """As object stores give what was uploaded with a Content-Encoding, whatever is asked for."""
     plain = (tmp_path / "main/index.json").read_bytes()

@@ -110,7 +110,7 @@ def test_a_directory_is_added_as_the_archive_of_it_would_be(host: Host, tmp_path
     assert host.installed == ["hello--1.0", "other--1"]
     for words, reason in (
         (("--sha256=" + "0" * 64, tree), b"are those of an archive"),
-        ((tmp_path / "trees",), b"is not a package id"),
+        ((tmp_path / "trees",), b"its name is not a package id"),
     ):
         refused = host.run("add", *words)
         assert (refused.returncode, reason in refused.stderr) == (64, True)

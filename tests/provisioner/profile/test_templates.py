@@ -163,6 +163,35 @@ def test_quote_is_what_a_shell_reads(value: object) -> None:
     assert done.stdout == ("true" if value is True else value)
 
 
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("{{ values.gone.deep.er | default('d') }}", "d"),
+        ("{{ values.gone['deep'][0] | default('d') }}", "d"),
+        ("{{ values.gone.deep is defined }}", "false"),
+        ("{{ facts.address.ipv4.first | default('d') }}", "d"),
+        ("{{ values.users | map(attribute='gone.deep') | map('default', 'd') }}", '["d", "d"]'),
+    ],
+)
+def test_default_helps_with_what_is_in_something_undefined(text: str, printed: str) -> None:
+    assert render(text).text == printed
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{{ values.gone.deep }}", "'values.gone' is undefined"),
+        ("{{ gone.deep.er }}", "'gone' is undefined"),
+        ("{{ values.gone.deep() }}", "'values.gone' is undefined"),
+        ("{{ values.local-hostname }}", "'values.local' is undefined"),  # write values['local-…']
+        ("{{ ''.__class__.__mro__ | default('x') ~ ''.__class__ }}", "access to attribute"),
+        ("{{ secrets.gone.deep }}", "'secrets.gone' is undefined"),
+    ],
+)
+def test_what_is_first_missing_is_named(text: str, words: str) -> None:
+    assert words in refusal(text)
+
+
 def test_a_fact_that_is_not_known_is_undefined() -> None:
     text = "{{ facts.address.ipv4 | default('-') }}{{ facts.time_zone | default('UTC') }}"
     found = render(text + "{{ facts.disks[0].model is defined }}")

@@ -14,10 +14,7 @@ own script and style; and what requests and commands said is only ever put there
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-from importlib.resources import files
 from typing import Any
 
 from agentsim.core.route_description import describe
@@ -32,6 +29,7 @@ from agentsim.simulator.exchange import (
 )
 from agentsim.simulator.metrics import Counters
 from agentsim.simulator.recent_activity import RecentActivity
+from agentsim.simulator.web_page.document import make_document
 from agentsim.wire.basic_auth import challenge
 from agentsim.wire.request_parser import Request
 
@@ -53,18 +51,8 @@ class Page:
         self.agent = agent
         self.activity = activity
         self.counters = counters
-        self._document, policy = _document()
-        self._headers = [
-            ("Content-Length", str(len(self._document))),
-            ("Content-Type", "text/html; charset=utf-8"),
-            ("Content-Security-Policy", policy),
-            ("X-Frame-Options", "DENY"),
-            ("X-Content-Type-Options", "nosniff"),
-            ("Referrer-Policy", "no-referrer"),
-            ("Cross-Origin-Resource-Policy", "same-origin"),
-            ("Cross-Origin-Opener-Policy", "same-origin"),
-            ("Cache-Control", "no-store"),
-        ]
+        self._document, headers = make_document(__package__)
+        self._headers = headers
 
     def exchange(self, connection: ClientConnection, request: Request) -> Exchange | None:
         """Who answers a request that no route takes, None if it is not for the page."""
@@ -151,24 +139,3 @@ def _shown(route: Route) -> dict[str, Any]:
             }
         )
     return {**shown, "parameters": parameters, "stdin": route.stdin, "content_type": route.type}
-
-
-def _document() -> tuple[bytes, str]:
-    """The document, and the policy that allows nothing but what is in it."""
-    here = files(__package__)
-    style = here.joinpath("page.css").read_text("utf-8")
-    script = here.joinpath("page.js").read_text("utf-8")
-    text = here.joinpath("page.html").read_text("utf-8")
-    text = text.replace("@STYLE@", style).replace("@SCRIPT@", script)
-    policy = (
-        "default-src 'none'"
-        f"; script-src {_hash(script)}"
-        f"; style-src {_hash(style)}"
-        "; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'"
-        "; frame-ancestors 'none'; require-trusted-types-for 'script'"
-    )
-    return text.encode(), policy
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -45,7 +45,11 @@ function showRoutes(routes) {
   const open = new Set([...forms].filter(([, element]) => element.open).map(([name]) => name));
   const elements = [];
   const fresh = new Map();
+  let process = "";
   for (const route of routes) {
+    const own = route.path.split("/")[1];
+    if (own !== process) elements.push(make("h3", "/" + own));
+    process = own;
     const before = forms.get(key(route));
     const same = before && before.dataset.route === JSON.stringify(route);
     const element = same ? before : routeElement(route);

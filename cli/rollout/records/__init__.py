@@ -1,0 +1,1 @@
+"""What a rollout writes down, and where: SQLite, or ZooKeeper."""

@@ -1,0 +1,152 @@
+"""The documents of a record, as values, and as the bytes that stores keep."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from packager.base.errors import ConfigError
+
+from rollout.core.host_states import HostState
+from rollout.core.progress import HostProgress
+from rollout.core.rollout_states import PauseReason, RolloutState
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a rollout: a controller's own random id, and where a person finds it."""
+
+    id: str
+    machine: str
+    pid: int
+    since: str  # ISO 8601, UTC: for people
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.machine}, since {self.since}"
+
+
+@dataclass(frozen=True)
+class Fence:
+    """The number with which hosts tell an old controller from the present one, and whose it is."""
+
+    number: int = 0
+    holder: str = ""
+
+
+@dataclass(frozen=True)
+class Head:
+    """What holds of a rollout as a whole.
+
+    machine: where it began, for records that only that machine can reach. strategy: the document.
+    undoes: the rollout that this one takes back. promoted: so many batches may be followed by the
+    next. elapsed: seconds that it has run for. order: the ids of its hosts.
+    """
+
+    id: str
+    name: str
+    revision: str
+    created: str  # ISO 8601, UTC: for people
+    machine: str
+    strategy: dict[str, Any]
+    order: tuple[str, ...]
+    undoes: str | None = None
+    state: RolloutState = RolloutState.PLANNED
+    pause: PauseReason | None = None
+    words: str = ""
+    promoted: int = 0
+    elapsed: float = 0.0
+    fence: Fence = field(default_factory=Fence)
+
+
+@dataclass(frozen=True)
+class HostRecord:
+    """What holds of one host. request: the id of the last thing it was asked for; fence: with which
+    number. Both are written down before it is asked."""
+
+    progress: HostProgress
+    request: str = ""
+    fence: int = 0
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What operators have asked the controller for, from whichever machine. promote: so many
+    batches may be followed by the next."""
+
+    pause: bool = False
+    abort: bool = False
+    promote: int = 0
+
+
+Document = Head | HostRecord | Wishes | Holder
+
+
+def encoded(document: Document) -> bytes:
+    """The document as bytes."""
+    words = {"format": FORMAT, **asdict(document)}
+    return json.dumps(words, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def decoded_head(content: bytes) -> Head:
+    """The head of a rollout. Raises ConfigError for what a later version wrote, or nobody."""
+    given = _loaded(content)
+    try:
+        head = Head(**_known(Head, given))
+        return replace(
+            head,
+            state=RolloutState(head.state),
+            pause=None if head.pause is None else PauseReason(head.pause),
+            order=tuple(head.order),
+            fence=Fence(**given["fence"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unreadable() from error
+
+
+def decoded_host(content: bytes) -> HostRecord:
+    """The record of a host. Raises ConfigError."""
+    given = _loaded(content)
+    try:
+        progress = HostProgress(**_known(HostProgress, given["progress"]))
+        progress = replace(progress, state=HostState(progress.state))
+        return HostRecord(progress, given["request"], given["fence"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unreadable() from error
+
+
+def decoded_wishes(content: bytes) -> Wishes:
+    """What operators have asked for. Raises ConfigError."""
+    return Wishes(**_known(Wishes, _loaded(content)))
+
+
+def decoded_holder(content: bytes) -> Holder | None:
+    """Who holds a lock; None: it has not said so (yet)."""
+    try:
+        return Holder(**_known(Holder, _loaded(content)))
+    except (ConfigError, TypeError):
+        return None
+
+
+def _known(kind: type[Any], given: dict[str, Any]) -> dict[str, Any]:
+    """The fields of this version; those of a later one may be left out by its own rule."""
+    names = {each.name for each in fields(kind)}
+    return {name: value for name, value in given.items() if name in names}
+
+
+def _loaded(content: bytes) -> dict[str, Any]:
+    try:
+        given = json.loads(content)
+    except ValueError as error:
+        raise _unreadable() from error
+    if not isinstance(given, dict) or given.get("format") != FORMAT:
+        raise _unreadable()
+    return given
+
+
+def _unreadable() -> ConfigError:
+    return ConfigError(
+        "the record of the rollout can't be read by this version of rollout: use the one that wrote"
+    )

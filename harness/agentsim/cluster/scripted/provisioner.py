@@ -1,0 +1,324 @@
+"""The command `provisioner`, played: the same arguments, events, exit codes and words.
+
+A generator: each line of output is a step after which it may be killed, and what it has done by
+then to the host is what a killed one has done. Streams of the real one, recorded, are held against
+it by a test. It plays what a controller of many hosts asks for: status, facts, history, plan,
+apply, stage, rollback and fence, without options that change nothing of that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from os import EX_CANTCREAT, EX_DATAERR, EX_IOERR, EX_NOINPUT, EX_USAGE
+from typing import Any, Final
+
+from agentsim.cluster.scripted.host_state import BadProfile, HostState, Profile, Run, read_profile
+
+_ROOT: Final = "/opt/packager"
+_UNHEALTHY: Final = "the health check failed: simulated"
+
+
+class Refused(Exception):
+    """The command ends: its exit code, and its words on standard error."""
+
+    def __init__(self, code: int, words: str) -> None:
+        super().__init__(words)
+        self.code = code
+        self.words = words
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How a command was called.
+
+    Attributes:
+        options: `--name=value` by name; flags are empty.
+        operands: the others.
+        stdin: what it reads where an operand is `-`.
+        request_id: of the request that it runs for.
+        hostname: of the host.
+        wall: seconds since the epoch.
+    """
+
+    command: str
+    options: dict[str, str]
+    operands: Sequence[str]
+    stdin: bytes
+    request_id: str | None
+    hostname: str
+    wall: float
+
+    def number(self, name: str) -> int | None:
+        """An option that is a number. Raises Refused."""
+        text = self.options.get(name)
+        if text is None:
+            return None
+        if not text.isdecimal():
+            raise Refused(EX_USAGE, f"--{name} {text!r}: expected a number")
+        return int(text)
+
+
+def parse_call(
+    arguments: Sequence[str], stdin: bytes, request_id: str | None, hostname: str, wall: float
+) -> Call:
+    """How a command was called, from its arguments."""
+    options: dict[str, str] = {}
+    operands: list[str] = []
+    rest = list(arguments)
+    command = rest.pop(0) if rest else ""
+    while rest:
+        argument = rest.pop(0)
+        if argument == "--":
+            operands += rest
+            break
+        if argument.startswith("--"):
+            name, _, value = argument[2:].partition("=")
+            options[name] = value
+        else:
+            operands.append(argument)
+    return Call(command, options, operands, stdin, request_id, hostname, wall)
+
+
+def play(host: HostState, call: Call) -> Iterator[str]:
+    """The lines that the command writes, one after the other; the host changes as it goes on.
+
+    Raises:
+        Refused: it ends with an error.
+    """
+    match call.command:
+        case "status":
+            yield _line(_status(host))
+        case "facts":
+            yield _line(_facts(host, call))
+        case "history":
+            runs = [each.described(host.applied) for each in host.runs.values()]
+            yield _line({"applied": host.applied, "pending": host.pending, "runs": runs})
+        case "plan":
+            yield _line(_plan(host, call))
+        case "fence":
+            _check_fence(host, call, required=True)
+            yield _line({"fence": host.fence, "holder": host.holder})
+        case "stage":
+            yield from _stage(host, call)
+        case "apply":
+            yield from _apply(host, call)
+        case "rollback":
+            yield from _rollback(host, call)
+        case _:
+            raise Refused(EX_USAGE, f"a scripted provisioner has no command {call.command!r}")
+
+
+def _line(event: dict[str, Any]) -> str:
+    return json.dumps(event, separators=(",", ":"), ensure_ascii=False) + "\n"
+
+
+def _status(host: HostState) -> dict[str, Any]:
+    run = host.current
+    if run is None:
+        raise Refused(
+            EX_NOINPUT, f"no profile was applied to {_ROOT} yet; 'provisioner apply' does it"
+        )
+    status: dict[str, Any] = {
+        "in_sync": not host.unhealthy,
+        "profile": run.profile.name,
+        "run": run.number,
+        "differences": [],
+    }
+    if host.unhealthy:
+        status["differences"] = [{"kind": "check", "subject": "simulated", "detail": "unhealthy"}]
+    if run.revision is not None:
+        status |= {"revision": run.revision, "rollout": run.rollout}
+    if host.holder is not None:
+        status |= {"fence": host.fence, "holder": host.holder}
+    return status
+
+
+def _facts(host: HostState, call: Call) -> dict[str, Any]:
+    run = host.current
+    packages = [] if run is None else sorted((*run.profile.packages, run.profile.configuration))
+    facts: dict[str, Any] = {
+        "hostname": call.hostname,
+        "roles": [],
+        "active": {"generation": host.generation, "roles": [], "packages": packages},
+        "profile": None,
+    }
+    if run is not None:
+        told = run.described(host.applied)
+        facts["profile"] = {"name": run.profile.name, "run": run.number, "time": told["time"]}
+    return facts
+
+
+def _plan(host: HostState, call: Call) -> dict[str, Any]:
+    profile, run = _profile(call), host.current
+    before = None if run is None else run.profile
+    old = set(before.packages) if before else set()
+    return {
+        "changed": before is None or before.digest != profile.digest,
+        "profile": profile.name,
+        "takes_over": before.name if before and before.name != profile.name else None,
+        "applied": host.applied,
+        "interrupted": host.pending,
+        "fetch": [],
+        "packages": {
+            "activate": sorted(set(profile.packages) - old),
+            "deactivate": sorted(old - set(profile.packages)),
+            "swap": [],
+        },
+        "configuration": {
+            "from": before.configuration if before else None,
+            "to": profile.configuration,
+        },
+    }
+
+
+def _stage(host: HostState, call: Call) -> Iterator[str]:
+    _check_fence(host, call)
+    profile = _profile(call)
+    yield from _prepare(host, profile)
+    yield _line({"event": "staged", "profile": profile.name})
+
+
+def _apply(host: HostState, call: Call) -> Iterator[str]:
+    _check_fence(host, call)
+    if call.operands:
+        profile = _profile(call)
+    elif (run := host.current) is not None:
+        profile = run.profile
+    else:
+        raise Refused(EX_NOINPUT, f"no profile was applied to {_ROOT} yet: name one")
+    _check_revision(host, call, profile)
+    revision = call.options.get("revision")
+    run = host.current
+    same = run is not None and run.profile.digest == profile.digest and host.pending is None
+    if run is not None and same and (revision is None or revision == run.revision):
+        yield _applied(host, run, changed=False)
+        return
+    yield from _change(host, call, "apply", profile)
+
+
+def _rollback(host: HostState, call: Call) -> Iterator[str]:
+    _check_fence(host, call)
+    if call.operands:
+        number = int(call.operands[0]) if call.operands[0].isdecimal() else 0
+        run = host.runs.get(number)
+        if run is None:
+            raise Refused(
+                EX_NOINPUT, f"run {number} is not kept in {_ROOT}; see 'provisioner history'"
+            )
+    else:
+        run = _last_other(host)
+    yield from _change(host, call, "rollback", run.profile)
+
+
+def _last_other(host: HostState) -> Run:
+    current = host.current
+    for run in reversed(host.runs.values()):
+        other = current is None or run.profile.digest != current.profile.digest
+        if other and run.outcome == "applied":
+            return run
+    raise Refused(EX_NOINPUT, "there is no earlier run with another profile")
+
+
+def _change(host: HostState, call: Call, command: str, profile: Profile) -> Iterator[str]:
+    yield from _prepare(host, profile)
+    if host.disk_full:
+        raise Refused(EX_IOERR, f"{_ROOT}: No space left on device")
+    number = max(host.runs, default=0) + 1
+    run = Run(number, command, profile, call.wall, call.request_id, host.generation)
+    run.revision, run.rollout = call.options.get("revision"), call.options.get("rollout")
+    former = host.current
+    host.runs[number] = run
+    host.pending = number
+    yield _line({"event": "run", "run": number})
+    host.generations += 1
+    entering = leaving = 1 if profile.configuration else 0
+    leaving = leaving if former is not None else 0
+    yield _planned(host.generations, profile, entering, leaving)
+    host.generation = run.after = host.generations
+    yield _line({"event": "switched", "generation": host.generation})
+    if host.unhealthy:
+        yield from _go_back(host, run, former)
+    run.finished, run.outcome = call.wall, "applied"
+    host.applied, host.pending = number, None
+    yield _applied(host, run, changed=True)
+
+
+def _go_back(host: HostState, run: Run, former: Run | None) -> Iterator[str]:
+    before = run.before
+    told = {"event": "rolling-back", "generation": before, "reason": _UNHEALTHY}
+    yield _line(told)
+    if former is not None and before is not None:
+        yield _planned(before, former.profile, 1, 1)
+    host.generation, host.pending = before, None
+    run.finished, run.outcome, run.reason = run.started, "rolled back", _UNHEALTHY
+    yield _line({"event": "switched", "generation": before})
+    words = f"{_UNHEALTHY}\nthe host is as it was before: generation {before} is active"
+    yield _line({"event": "failed", "error": words, "exit_code": EX_DATAERR})
+    raise Refused(EX_DATAERR, words)
+
+
+def _prepare(host: HostState, profile: Profile) -> Iterator[str]:
+    yield _line({"event": "resolved", "packages": len(profile.packages), "missing": 0})
+    fresh = profile.configuration not in host.rendered
+    host.rendered.add(profile.configuration)
+    told = {"event": "rendered", "id": profile.configuration, "files": profile.files}
+    yield _line({**told, "changed": fresh})
+
+
+def _planned(generation: int, profile: Profile, entering: int, leaving: int) -> str:
+    count = len(profile.packages) + 1
+    told = {"event": "planned", "generation": generation, "packages": count}
+    return _line({**told, "entering": entering, "leaving": leaving})
+
+
+def _applied(host: HostState, run: Run, *, changed: bool) -> str:
+    return _line(
+        {
+            "event": "applied",
+            "profile": run.profile.name,
+            "run": run.number,
+            "generation": host.generation,
+            "changed": changed,
+            "packages": len(run.profile.packages) + 1,
+        }
+    )
+
+
+def _profile(call: Call) -> Profile:
+    if call.operands != ["-"]:
+        raise Refused(EX_USAGE, "a scripted provisioner reads a profile from standard input only")
+    try:
+        return read_profile(call.stdin)
+    except BadProfile as error:
+        raise Refused(EX_DATAERR, f"-: {error}") from None
+
+
+def _check_fence(host: HostState, call: Call, *, required: bool = False) -> None:
+    number, holder = call.number("fence"), call.options.get("holder")
+    if call.command == "fence":
+        text = call.operands[0] if call.operands else ""
+        number = int(text) if text.isdecimal() else None
+    if number is None:
+        if required:
+            raise Refused(EX_USAGE, "expected fence N --holder=ID")
+        return
+    known = host.holder is not None and number == host.fence and holder != host.holder
+    if number < host.fence or known:
+        raise Refused(
+            EX_CANTCREAT, f"fence {number} is not above {host.fence}, which {host.holder} holds"
+        )
+    host.fence, host.holder = number, holder
+
+
+def _check_revision(host: HostState, call: Call, profile: Profile) -> None:
+    revision = call.options.get("revision")
+    if revision is None:
+        return
+    if host.revisions.setdefault(revision, profile.digest) != profile.digest:
+        raise Refused(EX_CANTCREAT, f"another profile is known here as revision {revision}")
+    attempt = call.number("attempt") or 0
+    if attempt < host.attempts.get(revision, 0):
+        raise Refused(EX_CANTCREAT, f"a later attempt of revision {revision} was here already")
+    host.attempts[revision] = attempt
