@@ -156,6 +156,8 @@ class MemberAgent:
     def hang(self) -> None:
         """The machine takes connections and does nothing with them."""
         self.power = Power.HUNG
+        for connection in tuple(self.server.connections):
+            connection.freeze()
         self.member.pause()
 
     def fail(self, kind: str, amount: float) -> None:

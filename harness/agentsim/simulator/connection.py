@@ -241,6 +241,12 @@ class Connection(asyncio.Protocol):
             self._server.connections.discard(self)
             self._transport.abort()
 
+    def freeze(self) -> None:
+        """Read nothing more from the client, as on a machine that hangs; only `close` ends it."""
+        if self._transport is not None and self._reading:
+            self._reading = False
+            self._transport.pause_reading()
+
     def finish(self) -> None:
         """Close once everything that was written has gone out."""
         self._finishing = True
