@@ -97,6 +97,7 @@ def test_policies_add_up(own_host: Callable[..., Host], probes: Probes, tmp_path
                 "path": "/merged",
                 **common,
                 "realm": None,
+                "idle_timeout": None,
                 "response": {"type": "text/html"},
                 "statuses": {"4": 410},
             },
@@ -105,6 +106,7 @@ def test_policies_add_up(own_host: Callable[..., Host], probes: Probes, tmp_path
                 "method": "GET",
                 "argv": ["proc", "--name=limits"],
                 "realm": None,
+                "idle_timeout": None,
                 "response": {"max_bytes": 10_000},
                 "limits": {"open_files": 32},
             },
@@ -113,6 +115,7 @@ def test_policies_add_up(own_host: Callable[..., Host], probes: Probes, tmp_path
                 "method": "GET",
                 "argv": ["proc", "--name=environ"],
                 "realm": None,
+                "idle_timeout": None,
                 "response": {"max_bytes": 10_000},
             },
             {
