@@ -315,6 +315,10 @@ void CommandExchange::onFinished(const Outcome& outcome)
     ++state.failed;
   }
   LOG(INFO) << logLine(request, invocation->pid(), outcome);
+  if (!outcome.runsOn()) {
+    served->commands.freeId(
+      shared_from_this()); // Who has the answer may use it.
+  }
 
   if (clientGone) {
     promise.discard();

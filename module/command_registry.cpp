@@ -48,13 +48,18 @@ void CommandRegistry::abandon(const Command& command)
 }
 
 
+void CommandRegistry::freeId(const Command& command)
+{
+  const auto id = ids.extract(command);
+  const std::lock_guard<std::mutex> lock(mutex);
+  requestIds.erase(id.empty() ? "" : id.mapped());
+}
+
+
 void CommandRegistry::finish(const Command& command)
 {
+  freeId(command);
   running.erase(command);
-  {
-    const std::lock_guard<std::mutex> lock(mutex);
-    requestIds.erase(ids.extract(command).mapped());
-  }
   checkClosed();
 }
 

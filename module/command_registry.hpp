@@ -41,6 +41,9 @@ public:
   // taken.
   void abandon(const Command& command);
 
+  // The id may be another command's from now on.
+  void freeId(const Command& command);
+
   // A command has ended, or could not be started.
   void finish(const Command& command);
 

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from packager.api import HostOptions
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from packager.api import HostOptions, Policy
+    from typing import NotRequired, Unpack
+
+    from packager.api import HostOptionValues, Policy
+
+    class CommandOptionValues(HostOptionValues):
+        """The values of the options by dest, as the parser gives them."""
+
+        quick: NotRequired[bool]
+        upgrade: NotRequired[bool]
+        discard: NotRequired[bool]
+        config_path: NotRequired[str | None]
+        connect_timeout: float
+        read_timeout: float
+        retries: int
+        at_once: NotRequired[int]
+
 
 DEFAULT_PARALLEL_DOWNLOADS = 4
 
@@ -23,25 +40,25 @@ class CommandOptions:
     def __init__(
         self,
         *,
-        quick: bool,
-        host: HostOptions,
-        config_path: str | None,
         connect_timeout: float,
         read_timeout: float,
         retries: int,
+        quick: bool = False,
         upgrade: bool = False,
         discard: bool = False,
-        parallel_downloads: int = DEFAULT_PARALLEL_DOWNLOADS,
+        config_path: str | None = None,
+        at_once: int = DEFAULT_PARALLEL_DOWNLOADS,
+        **host: Unpack[HostOptionValues],
     ) -> None:
-        self.quick = quick
-        self.host = host
-        self.config_path = config_path
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._retries = retries
+        self.quick = quick
         self.upgrade = upgrade
         self.discard = discard
-        self.parallel_downloads = parallel_downloads
+        self.config_path = config_path
+        self.parallel_downloads = at_once
+        self.host = HostOptions(**host)
 
     @property
     def download_policy(self) -> Policy:

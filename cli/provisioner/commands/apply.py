@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-from packager.api import HostOptions
-
 from provisioner.applying.request import ApplyRequest, ApplyResult
 from provisioner.base.command_options import CommandOptions
 from provisioner.cli.apply_report import run_and_report
@@ -19,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Unpack
 
-    from packager.api import HostOptionValues
     from packager.base.events import Emit
 
+    from provisioner.base.command_options import CommandOptionValues
     from provisioner.runs.run import Run
     from provisioner.runs.writer import RunWriter
 
@@ -31,30 +29,12 @@ def run(
     root: str,
     sources: Sequence[str],
     sha256: str | None,
-    upgrade: bool,
-    quick: bool,
-    discard: bool,
-    config_path: str | None,
-    connect_timeout: float,
-    read_timeout: float,
-    retries: int,
-    at_once: int,
     output_format: str,
-    **host: Unpack[HostOptionValues],
+    **values: Unpack[CommandOptionValues],
 ) -> int:
     """Apply a profile; raises PackagerError, OutputFailed, Stopped."""
     root = os.path.abspath(root)  # noqa: PTH100
-    options = CommandOptions(
-        quick=quick,
-        upgrade=upgrade,
-        discard=discard,
-        config_path=config_path,
-        connect_timeout=connect_timeout,
-        read_timeout=read_timeout,
-        retries=retries,
-        parallel_downloads=at_once,
-        host=HostOptions(**host),
-    )
+    options = CommandOptions(**values)
 
     def work(emit: Emit) -> ApplyResult:
         requested = load_requested_profile(root, sources, sha256, options, emit)

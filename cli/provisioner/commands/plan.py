@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from packager.api import HostOptions
 from packager.cli import output
 
 from provisioner.base.command_options import CommandOptions
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Unpack
 
-    from packager.api import HostOptionValues
-
+    from provisioner.base.command_options import CommandOptionValues
     from provisioner.desired.desired_state import DesiredState
     from provisioner.runs.run import Run
     from provisioner.status.difference import Difference
@@ -40,27 +38,13 @@ def run(
     root: str,
     sources: Sequence[str],
     sha256: str | None,
-    upgrade: bool,
-    quick: bool,
-    config_path: str | None,
-    connect_timeout: float,
-    read_timeout: float,
-    retries: int,
     exit_code: bool,
     output_format: str,
-    **host: Unpack[HostOptionValues],
+    **values: Unpack[CommandOptionValues],
 ) -> int:
     """Show a plan; raises PackagerError, OutputFailed."""
     root = os.path.abspath(root)  # noqa: PTH100
-    options = CommandOptions(
-        quick=quick,
-        upgrade=upgrade,
-        config_path=config_path,
-        connect_timeout=connect_timeout,
-        read_timeout=read_timeout,
-        retries=retries,
-        host=HostOptions(**host),
-    )
+    options = CommandOptions(**values)
     with listener("table") as emit:
         requested = load_requested_profile(root, sources, sha256, options, emit)
         profile = requested.profile

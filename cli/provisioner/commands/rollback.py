@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from packager.api import HostOptions
 from packager.base.errors import NotFound, UsageError
 
 from provisioner.applying.apply import apply
@@ -19,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Unpack
 
-    from packager.api import HostOptionValues
     from packager.base.events import Emit
 
+    from provisioner.base.command_options import CommandOptionValues
     from provisioner.runs.run import Run
 
 
@@ -29,28 +28,14 @@ def run(
     *,
     root: str,
     numbers: Sequence[int],
-    quick: bool,
-    config_path: str | None,
-    connect_timeout: float,
-    read_timeout: float,
-    retries: int,
-    at_once: int,
     output_format: str,
-    **host: Unpack[HostOptionValues],
+    **values: Unpack[CommandOptionValues],
 ) -> int:
     """Go back; raises PackagerError, OutputFailed, Stopped."""
     root = os.path.abspath(root)  # noqa: PTH100
     if len(numbers) > 1:
         raise UsageError("rollback goes back to one run; give one number")
-    options = CommandOptions(
-        quick=quick,
-        config_path=config_path,
-        connect_timeout=connect_timeout,
-        read_timeout=read_timeout,
-        retries=retries,
-        parallel_downloads=at_once,
-        host=HostOptions(**host),
-    )
+    options = CommandOptions(**values)
 
     def work(emit: Emit) -> ApplyResult:
         _target_run(root, numbers)  # before the store is locked, or even made

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 
-from packager.api import HostOptions
 from packager.base.byte_output import encode
 from packager.cli import output
 
@@ -16,7 +15,9 @@ from provisioner.desired.requested_profile import load_requested_profile
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Unpack
 
+    from provisioner.base.command_options import CommandOptionValues
     from provisioner.profile.model import Profile
 
 REDACTED = "…"
@@ -27,20 +28,11 @@ def run(
     root: str,
     sources: Sequence[str],
     sha256: str | None,
-    connect_timeout: float,
-    read_timeout: float,
-    retries: int,
+    **values: Unpack[CommandOptionValues],
 ) -> int:
     """Write the document; raises PackagerError, OutputFailed."""
     root = os.path.abspath(root)  # noqa: PTH100
-    options = CommandOptions(
-        quick=False,
-        config_path=None,
-        connect_timeout=connect_timeout,
-        read_timeout=read_timeout,
-        retries=retries,
-        host=HostOptions(),
-    )
+    options = CommandOptions(**values)
     with listener("table") as emit:
         profile = load_requested_profile(root, sources, sha256, options, emit).profile
     shown = json.dumps(_without_secrets(profile), indent=2, ensure_ascii=False)
