@@ -13,12 +13,19 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 CALLS = (
     *("mkdir", "mkdirat", "openat", "write", "pwrite64", "symlink", "symlinkat", "link", "linkat"),
     *("rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir", "ftruncate"),
     *("chmod", "fchmod", "fchmodat", "fsync", "fdatasync", "syncfs", "flock"),
 )
 SEEN = re.compile(r"^\d+ +(\w+)\((.*)")
+
+
+def scenes(names: Iterable[str], long: Iterable[str]) -> list[object]:
+    """Parameters of a test: those of `long` are for `nox -s long`."""
+    return [pytest.param(each, marks=pytest.mark.long) if each in long else each for each in names]
 
 
 @cache

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from packager.generations.document import active_number
 
-from tests.support.kill_points import Point, counting, doing, points, tell, why_no_strace
+from tests.support.kill_points import Point, counting, doing, points, scenes, tell, why_no_strace
 from tests.support.package_sets import add, archive, check, look, ok, run, tidy
 
 NEW = archive({"bin/new": "new\n"})
@@ -166,7 +166,7 @@ def after_the_kill(scene: Scene, root: Path, number: int) -> Iterator[str]:
         check(root)
 
 
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", scenes(SCENES, long=["the first activate of many directories"]))
 def test_killed_at_every_call(
     name: str, memory: Path, record_property: Callable[[str, object], None]
 ) -> None:
@@ -181,7 +181,7 @@ def test_killed_at_every_call(
     assert killed == len(scene.points)
 
 
-@pytest.mark.parametrize("name", ["swap into the spare", "gc", "remove"])
+@pytest.mark.parametrize("name", scenes(["swap into the spare", "gc", "remove"], long=["gc"]))
 def test_told_to_stop_at_every_call(name: str, memory: Path) -> None:
     """It dies of the signal, or has done what it was asked for. What may be left for the next
     command to see to, should it be told while it cleans up, is no package and no record of one."""

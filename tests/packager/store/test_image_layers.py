@@ -22,7 +22,7 @@ from provisioner.runs.documents import RunStart
 from tests.support import fork_server
 from tests.support.file_systems import image_layer, mounted, why_no_mounts
 from tests.support.host_packages import activate, archive
-from tests.support.kill_points import counting, doing, points, tell, why_no_strace
+from tests.support.kill_points import counting, doing, points, scenes, tell, why_no_strace
 from tests.support.packager_command import packager, staged
 from tests.support.profile_host import Host as ProfileHost
 from tests.support.profile_host import configuration, profile
@@ -134,7 +134,7 @@ WORDS = {
 
 
 @needs_overlay
-@pytest.mark.parametrize("name", WORDS)
+@pytest.mark.parametrize("name", scenes(WORDS, long=["gc"]))
 def test_killed_at_every_call(
     image: Path, memory: Path, name: str, record_property: Callable[[str, object], None]
 ) -> None:

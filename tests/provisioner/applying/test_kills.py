@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.provisioner.applying.kill_scenes import SCENES, Scene
-from tests.support.kill_points import tell, why_no_strace
+from tests.support.kill_points import scenes, tell, why_no_strace
 
+LONG = ("packages and configuration change", "a failure after an interrupted one")
 DECIDING = ("rename", "fsync", "syncfs", "unlink", "symlink")  # and not the filling of files
 
 
@@ -23,7 +24,7 @@ def strace() -> None:
         pytest.skip(why_no_strace())
 
 
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", scenes(SCENES, LONG))
 def test_killed_at_every_call(
     name: str, memory: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -44,6 +44,7 @@ def readable(root: Path) -> dict[str, str | None]:
     return found
 
 
+@pytest.mark.long
 def test_killed_while_it_repairs(
     memory: Path, record_property: Callable[[str, object], None]
 ) -> None:
