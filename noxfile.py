@@ -65,7 +65,7 @@ def tests(session: nox.Session) -> None:
     """Every test, in parallel; arguments go to pytest (-k NAME, tests/agentsim, -n0)."""
     install(session)
     session.run(
-        *("python", "-m", "pytest", "--numprocesses=auto", "--maxprocesses=8"),
+        *("python", "-m", "pytest", "--numprocesses=auto", "--maxprocesses=8", "--durations=25"),
         *session.posargs,
         interrupt_timeout=PATIENCE,
         external=True,
