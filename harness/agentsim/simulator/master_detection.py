@@ -63,6 +63,7 @@ class Detection:
         self._client: Any = None
         self._path = ""
         self._known: Pid | None = None
+        self._asked = self._answered = 0
         if isinstance(master, ZooKeeper):
             self._client = zookeeper_client(master)
             self._path = master.path
@@ -75,9 +76,10 @@ class Detection:
     def _look(self) -> None:
         """Ask ZooKeeper in a thread of its own: its library waits for answers."""
         if self._client is not None and self._client.connected:
-            self._loop.run_in_executor(None, self._ask, self._client)
+            self._asked += 1
+            self._loop.run_in_executor(None, self._ask, self._client, self._asked)
 
-    def _ask(self, client: Any) -> None:
+    def _ask(self, client: Any, number: int) -> None:
         from kazoo.exceptions import KazooException, NoNodeError
 
         found: Pid | None = None
@@ -86,7 +88,9 @@ class Detection:
                 node = leading(client.get_children(self._path, watch=self._changed))
             except NoNodeError:
                 node = None
-                client.exists(self._path, watch=self._changed)
+                if client.exists(self._path, watch=self._changed) is not None:
+                    self._changed(None)  # it was made between the two, of which no watch tells
+                    return
             if node is not None:
                 data, _ = client.get(f"{self._path}/{node}")
                 found = read_master_info(data)
@@ -96,13 +100,16 @@ class Detection:
         except (KazooException, OSError):
             return  # the listener tells when it is there again
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._found, found)
+            self._loop.call_soon_threadsafe(self._found, number, found)
 
     def _changed(self, _: object) -> None:
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._look)
 
-    def _found(self, master: Pid | None) -> None:
+    def _found(self, number: int, master: Pid | None) -> None:
+        if number < self._answered:
+            return  # a thread that was slower than one that asked later
+        self._answered = number
         if master != self._known:
             self._known = master
             self._told(master)

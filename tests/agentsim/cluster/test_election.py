@@ -21,6 +21,10 @@ def test_a_leader_is_elected_followed_and_replaced(tmp_path: Path) -> None:
             cluster.wait(cluster.said("all 4 agents are registered"), "the agents")
             leader = _leader(cluster.masters)
             others = [each for each in cluster.masters if each != leader]
+            cluster.wait(
+                lambda: all(_get(each, "/slaves").status_code == 307 for each in others),
+                "the others' knowing who leads",
+            )
             for other in others:
                 for path in ("/slaves", "/master/slaves?slave_id=x"):
                     answer = _get(other, path)

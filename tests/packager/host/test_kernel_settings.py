@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
 from packager.host import host_plan
 
 from tests.support.recording_host import Host, Tools
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from packager.package.declarations import Declarations
 
 UNIT = "[Service]\nExecStart=/bin/true\n"
+
+pytestmark = pytest.mark.usefixtures("tools_on_path")
 
 
 def test_kernel_settings(host: Host, tools: Tools) -> None:

@@ -111,7 +111,7 @@ health: {checks: false}
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"colour": 1}, "the profile: colour is not known; there are $schema, profile, name"),
+        ({"colour": 1}, "the profile: colour is not known; there are profile, name"),
         ({"profile": 2}, "profile: it should be the version of this format: 1"),
         ({"name": "a--b"}, "name: it should be at most 64 of"),
         ({"name": "a" * 65}, "name: it should be at most 64 of"),
