@@ -10,6 +10,7 @@ import pytest
 from tests.support.downloads import Download
 from tests.support.fetching_host import SIZE, Host, make_index
 from tests.support.repository_site import Site, put, site
+from tests.support.signed_repository import World
 
 
 @pytest.fixture
@@ -37,3 +38,14 @@ def download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Download:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
     return Download(tmp_path / "download")
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A repository with one package, signed by the key that its host trusts."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    put(tmp_path / "repo", "hello--1.0")
+    with site(tmp_path / "repo") as served:
+        made = World(tmp_path, served)
+        made.sign("own")
+        yield made

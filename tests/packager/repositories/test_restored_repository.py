@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from packager.base.errors import DataError, Denied, UsageError
@@ -13,19 +11,9 @@ from packager.repositories.index_build import index, opened
 from tuf.api.metadata import Metadata, MetaFile, Snapshot, Timestamp
 
 from tests.support.packager_command import packager
-from tests.support.repository_site import put, site
+from tests.support.repository_site import put
 from tests.support.signed_repository import World
 from tests.support.web_server import Answer, body, status
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setenv("NO_PROXY", "*")
-    put(tmp_path / "repo", "hello--1.0")
-    with site(tmp_path / "repo") as served:
-        made = World(tmp_path, served)
-        made.sign("own")
-        yield made
 
 
 def restored(world: World) -> None:

@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,16 +22,6 @@ from tests.support.packager_command import from_the_start, packager
 from tests.support.repository_site import configuration, put, site
 from tests.support.signed_repository import QUICK, World
 from tests.support.web_server import body
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setenv("NO_PROXY", "*")
-    put(tmp_path / "repo", "hello--1.0")
-    with site(tmp_path / "repo") as served:
-        made = World(tmp_path, served)
-        made.sign("own")
-        yield made
 
 
 def test_a_signed_repository_is_verified(world: World) -> None:
