@@ -77,6 +77,6 @@ class MessageConnection(Connection):
                 self.send_at_rest(with_body(202, [("Content-Length", "0")], b"", {}))
                 taken = end
                 if not self.at_rest:
-                    return
-        if taken < len(data):
+                    break  # what is left waits as every request does
+        if taken < len(data) and not self.closed:
             super().data_received(data[taken:])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -12,7 +14,12 @@ from agentsim.mesos.json_format import Inconvertible, from_json
 from agentsim.mesos.membership import Membership
 from agentsim.mesos.resources import BadDescription, parse_attributes, parse_resources
 from agentsim.mesos.wire_format import Undecodable, decode, encode
-from agentsim.simulator.message_connection import split_messages
+from agentsim.run.spool import Spool
+from agentsim.simulator.connection import Connection
+from agentsim.simulator.exchange import Exchange, TextExchange
+from agentsim.simulator.idle_connections import IdleConnections
+from agentsim.simulator.message_connection import Message, MessageConnection, split_messages
+from agentsim.wire.request_parser import Request
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -148,6 +155,63 @@ def test_messages_are_read_in_one_step_as_far_as_they_are_whole(
     assert len(found) == whole
     assert [position for _, position in found[-1:]] == [end][:whole]
     assert all(message.sender == sender and message.receiver == "master" for message, _ in found)
+
+
+class Hearing:
+    """A server that takes messages, and the paths of what came as requests."""
+
+    head_seconds = 60.0
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, spool: Path) -> None:
+        self.loop = loop
+        self.connections: set[Connection] = set()
+        self.idle = IdleConnections(lambda _: None, lambda: 0)
+        self.spool = Spool(spool, 1 << 20)
+        self.heard: list[bytes] = []
+        self.requested: list[bytes] = []
+
+    def take_message(self, message: Message) -> bool:
+        self.heard.append(message.body)
+        return True
+
+    def exchange(self, connection: Connection, request: Request) -> Exchange:
+        self.requested.append(request.path)
+        return TextExchange(connection, request, 202, "")
+
+    def exchange_ended(self, exchange: Exchange, gone: bool) -> None: ...
+
+
+class FullTransport(asyncio.Transport):
+    """Has enough after each write."""
+
+    def __init__(self, protocol: MessageConnection) -> None:
+        super().__init__()
+        self._protocol = protocol
+
+    def write(self, data: object) -> None:
+        self._protocol.pause_writing()
+
+    def set_write_buffer_limits(self, high: object = None, low: object = None) -> None: ...
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def is_closing(self) -> bool:
+        return False
+
+
+def test_no_message_is_lost_behind_one_whose_answer_is_not_taken(tmp_path: Path) -> None:
+    sender = Pid("slave(1)", "127.0.0.1", 5051)
+    frames = [frame(sender, MASTER, "PongSlaveMessage", body) for body in (b"one", b"two")]
+    loop = asyncio.new_event_loop()
+    try:
+        server = Hearing(loop, tmp_path)
+        connection = MessageConnection(server)
+        connection.connection_made(FullTransport(connection))
+        connection.data_received(b"".join(frames))
+        assert server.heard == [b"one"]
+        assert server.requested == [b"/master/mesos.internal.PongSlaveMessage"]
+    finally:
+        loop.close()
 
 
 @given(st.sampled_from(sorted(MESSAGES)), st.binary(max_size=64))
