@@ -29,6 +29,9 @@ from rollout.core.registry import Drain
 from rollout.core.rollout_states import PauseReason, RolloutEvent, RolloutState
 from rollout.core.strategy import DrainMode, Late, Lost, OnDeadline, OnFailure
 
+# What this rollout has taken is given back here.
+TAKEN_BACK = host_states.ENDED | {HostState.STAGING, HostState.REACTIVATING}
+
 
 def decide(situation: Situation) -> tuple[Action, ...]:
     """The actions that are right now, in this order. A change of the rollout's state comes alone or
@@ -90,6 +93,10 @@ def _next(situation: Situation, host: HostProgress) -> Action | None:
             return Note(name, HostEvent.MISS, "it was not there when its turn came")
         case HostState.STAGING if overdue and not situation.is_there(name):
             return Note(name, HostEvent.MISS, "it vanished before anything was changed on it")
+        case HostState.STAGING if overdue and not host.staged:
+            return Note(name, HostEvent.FAIL, host.cause or "it was not staged in time")
+        case HostState.DRAINING if situation.state is RolloutState.PAUSED:
+            return Note(name, HostEvent.GIVE_BACK)  # for a pause may be long
         case HostState.DRAINING if overdue and not _is_free(situation, host):
             return _drained_too_late(situation, host)
         case HostState.APPLYING:  # nobody waits for its answer
@@ -111,7 +118,7 @@ def _next(situation: Situation, host: HostProgress) -> Action | None:
             return Watch(name)
         case HostState.ABSENT if _may_join(situation, host):
             return Note(name, HostEvent.RETURN if host.open else HostEvent.RETRY)
-    if host.taken and (host.state in host_states.ENDED or host.state is HostState.REACTIVATING):
+    if host.taken and host.state in TAKEN_BACK:
         return Reactivate(name)
     return None
 
@@ -124,8 +131,9 @@ def _may_join(situation: Situation, host: HostProgress) -> bool:
 def _aborted(host: HostProgress) -> Action | None:
     if HostEvent.ABORT not in host_states.TRANSITIONS[host.state]:
         return None
-    if host.state is HostState.DRAINING and host.attempt > host.before:
-        return Note(host.host, HostEvent.FAIL, host.cause)  # an attempt has failed: not "skipped"
+    if host.state is not HostState.WAITING and host.attempt > host.before:
+        event = HostEvent.ABORT if host.state is HostState.SOAKING else HostEvent.FAIL
+        return Note(host.host, event, host.cause)  # an attempt has failed: not "skipped"
     return Note(host.host, HostEvent.ABORT, "" if host.state is HostState.SOAKING else "aborted")
 
 
@@ -150,6 +158,12 @@ def _move(situation: Situation, *, changing: bool) -> Move | None:
             return Move(RolloutEvent.ABORT, words=words)
         at_gate = all(each.at_gate for each in failed)
         return Move(RolloutEvent.PAUSE, PauseReason.GATE if at_gate else PauseReason.BUDGET, words)
+    unwell = sum(each.state is HostState.FAILED for each in hosts)
+    tried = sum(each.is_between_attempts for each in hosts)
+    room = rules.budgets.unavailable
+    if unwell and (unwell >= room or unwell + tried > room):
+        words = f"failed hosts use up what may be unavailable: {unwell + tried} of {room}"
+        return Move(RolloutEvent.PAUSE, PauseReason.BUDGET, words)
     if situation.late:
         return Move(RolloutEvent.PAUSE, PauseReason.DEADLINE, situation.late)
     number = batch_number(situation)
@@ -176,6 +190,14 @@ def _begun(situation: Situation, noted: set[str]) -> Iterator[Action]:
     unavailability is this rollout's doing."""
     budgets = situation.rules.budgets
     unavailable = set(situation.unavailable)
+    # Others may have become unavailable since these were begun; two would wait for each other.
+    excess = len(unavailable) - budgets.unavailable
+    for host in reversed(situation.hosts):
+        can = host.state is HostState.DRAINING and not host.is_between_attempts
+        if excess > 0 and can and host.host not in (situation.busy | noted):
+            noted.add(host.host)
+            excess -= 1
+            yield Note(host.host, HostEvent.GIVE_BACK)
     applies = sum(each.state in host_states.APPLIES for each in situation.hosts)
     stages = sum(_is_staging(each) and each.host in situation.busy for each in situation.hosts)
     open_hosts = situation.batches[batch_number(situation) - 1].hosts
@@ -189,7 +211,7 @@ def _begun(situation: Situation, noted: set[str]) -> Iterator[Action]:
                 if stages < budgets.stages:
                     stages += 1
                     yield Stage(name)
-            case HostState.STAGING if has_room:
+            case HostState.STAGING if has_room and not host.taken:
                 unavailable.add(name)
                 yield Free(name, take=_is_to_be_taken(situation, name))
             case HostState.DRAINING if host.taken and not _is_taken(situation, host):

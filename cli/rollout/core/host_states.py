@@ -31,7 +31,9 @@ class HostEvent(StrEnum):
 
     STAGE = "stage"  # its stage is about to be asked for
     STAGED = "staged"
+    NOTHING_TO_DO = "nothing-to-do"  # it has what it should have, without any of this
     FREE = "free"  # it is about to be drained or deactivated, or need not be
+    GIVE_BACK = "give-back"  # its turn comes later: nothing was begun on it yet
     APPLY = "apply"  # its apply is about to be asked for
     APPLIED = "applied"  # the host says so
     NOT_BEGUN = "not-begun"  # the host says so of what was asked for
@@ -64,6 +66,7 @@ TRANSITIONS: dict[HostState, dict[HostEvent, HostState]] = {
         E.STAGED: S.STAGING,
         E.CUT: S.STAGING,  # nothing of the host changes, so it is asked for again
         E.ATTEMPT_FAILED: S.STAGING,
+        E.NOTHING_TO_DO: S.DONE,
         E.FREE: S.DRAINING,
         E.FAIL: S.FAILED,
         E.MISS: S.ABSENT,
@@ -72,6 +75,7 @@ TRANSITIONS: dict[HostState, dict[HostEvent, HostState]] = {
     },
     S.DRAINING: {
         E.APPLY: S.APPLYING,
+        E.GIVE_BACK: S.STAGING,
         E.FAIL: S.FAILED,
         E.SKIP: S.SKIPPED,
         E.MISS: S.ABSENT,

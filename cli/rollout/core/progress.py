@@ -70,6 +70,17 @@ class HostProgress:
                 return replace(changed, before=max(0, self.attempt - 1), cause="", at_gate=False)
         return changed
 
+    @property
+    def is_between_attempts(self) -> bool:
+        """Whether an attempt has failed, and the next one was not begun."""
+        waits = self.state in (HostState.STAGING, HostState.DRAINING)
+        return waits and self.attempt > self.before
+
+    @property
+    def is_unavailable(self) -> bool:
+        """Whether its tasks suffer by this rollout, or may."""
+        return self.state in UNAVAILABLE or self.is_between_attempts
+
     def again(self) -> HostProgress:
         """The host at the beginning of another try. Raises Impossible for one that is not at an end
         which can be left."""
@@ -131,7 +142,7 @@ class Situation:
         return frozenset(
             each.host
             for each in self.hosts
-            if each.state in UNAVAILABLE or not self.is_available(each.host)
+            if each.is_unavailable or not self.is_available(each.host)
         )
 
     def is_available(self, host: str) -> bool:

@@ -60,7 +60,8 @@ def rollouts(draw: st.DrawFn, *, all_may_fail: bool = False) -> Imagined:
     count = len(natures)
     failures = count if all_may_fail else draw(st.integers(0, count))
     # Failed hosts may be unwell, so they use up the other budget too.
-    room = 1 + sum(nature in ENDS for nature in natures) if all_may_fail else 1
+    unwell = {*ENDS, Nature.SECOND_TRY}
+    room = 1 + sum(nature in unwell for nature in natures) if all_may_fail else 1
     made = rules(draw, count, failures=failures, room=room)
     turns = ordered([agent(number, "ab"[number % 2]) for number in range(count)], Order())
     chance = draw(st.builds(random.Random, st.integers(0, 1 << 32)))
@@ -141,7 +142,7 @@ def test_a_rollout_that_crashes_again_and_again_comes_to_the_same_end(
         assert [each.state for each in imagined.record] == expected
 
 
-def test_failed_hosts_that_use_up_what_may_be_unavailable_stop_it() -> None:
+def test_failed_hosts_that_use_up_what_may_be_unavailable_pause_it() -> None:
     natures = [Nature.BAD, *[Nature.GOOD] * 3]
     made = Rules(Budgets(1, 4, 4, 4))
     turns = ordered([agent(number) for number in range(4)], Order())
@@ -150,7 +151,8 @@ def test_failed_hosts_that_use_up_what_may_be_unavailable_stop_it() -> None:
     states = [each.state for each in imagined.record]
     assert states[0] is HostState.FAILED
     assert not {HostState.APPLYING, HostState.DONE} & set(states[1:])
-    assert imagined.state is RolloutState.RUNNING
+    assert imagined.state is RolloutState.PAUSED
+    assert imagined.moves[-1].reason is PauseReason.BUDGET
 
 
 @pytest.mark.parametrize(
