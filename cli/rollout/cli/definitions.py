@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from packager.cli.command_model import FLAG, Argument, Command, Option, Program, format_option
+from packager.cli.command_model import Argument, Command, LazyCommands, Program, format_option
+
+from rollout.cli.options import ACCESS, AGENTS, SAMPLE
 
 EXIT_CODES: dict[int, str] = {
-    0: "done",
+    0: "done; of what goes on for a while: done, or undone",
+    3: "it is paused",
+    4: "it is done, but for hosts that were not there, or were passed over",
+    5: "it has come to its end, and hosts have failed",
+    6: "it was aborted",
+    7: "another controller has taken it over, so this one has stopped",
     64: "the command line is wrong",
     65: "the strategy is wrong, or the hosts that it selects are not those that it expects",
     66: "no such strategy, profile or rollout",
@@ -18,81 +25,10 @@ EXIT_CODES: dict[int, str] = {
     78: "the configuration is wrong: a library missing, credentials that can't be read",
 }
 
-# How masters are reached.
-ACCESS = (
-    Option(
-        "--credentials",
-        "credentials",
-        kind="path",
-        metavar="FILE",
-        envvar="ROLLOUT_CREDENTIALS",
-        help="Principal and secret for the masters: a line with both, or JSON, as Mesos has them.",
-    ),
-    Option(
-        "--zk-credentials",
-        "zk_credentials",
-        kind="path",
-        metavar="FILE",
-        envvar="ROLLOUT_ZK_CREDENTIALS",
-        help="User and password for ZooKeeper, in such a file.",
-    ),
-    Option(
-        "--ca",
-        "ca",
-        kind="path",
-        metavar="FILE",
-        help="The certificates to trust, in place of the system's.",
-    ),
-    Option(
-        "--https",
-        "https",
-        kind=FLAG,
-        help="Ask the masters that ZooKeeper names by TLS. URLs say it themselves.",
-    ),
-    Option(
-        "--wait",
-        "wait",
-        kind="seconds",
-        default="30",
-        metavar="SECONDS",
-        help="How long a leading master that has recovered is waited for.",
-    ),
-)
-# How hosts are reached.
-AGENTS = (
-    Option(
-        "--sample",
-        "sample",
-        kind="count",
-        default="0",
-        metavar="COUNT",
-        help="Ask the first COUNT hosts what an apply would change on them. 0 asks none.",
-    ),
-    Option(
-        "--agent-credentials",
-        "agent_credentials",
-        kind="path",
-        metavar="FILE",
-        envvar="ROLLOUT_AGENT_CREDENTIALS",
-        help="Principal and secret for the agents, in such a file.",
-    ),
-    Option(
-        "--agent-https",
-        "agent_https",
-        kind=FLAG,
-        help="Ask agents by TLS.",
-    ),
-    Option(
-        "--trust-network",
-        "trust_network",
-        kind=FLAG,
-        help="Send agents credentials without TLS, too.",
-    ),
-)
 _STRATEGY = Argument("FILE", "source", kind="path", complete="files")
 _READ_CODES = (65, 66, 69, 74, 75, 76, 77, 78)
 
-COMMANDS: tuple[Command, ...] = (
+COMMANDS: tuple[Command | LazyCommands, ...] = (
     Command(
         "hosts",
         "rollout.commands.hosts:run",
@@ -121,13 +57,18 @@ COMMANDS: tuple[Command, ...] = (
             "changed. With --sample, hosts are asked what an apply would change on them; equal "
             "answers are told once. The exit code is 65 if it could not begin, with every reason."
         ),
-        options=(*ACCESS, *AGENTS, format_option("table", "json")),
+        options=(*ACCESS, *AGENTS, SAMPLE, format_option("table", "json")),
         arguments=(_STRATEGY,),
         examples=(
             ("rollout plan web.yaml", "before a start"),
             ("rollout plan --sample=20 web.yaml", "asks twenty hosts, too"),
         ),
         exit_codes=_READ_CODES,
+    ),
+    LazyCommands(("start", "resume", "retry", "undo"), "rollout.cli.definitions_work:COMMANDS"),
+    LazyCommands(
+        ("status", "watch", "pause", "promote", "abort", "history", "report"),
+        "rollout.cli.definitions_records:COMMANDS",
     ),
     Command(
         "schema",
@@ -155,4 +96,15 @@ ROLLOUT = Program(
     options=(),
     commands=COMMANDS,
     exit_codes=EXIT_CODES,
+    story=(
+        "A rollout",
+        (
+            ("rollout hosts web.yaml", "who is selected, and who is not"),
+            ("rollout plan --sample=20 web.yaml", "batches, budgets, what would change"),
+            ("rollout start web.yaml", "bring it to the hosts"),
+            ("rollout status", "where it is, failures by cause; from elsewhere, too"),
+            ("rollout resume --promote", "go on after a person has looked at the first ones"),
+            ("rollout undo", "each host back to what it had"),
+        ),
+    ),
 )

@@ -12,10 +12,11 @@ from packager.cli import output
 
 from rollout.cli.hosts_table import plan_document, show_plan
 from rollout.cli.plans_table import plans_document, show_plans
-from rollout.controller.access import Access
-from rollout.controller.host_plans import HostAccess, PlanGroup, host_plans
+from rollout.commands.choices import host_access, master_access
+from rollout.controller.host_plans import PlanGroup, host_plans
 from rollout.controller.preview import Preview, preview, refuse_flaws
 from rollout.core.strategy import Strategy
+from rollout.hosts.access import HostAccess
 from rollout.strategy.reader import read_strategy
 
 PROFILE = DocumentKind("profile", "profiles", extra="rollout")
@@ -26,16 +27,12 @@ def run(
     source: str,
     output_format: str,
     sample: int,
-    agent_credentials: str | None,
-    agent_https: bool,
-    trust_network: bool,
-    **access: Any,
+    **given: Any,
 ) -> int:
     """Report it. Raises DataError where nothing could begin, PackagerError, OutputFailed."""
     _, strategy = read_strategy(source)
-    found = preview(strategy, Access(**access))
-    hosts = HostAccess(agent_credentials, agent_https, trust_network, access["ca"])
-    groups = _asked(found, strategy, source, hosts, sample)
+    found = preview(strategy, master_access(given))
+    groups = _asked(found, strategy, source, host_access(given), sample)
     if output_format == "json":
         output.json_line({**plan_document(found), "plans": plans_document(groups)})
     elif found.turns:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass
 
 from packager import __version__
-from packager.base.errors import ConfigError
 
+from rollout.base.certificates import tls_context
 from rollout.base.credentials import read_credentials
 from rollout.core.strategy import Strategy
 from rollout.master.client import Limits, MasterClient
@@ -51,14 +50,3 @@ def master_client(strategy: Strategy, access: Access) -> MasterClient:
         limits=Limits(),
         user_agent=f"rollout/{__version__}",
     )
-
-
-def tls_context(ca: str | None) -> ssl.SSLContext | None:
-    """What trusts the certificates at this path; None: what the system trusts. Raises
-    ConfigError."""
-    if ca is None:
-        return None
-    try:
-        return ssl.create_default_context(cafile=ca)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"{ca}: it can't be read as certificates: {error}") from error

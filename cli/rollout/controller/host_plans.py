@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from packager import __version__
-from packager.base.errors import PackagerError, UsageError
-from packager.base.optional_libraries import required_library
+from packager.base.errors import PackagerError
 
-from rollout.base.credentials import read_credentials
-from rollout.controller.access import tls_context
 from rollout.core.registry import HostId
-from rollout.hosts.client import Cut, HostClient, HostRefused, NotReached
+from rollout.hosts.access import HostAccess, open_hosts
+from rollout.hosts.client import Cut, HostRefused, NotReached
 from rollout.hosts.sweep import sweep
-
-with required_library("hosts", extra="rollout"):
-    import aiohttp
 
 PLAN = "/provisioner/plan.json"
 CONCURRENCY = 100  # hosts
 OF_ONE_HOST = ("applied", "interrupted")  # numbers of its own runs
-
-
-@dataclass(frozen=True)
-class HostAccess:
-    """credentials: the path of a file. https: whether agents speak TLS. trust_network: whether they
-    get credentials without it. ca: see `Access`."""
-
-    credentials: str | None
-    https: bool
-    trust_network: bool
-    ca: str | None
 
 
 @dataclass(frozen=True)
@@ -52,16 +34,10 @@ async def host_plans(
 ) -> list[PlanGroup]:
     """Ask these hosts; the largest group comes first. Raises UsageError, ConfigError, PackagerError
     for the credentials' file."""
-    headers = {"User-Agent": f"rollout/{__version__}", **_authorization(access)}
-    scheme = "https" if access.https else "http"
-    connector = aiohttp.TCPConnector(limit=CONCURRENCY, ssl=tls_context(access.ca) or True)
-    async with aiohttp.ClientSession(
-        connector=connector, cookie_jar=aiohttp.DummyCookieJar()
-    ) as session:
+    async with open_hosts(access) as clients:
 
         async def ask(host: HostId) -> dict[str, Any]:
-            client = HostClient(session, host, scheme=scheme, headers=headers)
-            return await client.document(PLAN, body=profile)
+            return await clients.client(host).document(PLAN, body=profile)
 
         answers = await sweep(hosts, ask, concurrency=CONCURRENCY)
     return grouped(answers)
@@ -99,15 +75,3 @@ def _cause(reason: PackagerError) -> str:
     if isinstance(reason, NotReached):
         return "it can't be connected to"
     return "its answer was lost" if isinstance(reason, Cut) else "its answer is no plan"
-
-
-def _authorization(access: HostAccess) -> dict[str, str]:
-    if access.credentials is None:
-        return {}
-    if not access.https and not access.trust_network:
-        raise UsageError(
-            "credentials for agents would go over plain HTTP to whatever has registered as an "
-            "agent: have agents speak TLS (--agent-https), or say --trust-network"
-        )
-    words = ":".join(read_credentials(access.credentials))
-    return {"Authorization": f"Basic {b64encode(words.encode()).decode()}"}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from rollout.core.batches import Batch
-from rollout.core.budgets import Budgets
+from rollout.core.budgets import Budgets, budgets
 from rollout.core.host_states import (
     APPLIES,
     OPEN_ENDS,
@@ -17,7 +17,7 @@ from rollout.core.host_states import (
 )
 from rollout.core.registry import Drain
 from rollout.core.rollout_states import RolloutState
-from rollout.core.strategy import DrainMode, Late, Lost, OnDeadline, OnFailure
+from rollout.core.strategy import DrainMode, Late, Lost, OnDeadline, OnFailure, Strategy
 
 GATED = frozenset({HostState.VERIFYING, HostState.SOAKING})
 
@@ -110,6 +110,20 @@ class Rules:
     late: Late = Late.JOIN
     on_failure: OnFailure = OnFailure.PAUSE
     promote_after: int = 0
+
+
+def rules_of(strategy: Strategy, hosts: int) -> Rules:
+    """What of the strategy decides, for so many hosts. Raises NothingLeft."""
+    return Rules(
+        budgets(strategy, hosts),
+        strategy.attempts,
+        strategy.drain.mode,
+        strategy.drain.on_deadline,
+        strategy.absent.lost,
+        strategy.absent.late,
+        strategy.on_failure,
+        strategy.promote.after if strategy.promote.manual else 0,
+    )
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ class RolloutEvent(StrEnum):
     FINISH_WITH_FAILURES = "finish-with-failures"
     ABORTED = "aborted"  # nothing is under way any more
     RETRY = "retry"  # hosts of it are tried again
+    RETRY_UNDO = "retry-undo"
 
 
 class PauseReason(StrEnum):
@@ -80,7 +81,7 @@ TRANSITIONS: dict[RolloutState, dict[RolloutEvent, RolloutState]] = {
     },
     S.DONE: {},
     S.DONE_WITH_ABSENT: {E.RETRY: S.RUNNING},
-    S.FAILED: {E.RETRY: S.RUNNING},
+    S.FAILED: {E.RETRY: S.RUNNING, E.RETRY_UNDO: S.UNDOING},
     S.UNDONE: {},
     S.ABORTED: {},
 }

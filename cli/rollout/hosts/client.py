@@ -49,11 +49,13 @@ class HostRefused(PackagerError):
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds: for a connection; for a whole answer; between two pieces of a stream."""
+    """Seconds: for a connection; for a whole document; between two pieces of a stream; for all of a
+    stream."""
 
     connect: float = 5.0
     answer: float = 60.0
     idle: float = 900.0
+    stream: float | None = None
 
 
 class HostClient:
@@ -97,7 +99,7 @@ class HostClient:
         HostRefused."""
         patience = self._patience
         limits = aiohttp.ClientTimeout(
-            total=None, sock_connect=patience.connect, sock_read=patience.idle
+            total=patience.stream, sock_connect=patience.connect, sock_read=patience.idle
         )
         reader = StreamReader()
 

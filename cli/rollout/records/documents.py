@@ -42,7 +42,9 @@ class Head:
 
     machine: where it began, for records that only that machine can reach. strategy: the document.
     undoes: the rollout that this one takes back. promoted: so many batches may be followed by the
-    next. elapsed: seconds that it has run for. order: the ids of its hosts.
+    next. elapsed: seconds that it has run for, pauses left out; attended: seconds that a controller
+    was at it for. order: the ids of its hosts. batches: how many of them have had their turn by the
+    end of each batch.
     """
 
     id: str
@@ -52,33 +54,51 @@ class Head:
     machine: str
     strategy: dict[str, Any]
     order: tuple[str, ...]
+    batches: tuple[int, ...] = ()
     undoes: str | None = None
     state: RolloutState = RolloutState.PLANNED
     pause: PauseReason | None = None
     words: str = ""
     promoted: int = 0
     elapsed: float = 0.0
+    attended: float = 0.0
     fence: Fence = field(default_factory=Fence)
 
 
 @dataclass(frozen=True)
 class HostRecord:
-    """What holds of one host. request: the id of the last thing it was asked for; fence: with which
-    number. Both are written down before it is asked."""
+    """What holds of one host. fence: the number with which its last attempt was asked for; written
+    down before it is. agent: the id under which the master was asked to take it. since: `attended`
+    of its rollout when it came into its state."""
 
     progress: HostProgress
-    request: str = ""
     fence: int = 0
+    agent: str = ""
+    since: float = 0.0
 
 
 @dataclass(frozen=True)
 class Wishes:
     """What operators have asked the controller for, from whichever machine. promote: so many
-    batches may be followed by the next."""
+    batches may be followed by the next. retry_failed, retry_absent: those hosts are tried again."""
 
     pause: bool = False
+    resume: bool = False
     abort: bool = False
     promote: int = 0
+    retry_failed: bool = False
+    retry_absent: bool = False
+
+    def joined(self, later: Wishes) -> Wishes:
+        """Both; of a pause and its end the later one holds."""
+        return Wishes(
+            pause=(self.pause and not later.resume) or later.pause,
+            resume=(self.resume and not later.pause) or later.resume,
+            abort=self.abort or later.abort,
+            promote=max(self.promote, later.promote),
+            retry_failed=self.retry_failed or later.retry_failed,
+            retry_absent=self.retry_absent or later.retry_absent,
+        )
 
 
 Document = Head | HostRecord | Wishes | Holder
@@ -100,6 +120,7 @@ def decoded_head(content: bytes) -> Head:
             state=RolloutState(head.state),
             pause=None if head.pause is None else PauseReason(head.pause),
             order=tuple(head.order),
+            batches=tuple(head.batches),
             fence=Fence(**given["fence"]),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -112,7 +133,7 @@ def decoded_host(content: bytes) -> HostRecord:
     try:
         progress = HostProgress(**_known(HostProgress, given["progress"]))
         progress = replace(progress, state=HostState(progress.state))
-        return HostRecord(progress, given["request"], given["fence"])
+        return HostRecord(**{**_known(HostRecord, given), "progress": progress})
     except (KeyError, TypeError, ValueError) as error:
         raise _unreadable() from error
 

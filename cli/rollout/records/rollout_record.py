@@ -69,10 +69,7 @@ class RolloutRecord:
     @classmethod
     def load(cls, store: Store, rollout: str) -> RolloutRecord:
         """Read it. Raises NotFound, PackagerError."""
-        found = store.read(_path(rollout, "head"))
-        if found is None:
-            raise NotFound(f"there is no rollout {rollout}; `rollout history` lists them")
-        record = cls(store, decoded_head(found.content), found.version)
+        record = cls(store, *_head(store, rollout))
         for each in record.head.order:
             entry = store.read(_path(rollout, "hosts", each))
             if entry is not None:
@@ -80,17 +77,16 @@ class RolloutRecord:
                 record._host_versions[each] = entry.version
         return record
 
+    @classmethod
+    def load_head(cls, store: Store, rollout: str) -> Head:
+        """What holds of the whole, alone. Raises NotFound, PackagerError."""
+        return _head(store, rollout)[0]
+
     @property
     def profile(self) -> bytes | None:
         """The profile, if it was recorded. Raises PackagerError."""
         found = self._store.read(_path(self.head.id, "profile"))
         return None if found is None else found.content
-
-    @property
-    def wishes(self) -> Wishes:
-        """What operators have asked for by now. Raises PackagerError."""
-        found = self._store.read(_path(self.head.id, "wishes"))
-        return Wishes() if found is None else decoded_wishes(found.content)
 
     def write_head(self, head: Head) -> None:
         """Write what holds of the whole. Raises Changed, Unsure, PackagerError."""
@@ -128,9 +124,14 @@ def take(store: Store, rollout: str, holder: Holder) -> Lock:
     try:
         return store.lock(rollout, encoded(holder))
     except Held as held:
-        by = decoded_holder(held.holder)
-        words = str(by) if by else "a process that has not said who it is"
+        words = _named_holder(held.holder)
         raise Held(f"rollout {rollout} is held by {words}", held.holder) from None
+
+
+def holder_of(store: Store, rollout: str) -> str:
+    """Who holds it, in words; empty: nobody. Raises PackagerError."""
+    told = store.holder(rollout)
+    return "" if told is None else _named_holder(told)
 
 
 def heads(store: Store) -> Iterator[Head]:
@@ -144,29 +145,32 @@ def heads(store: Store) -> Iterator[Head]:
 def wish(store: Store, rollout: str, *, changed: Wishes) -> None:
     """Ask whoever holds the rollout for what is set in `changed`, beside what was asked before.
     Raises NotFound, PackagerError."""
-    if store.read(_path(rollout, "head")) is None:
-        raise NotFound(f"there is no rollout {rollout}; `rollout history` lists them")
+    _head(store, rollout)
     path = _path(rollout, "wishes")
     while True:
         found = store.read(path)
         before = Wishes() if found is None else decoded_wishes(found.content)
-        both = Wishes(
-            before.pause or changed.pause,
-            before.abort or changed.abort,
-            max(before.promote, changed.promote),
-        )
+        both = before.joined(changed)
         with suppress(Changed):  # by another operator at the same time
             store.write([Write(path, encoded(both), MISSING if found is None else found.version)])
             return
 
 
-def clear_pause(store: Store, rollout: str) -> None:
-    """Take back the wish to pause: the rollout is resumed. Raises Changed, PackagerError."""
+def fulfil(store: Store, rollout: str) -> Wishes:
+    """What operators have asked for by now; but for promotions, it is asked for no longer. Raises
+    PackagerError."""
     path = _path(rollout, "wishes")
-    found = store.read(path)
-    if found is not None:
-        without = replace(decoded_wishes(found.content), pause=False)
-        store.write([Write(path, encoded(without), found.version)])
+    while True:
+        found = store.read(path)
+        if found is None:
+            return Wishes()
+        wishes = decoded_wishes(found.content)
+        left = Wishes(promote=wishes.promote)
+        if left == wishes:
+            return wishes
+        with suppress(Changed):  # something was added this moment
+            store.write([Write(path, encoded(left), found.version)])
+            return wishes
 
 
 def _refuse_taken(store: Store, head: Head) -> None:
@@ -179,6 +183,17 @@ def _refuse_taken(store: Store, head: Head) -> None:
                 f"{common[0]}{more} belongs to rollout {other.id} ({other.name}, {other.state}), "
                 "which has not ended: abort it, or wait for its end"
             )
+
+
+def _named_holder(told: bytes) -> str:
+    return str(decoded_holder(told) or "a process that has not said who it is")
+
+
+def _head(store: Store, rollout: str) -> tuple[Head, int]:
+    found = store.read(_path(rollout, "head"))
+    if found is None:
+        raise NotFound(f"there is no rollout {rollout}; `rollout history` lists them")
+    return decoded_head(found.content), found.version
 
 
 def _path(rollout: str, *names: str) -> tuple[str, ...]:

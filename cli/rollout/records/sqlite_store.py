@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,9 @@ from packager.base.errors import ConfigError, InputOutputError, Temporary, from_
 from rollout.records.store import MISSING, Changed, Entry, Held, Lock, Lost, Write
 
 LOCK_WAIT_SECONDS = 10
+LOCK_TRIES = 3
+LOCK_PAUSE_SECONDS = 0.02
+MAX_HOLDER_BYTES = 1 << 16
 VERSION = 1  # of the tables
 TABLES = """
 CREATE TABLE documents (
@@ -82,24 +86,40 @@ class SqliteStore:
 
     def lock(self, name: str, holder: bytes) -> Lock:
         """See `Store`; raises PackagerError."""
-        path = self._path.with_name(f"{self._path.name}.{_quoted(name)}.lock")
+        path = self._lock_path(name)
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                told = os.read(fd, 1 << 16)
+            if not _flocked(fd, fcntl.LOCK_EX):
+                told = os.read(fd, MAX_HOLDER_BYTES)
                 os.close(fd)
-                raise Held(f"{name} is locked", told) from None
+                raise Held(f"{name} is locked", told)
             os.ftruncate(fd, 0)
             os.write(fd, holder)
         except OSError as error:
             raise from_os_error(error, str(path)) from error
         return _FileLock(path, fd)
 
+    def holder(self, name: str) -> bytes | None:
+        """See `Store`."""
+        path = self._lock_path(name)
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise from_os_error(error, str(path)) from error
+        try:
+            is_free = _flocked(fd, fcntl.LOCK_SH, tries=1)
+            return None if is_free else os.read(fd, MAX_HOLDER_BYTES)
+        finally:
+            os.close(fd)
+
     def close(self) -> None:
         """See `Store`."""
         self._connection.close()
+
+    def _lock_path(self, name: str) -> Path:
+        return self._path.with_name(f"{self._path.name}.{_quoted(name)}.lock")
 
     def _write(self, change: Write) -> int:
         folder, name = _key(change.path)
@@ -166,6 +186,19 @@ class _FileLock:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+
+
+def _flocked(fd: int, how: int, *, tries: int = LOCK_TRIES) -> bool:
+    """Whether the lock was had. Who only looks for its holder has it for a moment."""
+    for at in range(tries):
+        if at:
+            time.sleep(LOCK_PAUSE_SECONDS)
+        try:
+            fcntl.flock(fd, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        return True
+    return False
 
 
 def _key(path: tuple[str, ...]) -> tuple[str, str]:

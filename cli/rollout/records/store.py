@@ -85,5 +85,9 @@ class Store(Protocol):
         """Take a lock without waiting. holder: told to those who want it meanwhile. Raises Held,
         Unavailable."""
 
+    def holder(self, name: str) -> bytes | None:
+        """What the holder of a lock says of itself; None: nobody holds it. Raises Unavailable,
+        PackagerError."""
+
     def close(self) -> None:
         """Give everything back."""

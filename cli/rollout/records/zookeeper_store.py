@@ -138,6 +138,16 @@ class ZookeeperStore:
                 # It is of this session: the answer to an earlier try was lost.
         return _SessionLock(self, path, session)
 
+    def holder(self, name: str) -> bytes | None:
+        """See `Store`."""
+        with self._translated():
+            try:
+                told, _ = self._answer(self._client.get_async(self._node(("locks", name))))
+            except zookeeper.NoNodeError:
+                return None
+        found: bytes = told
+        return found
+
     def close(self) -> None:
         """See `Store`."""
         self._client.stop()

@@ -117,7 +117,7 @@ def test_fences_and_revisions() -> None:
     assert run_played(host, ours, profile(2))[1] == 73  # other bytes
     assert run_played(host, ours.replace("=2", "=1"), profile(1))[1] == 73
     # Nothing changes, and yet it is a run of its own, with the revision.
-    assert run_played(host, ours.replace("r1", "r2"), profile(1))[1] == 0
+    assert run_played(host, ours.replace("r1", "r2").replace("=2", "=3"), profile(1))[1] == 0
     status = json.loads(run_played(host, "status")[0])
     assert (status["revision"], status["rollout"]) == ("r2", "x")
     assert (status["fence"], status["holder"], status["run"]) == (5, "a", 2)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 _NAME = re.compile(r"^name:\s*[\"']?([A-Za-z0-9._-]+)", re.MULTILINE)
@@ -76,11 +76,12 @@ class Run:
     reason: str | None = None
     revision: str | None = None
     rollout: str | None = None
+    attempt: int | None = None
 
     def described(self, applied: int | None) -> dict[str, Any]:
         """As `history --format=json` has it."""
         ids = sorted((*self.profile.packages, self.profile.configuration))
-        described: dict[str, Any] = {
+        return {
             "run": self.number,
             "applied": self.number == applied,
             "command": self.command,
@@ -94,10 +95,38 @@ class Run:
             "packages": ids,
             "outcome": self.outcome,
             "reason": self.reason,
+            "revision": self.revision,
+            "rollout": self.rollout,
+            "attempt": self.attempt,
         }
-        if self.revision is not None:
-            described |= {"revision": self.revision, "rollout": self.rollout}
-        return described
+
+
+@dataclass(slots=True)
+class Request:
+    """The last thing that a rollout asked the host for.
+
+    Attributes:
+        state: `running`, `interrupted` or `ended`.
+    """
+
+    command: str
+    request_id: str | None
+    revision: str | None
+    rollout: str
+    attempt: int | None
+    fence: int | None
+    holder: str | None
+    started: float
+    state: str = "running"
+    exit_code: int | None = None
+    reason: str | None = None
+    run: int | None = None
+    finished: float | None = None
+
+    def described(self) -> dict[str, Any]:
+        """As documents have it."""
+        times = {"started": _time(self.started), "finished": _time(self.finished)}
+        return {**asdict(self), **times}
 
 
 @dataclass(slots=True)
@@ -111,7 +140,8 @@ class HostState:
         generations: how many there have been.
         rendered: ids of configurations that are in the store.
         revisions: digests of profiles by revision.
-        attempts: the highest attempt of each revision.
+        attempts: the highest attempt of each rollout.
+        request: the last one of a rollout's.
         fence, holder: the highest fence that was seen, and whose it is.
         disk_full, unhealthy: what was injected.
     """
@@ -124,10 +154,16 @@ class HostState:
     rendered: set[str] = field(default_factory=set)
     revisions: dict[str, str] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
+    request: Request | None = None
     fence: int = 0
     holder: str | None = None
     disk_full: bool = False
     unhealthy: bool = False
+
+    @property
+    def told_request(self) -> dict[str, Any] | None:
+        """The last request, as documents have it."""
+        return None if self.request is None else self.request.described()
 
     @property
     def current(self) -> Run | None:

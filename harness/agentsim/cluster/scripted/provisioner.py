@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from os import EX_CANTCREAT, EX_DATAERR, EX_IOERR, EX_NOINPUT, EX_USAGE
 from typing import Any, Final
 
-from agentsim.cluster.scripted.host_state import BadProfile, HostState, Profile, Run, read_profile
+from agentsim.cluster.scripted.host_state import (
+    BadProfile,
+    HostState,
+    Profile,
+    Request,
+    Run,
+    read_profile,
+)
 
 _ROOT: Final = "/opt/packager"
 _UNHEALTHY: Final = "the health check failed: simulated"
@@ -94,18 +101,19 @@ def play(host: HostState, call: Call) -> Iterator[str]:
             yield _line(_facts(host, call))
         case "history":
             runs = [each.described(host.applied) for each in host.runs.values()]
-            yield _line({"applied": host.applied, "pending": host.pending, "runs": runs})
+            told = {"applied": host.applied, "pending": host.pending, "runs": runs}
+            yield _line({**told, **_rollout(host)})
         case "plan":
             yield _line(_plan(host, call))
         case "fence":
             _check_fence(host, call, required=True)
-            yield _line({"fence": host.fence, "holder": host.holder})
+            yield _line({**_rollout(host), "applied": _applied_run(host)})
         case "stage":
             yield from _stage(host, call)
         case "apply":
-            yield from _apply(host, call)
+            yield from _recorded(host, call, _apply(host, call))
         case "rollback":
-            yield from _rollback(host, call)
+            yield from _recorded(host, call, _rollback(host, call))
         case _:
             raise Refused(EX_USAGE, f"a scripted provisioner has no command {call.command!r}")
 
@@ -128,21 +136,74 @@ def _status(host: HostState) -> dict[str, Any]:
     }
     if host.unhealthy:
         status["differences"] = [{"kind": "check", "subject": "simulated", "detail": "unhealthy"}]
-    if run.revision is not None:
-        status |= {"revision": run.revision, "rollout": run.rollout}
-    if host.holder is not None:
-        status |= {"fence": host.fence, "holder": host.holder}
-    return status
+    return {**status, "revision": run.revision, "rollout": run.rollout, **_rollout(host)}
+
+
+def _rollout(host: HostState) -> dict[str, Any]:
+    """What of rollouts the host tells everywhere."""
+    return {"fence": host.fence, "holder": host.holder, "request": host.told_request}
+
+
+def _applied_run(host: HostState) -> dict[str, Any] | None:
+    run = host.current
+    if run is None:
+        return None
+    told = {"revision": run.revision, "rollout": run.rollout}
+    return {"run": run.number, "profile": run.profile.name, **told}
+
+
+def _recorded(host: HostState, call: Call, lines: Iterator[str]) -> Iterator[str]:
+    """The lines of a command that a rollout may have asked for; the request is kept."""
+    rollout = call.options.get("rollout")
+    _check_fence(host, call)
+    if rollout is None:
+        yield from lines
+        return
+    _check_revision(host, call)
+    attempt = call.number("attempt")
+    if attempt is not None:
+        if attempt <= host.attempts.get(rollout, 0):
+            raise Refused(
+                EX_CANTCREAT, f"attempt {attempt} of rollout {rollout}, or a later one, was here"
+            )
+        host.attempts[rollout] = attempt
+    request = host.request = Request(
+        call.command,
+        call.request_id,
+        call.options.get("revision"),
+        rollout,
+        attempt,
+        call.number("fence"),
+        call.options.get("holder"),
+        call.wall,
+    )
+    try:
+        yield from lines
+    except Refused as refused:
+        request.state, request.exit_code = "ended", refused.code
+        request.reason = refused.words.splitlines()[0]
+        raise
+    except GeneratorExit:
+        request.state = "interrupted"
+        raise
+    else:
+        request.state, request.exit_code = "ended", 0
+    finally:
+        newest = host.runs.get(max(host.runs, default=0))
+        request.run = newest.number if newest and newest.rollout == rollout else None
+        request.finished = call.wall if request.state == "ended" else None
 
 
 def _facts(host: HostState, call: Call) -> dict[str, Any]:
     run = host.current
     packages = [] if run is None else sorted((*run.profile.packages, run.profile.configuration))
+    rollout = {"revision": run and run.revision, "rollout": run and run.rollout}
     facts: dict[str, Any] = {
         "hostname": call.hostname,
         "roles": [],
         "active": {"generation": host.generation, "roles": [], "packages": packages},
         "profile": None,
+        "rollout": {**rollout, **_rollout(host)},
     }
     if run is not None:
         told = run.described(host.applied)
@@ -175,31 +236,32 @@ def _plan(host: HostState, call: Call) -> dict[str, Any]:
 
 def _stage(host: HostState, call: Call) -> Iterator[str]:
     _check_fence(host, call)
+    _check_revision(host, call)
     profile = _profile(call)
     yield from _prepare(host, profile)
     yield _line({"event": "staged", "profile": profile.name})
 
 
 def _apply(host: HostState, call: Call) -> Iterator[str]:
-    _check_fence(host, call)
     if call.operands:
         profile = _profile(call)
     elif (run := host.current) is not None:
         profile = run.profile
     else:
         raise Refused(EX_NOINPUT, f"no profile was applied to {_ROOT} yet: name one")
-    _check_revision(host, call, profile)
-    revision = call.options.get("revision")
     run = host.current
     same = run is not None and run.profile.digest == profile.digest and host.pending is None
-    if run is not None and same and (revision is None or revision == run.revision):
-        yield _applied(host, run, changed=False)
+    if run is None or not same:
+        yield from _change(host, call, "apply", profile)
         return
-    yield from _change(host, call, "apply", profile)
+    if "rollout" in call.options:
+        run = _run(host, call, "apply", profile)
+        run.after, run.finished, run.outcome = host.generation, call.wall, "applied"
+        host.applied = run.number
+    yield _applied(host, run, changed=False)
 
 
 def _rollback(host: HostState, call: Call) -> Iterator[str]:
-    _check_fence(host, call)
     if call.operands:
         number = int(call.operands[0]) if call.operands[0].isdecimal() else 0
         run = host.runs.get(number)
@@ -209,7 +271,7 @@ def _rollback(host: HostState, call: Call) -> Iterator[str]:
             )
     else:
         run = _last_other(host)
-    yield from _change(host, call, "rollback", run.profile)
+    yield from _change(host, call, "rollback", run.profile, revision=run.revision)
 
 
 def _last_other(host: HostState) -> Run:
@@ -221,15 +283,26 @@ def _last_other(host: HostState) -> Run:
     raise Refused(EX_NOINPUT, "there is no earlier run with another profile")
 
 
-def _change(host: HostState, call: Call, command: str, profile: Profile) -> Iterator[str]:
+def _run(
+    host: HostState, call: Call, command: str, profile: Profile, revision: str | None = None
+) -> Run:
+    """A run that begins."""
+    number = max(host.runs, default=0) + 1
+    run = Run(number, command, profile, call.wall, call.request_id, host.generation)
+    run.revision = call.options.get("revision", revision)
+    run.rollout, run.attempt = call.options.get("rollout"), call.number("attempt")
+    host.runs[number] = run
+    return run
+
+
+def _change(
+    host: HostState, call: Call, command: str, profile: Profile, *, revision: str | None = None
+) -> Iterator[str]:
     yield from _prepare(host, profile)
     if host.disk_full:
         raise Refused(EX_IOERR, f"{_ROOT}: No space left on device")
-    number = max(host.runs, default=0) + 1
-    run = Run(number, command, profile, call.wall, call.request_id, host.generation)
-    run.revision, run.rollout = call.options.get("revision"), call.options.get("rollout")
-    former = host.current
-    host.runs[number] = run
+    run = _run(host, call, command, profile, revision)
+    number, former = run.number, host.current
     host.pending = number
     yield _line({"event": "run", "run": number})
     host.generations += 1
@@ -312,13 +385,10 @@ def _check_fence(host: HostState, call: Call, *, required: bool = False) -> None
     host.fence, host.holder = number, holder
 
 
-def _check_revision(host: HostState, call: Call, profile: Profile) -> None:
+def _check_revision(host: HostState, call: Call) -> None:
     revision = call.options.get("revision")
     if revision is None:
         return
-    if host.revisions.setdefault(revision, profile.digest) != profile.digest:
+    digest = _profile(call).digest
+    if host.revisions.setdefault(revision, digest) != digest:
         raise Refused(EX_CANTCREAT, f"another profile is known here as revision {revision}")
-    attempt = call.number("attempt") or 0
-    if attempt < host.attempts.get(revision, 0):
-        raise Refused(EX_CANTCREAT, f"a later attempt of revision {revision} was here already")
-    host.attempts[revision] = attempt

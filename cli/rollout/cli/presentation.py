@@ -1,0 +1,64 @@
+"""How a rollout is shown while it goes on: every event into the journal, and to whoever looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from packager.cli import output
+
+from rollout.cli import event_lines
+from rollout.cli.endings import exit_status, next_step
+from rollout.core.events import Event, Listener
+from rollout.records.documents import Head
+from rollout.records.journal import Journal
+
+
+@dataclass(frozen=True)
+class Shown:
+    """say: tell a person something that is no event."""
+
+    journal: Journal
+    listener: Listener
+    say: Callable[[str], None]
+
+
+@contextmanager
+def presented(rollout: str, journal: Path, output_format: str, hosts: int) -> Iterator[Shown]:
+    """Show what happens until the end of the block. hosts: how many take part. Raises
+    OutputFailed, PackagerError."""
+    book = Journal(journal)
+    try:
+        with _display(output_format, hosts) as (show, say):
+
+            def listen(event: Event) -> None:
+                book.add(rollout, event)
+                show(event)
+
+            yield Shown(book, listen, say)
+    finally:
+        book.close()
+
+
+def finish(head: Head, output_format: str) -> int:
+    """Say how it ended and what can be done; give the exit status."""
+    if output_format == "table":
+        step = next_step(head)
+        words = f" ({head.pause.value})" if head.pause is not None else ""
+        output.line(f"rollout {head.id} is {head.state}{words}" + (f"; {step}" if step else ""))
+    return exit_status(head)
+
+
+@contextmanager
+def _display(output_format: str, hosts: int) -> Iterator[tuple[Listener, Callable[[str], None]]]:
+    if output_format == "ndjson":
+        yield event_lines.show_json, output.complain
+    elif output.is_terminal(output.STDOUT):
+        from rollout.cli.live_display import live_display
+
+        with live_display(hosts) as (show, say):
+            yield show, say
+    else:
+        yield event_lines.show_line, output.line
