@@ -36,8 +36,8 @@ COMMANDS: tuple[Command, ...] = (
         summary="Go on with a rollout after a pause or a crash.",
         description=(
             "Takes the rollout ID (the newest that this machine knows, if none is named) over and "
-            "goes on with it. Every host that answers is told first, so that the controller before, "
-            f"should it live still, is obeyed by none of them. {_ENDS}"
+            "goes on with it. Every host that answers is told first, so that the controller "
+            f"before, should it live still, is obeyed by none of them. {_ENDS}"
         ),
         options=(
             Option(

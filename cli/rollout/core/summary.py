@@ -28,12 +28,11 @@ def counts(hosts: Iterable[HostProgress]) -> dict[HostState, int]:
 
 
 def causes(hosts: Iterable[HostProgress]) -> list[Cause]:
-    """What became of the hosts that are not well, or were passed over: one entry for each cause,
-    however many hosts have it. Failures come first, then what most hosts have."""
+    """What became of the hosts of which there is more to say than their state: one entry for each
+    cause, however many hosts have it. Failures come first, then what most hosts have."""
     groups: dict[tuple[HostState, str], list[str]] = defaultdict(list)
     for each in hosts:
-        told = each.state in FAILURES | MISSED or (each.cause and each.state is not HostState.DONE)
-        if told:
+        if each.cause or each.state in FAILURES | MISSED:
             groups[each.state, each.cause or NO_CAUSE].append(each.host)
     found = [Cause(state, cause, tuple(names)) for (state, cause), names in groups.items()]
     return sorted(found, key=lambda each: (each.state not in FAILURES, -len(each.hosts)))

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from packager.base.errors import ConfigError, InputOutputError, from_os_error
+from packager.base.errors import ConfigError, InputOutputError
 
 from rollout.core.events import Event, EventKind
+from rollout.records.private_file import make_private
 
 TABLES = (
     "CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY, rollout TEXT NOT NULL,"
@@ -38,11 +39,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         """Open it. Raises PackagerError."""
         self._path = path
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        except OSError as error:
-            raise from_os_error(error, str(path)) from error
+        make_private(path)
         with self._translated():
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=10)
             self._connection.execute("PRAGMA journal_mode = WAL")

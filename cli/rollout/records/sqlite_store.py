@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 
 from packager.base.errors import ConfigError, InputOutputError, Temporary, from_os_error
 
+from rollout.records.private_file import make_private
 from rollout.records.store import MISSING, Changed, Entry, Held, Lock, Lost, Write
 
 LOCK_WAIT_SECONDS = 10
@@ -38,11 +39,7 @@ class SqliteStore:
         """Open it. Raises PackagerError."""
         self._path = path
         self._guard = RLock()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        except OSError as error:
-            raise from_os_error(error, str(path)) from error
+        make_private(path)
         with self._translated():
             self._connection = sqlite3.connect(
                 path, timeout=LOCK_WAIT_SECONDS, isolation_level=None, check_same_thread=False

@@ -14,8 +14,9 @@ from rollout.records.documents import Head, Holder, HostRecord, Wishes
 from rollout.records.rollout_record import (
     HostsTaken,
     RolloutRecord,
-    clear_pause,
+    fulfil,
     heads,
+    holder_of,
     take,
     wish,
 )
@@ -35,7 +36,7 @@ def head(rollout: str = "r1", *hosts: str) -> Head:
 def test_what_was_written_is_read_on_another_machine(open_store: Open) -> None:
     record = RolloutRecord.create(open_store(), head(), b"profile: 1\n")
     told = HostProgress("a@127.0.0.1:1").told(HostEvent.STAGE).told(HostEvent.STAGED)
-    record.write_hosts([HostRecord(replace(told, taken=True), "request-1", 3)])
+    record.write_hosts([HostRecord(replace(told, taken=True), 3, "agent-1", 2.5)])
     paused = replace(
         record.head, state=RolloutState.PAUSED, pause=PauseReason.GATE, words="why", elapsed=1.5
     )
@@ -99,16 +100,40 @@ def test_the_holder_is_named_to_who_wants_it(open_store: Open) -> None:
 
 def test_wishes_of_operators_add_up(open_store: Open) -> None:
     one, two = open_store(), open_store()
-    record = RolloutRecord.create(one, head(), None)
-    assert record.wishes == Wishes()
+    RolloutRecord.create(one, head(), None)
+    assert fulfil(one, "r1") == Wishes()
     wish(two, "r1", changed=Wishes(pause=True))
-    wish(one, "r1", changed=Wishes(promote=2))
+    wish(one, "r1", changed=Wishes(promote=2, retry_failed=True))
     wish(two, "r1", changed=Wishes(promote=1))
-    assert record.wishes == Wishes(pause=True, promote=2)
-    clear_pause(one, "r1")
-    assert record.wishes == Wishes(promote=2)
+    assert fulfil(one, "r1") == Wishes(pause=True, promote=2, retry_failed=True)
+    assert fulfil(two, "r1") == Wishes(promote=2)  # who is promoted stays so
+
+
+def test_of_a_pause_and_its_end_the_later_one_holds(store: Store) -> None:
+    RolloutRecord.create(store, head(), None)
+    wish(store, "r1", changed=Wishes(pause=True))
+    wish(store, "r1", changed=Wishes(resume=True))
+    assert fulfil(store, "r1") == Wishes(resume=True)
+    wish(store, "r1", changed=Wishes(resume=True))
+    wish(store, "r1", changed=Wishes(pause=True))
+    assert fulfil(store, "r1") == Wishes(pause=True)
+
+
+def test_who_only_looks_for_the_holder_takes_nothing(open_store: Open) -> None:
+    one, two = open_store(), open_store()
+    RolloutRecord.create(one, head(), None)
+    assert holder_of(two, "r1") == ""
+    lock = take(one, "r1", ANN)
+    assert holder_of(two, "r1").startswith("process 17 on m1")
+    lock.confirm()
+    lock.release()
+    assert holder_of(two, "r1") == ""
+    take(two, "r1", BOB).release()
+
+
+def test_a_wish_for_a_rollout_that_is_not_there_is_refused(store: Store) -> None:
     with pytest.raises(NotFound, match="there is no rollout r9"):
-        wish(two, "r9", changed=Wishes(abort=True))
+        wish(store, "r9", changed=Wishes(abort=True))
 
 
 def test_a_record_of_many_hosts(store: Store) -> None:

@@ -1,0 +1,162 @@
+"""A simulated cluster with scripted hosts, and `rollout` as its operator runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+from agentsim.suite.hosts.processes import wait_while_working
+
+from tests.support.cluster_process import ClusterProcess, cluster_process
+
+TABLE = Path(__file__).resolve().parents[2] / "module" / "routes" / "provisioner.json"
+PATIENCE = 60.0  # seconds
+PAUSED, ABSENT, FAILED, ABORTED, TAKEN_OVER = 3, 4, 5, 6, 7  # exit statuses
+
+
+@dataclass
+class RolloutWorld:
+    """A cluster, a directory with the operator's files, and what a strategy says by default."""
+
+    cluster: ClusterProcess
+    directory: Path
+    masters: Any
+    words: tuple[str, ...] = ()
+    defaults: dict[str, Any] = field(
+        default_factory=lambda: {
+            "rollout": 1,
+            "name": "web",
+            "profile": "web.yaml",
+            "select": {},
+            "batches": [1, "100%"],
+            "max_unavailable": 50,
+            "max_failures": 0,
+            "soak": "0s",
+            "attempts": 1,
+        }
+    )
+
+    @property
+    def journal(self) -> Path:
+        return self.directory / "journal.db"
+
+    def strategy(self, port: int, **changed: Any) -> Path:
+        """Write a strategy, and the profile whose bytes depend on `port`."""
+        (self.directory / "web.yaml").write_text(
+            f"name: web\npackages: [web]\nconfiguration: {{values: {{port: {port}}}}}\n"
+        )
+        path = self.directory / "strategy.yaml"
+        path.write_text(json.dumps({**self.defaults, "masters": self.masters, **changed}))
+        return path
+
+    def command(self, *words: str | Path) -> list[str]:
+        """A command line of `rollout`."""
+        return [sys.executable, "-m", "rollout", *map(str, words)]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "ROLLOUT_JOURNAL": str(self.journal)}
+
+    def run(self, *words: str | Path, status: int = 0) -> str:
+        """Run a command to its end; it has to end with this exit status. Its output."""
+        done = subprocess.run(
+            [*self.command(*words), *self.words],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE * 2,
+            check=False,
+            env=self.environment,
+        )
+        assert done.returncode == status, done.stdout[-4000:] + done.stderr[-4000:]
+        return done.stdout
+
+    @contextmanager
+    def running(self, *words: str | Path) -> Iterator[RunningCommand]:
+        """A command that goes on beside the block; it is killed at its end, if it lives still."""
+        log = self.directory / f"command-{len([*self.directory.glob('command-*')])}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*self.command(*words), *self.words],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=self.environment,
+                cwd=self.directory,
+            )
+        try:
+            yield RunningCommand(process, log)
+        finally:
+            process.kill()
+            process.wait()
+
+    def status(self, *words: str) -> dict[str, Any]:
+        """The newest rollout, as `status` tells it."""
+        found: dict[str, Any] = json.loads(self.run("status", "--format=json", *words))
+        return found
+
+    def report(self, *words: str) -> dict[str, dict[str, Any]]:
+        """What `report` tells of each host, by hostname."""
+        found = json.loads(self.run("report", "--format=json", *words))
+        return {each["host"].split("@")[0]: each for each in found["report"]}
+
+    def histories(self) -> dict[str, dict[str, Any]]:
+        """What each host that can be asked says of its runs, by hostname."""
+        found = {}
+        for agent in self.cluster.agents():
+            url = f"http://{agent['address']}/provisioner/history.json"
+            found[agent["hostname"]] = requests.get(url, timeout=PATIENCE).json()
+        return found
+
+    def applied(self, rollout: str) -> dict[str, list[int]]:
+        """The attempts of a rollout that each host has a run of."""
+        return {
+            host: [each["attempt"] for each in told["runs"] if each["rollout"] == rollout]
+            for host, told in self.histories().items()
+        }
+
+    def fault(self, words: str) -> None:
+        """Inject a fault."""
+        answer = self.cluster.tell("inject", fault=words)
+        assert answer.ok, answer.text
+
+    def wait(self, condition: Any, what: str) -> Any:
+        """Wait for something of the cluster."""
+        return wait_while_working(self.cluster.pid, condition, PATIENCE, what)
+
+
+@dataclass(frozen=True)
+class RunningCommand:
+    """A command that goes on."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def has_said(self, words: str) -> bool:
+        return words in self.log.read_text()
+
+    def wait_for(self, words: str) -> None:
+        """Wait until it has said something."""
+        wait_while_working(self.process.pid, lambda: self.has_said(words), PATIENCE, words)
+
+    def end(self, status: int) -> str:
+        """Wait for its end with this exit status. What it said."""
+        found = self.process.wait(PATIENCE)
+        said = self.log.read_text()
+        assert found == status, said[-4000:]
+        return said
+
+
+@contextmanager
+def rollout_world(directory: Path, *options: str, agents: int = 8) -> Iterator[RolloutWorld]:
+    """A cluster of scripted hosts, and an operator of it, until the end of the block."""
+    domain = ("--domain=eu/z1|z2", f"--agents={agents}", "--time-scale=0.02", "--scripted")
+    with cluster_process(directory, str(TABLE), *domain, *options) as cluster:
+        cluster.wait(cluster.said(f"all {agents} agents are registered"), "the agents")
+        yield RolloutWorld(cluster, directory, cluster.masters)
