@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _SUFFIXES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _HEX = frozenset("0123456789abcdef")
+IDENTIFIER = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 
 
 class Malformed(ValueError):
@@ -94,6 +95,13 @@ def number(word: str) -> int:
     return found
 
 
+def identifier(word: str) -> str:
+    """An id that another program has made: up to 64 of A-Z a-z 0-9 . _ -."""
+    if not 0 < len(word) <= 64 or not IDENTIFIER.issuperset(word):
+        raise Malformed(f"{word!r} is not an id: up to 64 of A-Z a-z 0-9 . _ -")
+    return word
+
+
 def roles(word: str) -> str:
     """Roles between commas; the empty word stands for no role."""
     for each in word.split(",") if word else ():
@@ -114,5 +122,6 @@ CONVERTERS: dict[str, Callable[[str], str | int | float]] = {
     "package": package,
     "package_or_range": package_or_range,
     "number": number,
+    "identifier": identifier,
     "roles": roles,
 }

@@ -1,8 +1,8 @@
 """Brings the host to the state that a profile describes. One apply at a time, under
 ROOT/provisioner/lock.
 
-    1  desired state  resolve, render; download what is missing; put the configuration's package
-       and plan       into the store; refuse what can't become active. Nothing of this touches what
+    1  preparation    resolve, render; download what is missing; put the configuration's package
+       (see there)    into the store; refuse what can't become active. Nothing of this touches what
                       is active; after a kill the packages stay in the store, and the next apply has
                       less to download.
     2  begin          a run is written, with the generation to go back to and the units to restart;
@@ -30,22 +30,13 @@ ended, `pending` says so. A signal leaves what a kill leaves, without what was s
 
 from __future__ import annotations
 
-from packager.api import Store, has_tree
-from packager.base.errors import NotFound
+from packager.api import has_tree
 
-from provisioner.applying.change import change
-from provisioner.applying.configuration_install import install_configuration
-from provisioner.applying.context import ApplyContext
+from provisioner.applying.change import change, restart_own_unit
 from provisioner.applying.finish_or_roll_back import finish_or_roll_back
 from provisioner.applying.health_gate import gate
+from provisioner.applying.preparation import prepared
 from provisioner.applying.run_start import run_start
-from provisioner.desired.desired_state import DesiredStateResolver
-from provisioner.planning.activation_plan import (
-    plan_activation,
-    refuse_without_needed_systemd,
-)
-from provisioner.planning.configuration_changes import active_configuration_files
-from provisioner.profile.redaction import Redaction
 from provisioner.runs import reader
 
 TYPE_CHECKING = False
@@ -54,10 +45,7 @@ if TYPE_CHECKING:
 
     from provisioner.applying.request import ApplyRequest, ApplyResult
     from provisioner.base.command_options import CommandOptions
-    from provisioner.desired.desired_state import DesiredState
     from provisioner.runs.writer import RunWriter
-
-MAX_DOWNLOAD_ROUNDS = 8  # of resolving what downloaded packages require, where no index tells it
 
 
 def apply(
@@ -69,60 +57,33 @@ def apply(
     Raises PackagerError: what is refused before anything has changed, HealthCheckFailed,
     UnitsFailed.
     """
-    store = Store(root)
     packages_were_lost = _are_packages_lost(root)
-    with store.staging() as scratch:
-        key = writer.digest_key()
-        resolver = DesiredStateResolver(
-            root, request.profile, options, key=key, emit=emit, scratch=scratch
-        )
-        redaction = _redaction(root, resolver)
-        emit = redaction.emit(emit)
-        context = ApplyContext(store, request, writer, options, resolver, emit, redaction)
-        desired = _desired_state(context)
-        files_before = active_configuration_files(root, desired)
-        configuration_was_damaged = install_configuration(store, desired.configuration, emit)
-        plan = plan_activation(root, desired, options.host)
-        refuse_without_needed_systemd(root, desired, plan, options.host)
+    with prepared(root, request, writer, options, emit) as preparation:
+        context, desired = preparation.context, preparation.desired
+        was_damaged = preparation.configuration_was_damaged
         pending = reader.pending_run(root)
         start = run_start(
-            context, desired, key, pending, files_before, restart_all=configuration_was_damaged
+            context,
+            desired,
+            preparation.key,
+            pending,
+            preparation.files_before,
+            restart_all=was_damaged,
         )
         run = writer.begin(request.profile, start)
-        emit("run", run=run.number)
+        request.kept.run = run.number
+        context.emit("run", run=run.number)
         outcome = change(context, desired, run)
         if outcome.error is None:
+            restart_own_unit(context, run)
             outcome = gate(context, desired, changed=outcome.changed)
         if outcome.error is not None:
-            outcome.error = redaction.error(outcome.error)
-        outcome.changed |= packages_were_lost or configuration_was_damaged
+            outcome.error = context.redaction.error(outcome.error)
+        outcome.changed |= packages_were_lost or was_damaged
         return finish_or_roll_back(context, run, outcome, was_interrupted=pending is not None)
-
-
-def _redaction(root: str, resolver: DesiredStateResolver) -> Redaction:
-    """Of the secrets of this profile, and of those that stand in the applied one: going back starts
-    services with them."""
-    applied = reader.applied_run(root)
-    before = applied.profile().secrets if applied is not None else {}
-    inline = (each for each in before.values() if isinstance(each, str))
-    return Redaction([*resolver.secrets.values(), *inline])
 
 
 def _are_packages_lost(root: str) -> bool:
     """Whether packages of the applied set are not in the store."""
     applied = reader.applied_run(root)
     return applied is not None and not all(has_tree(root, each) for each in applied.packages)
-
-
-def _desired_state(context: ApplyContext) -> DesiredState:
-    """The desired state, with no package missing: what is, is downloaded."""
-    for _ in range(MAX_DOWNLOAD_ROUNDS):
-        desired = context.resolver.resolve(context.request.only_packages)
-        packages, missing = len(desired.packages), len(desired.missing)
-        context.emit("resolved", packages=packages, missing=missing)
-        if not desired.missing:
-            return desired
-        from provisioner.applying.fetch_packages import fetch_packages
-
-        fetch_packages(context.store, desired.missing, context.options, context.emit)
-    raise NotFound("downloaded packages require further ones again and again: name them all")

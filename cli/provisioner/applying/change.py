@@ -10,6 +10,7 @@ from packager.base.debug_log import debug
 from packager.base.errors import PackagerError
 
 from provisioner.applying.outcome import CHANGE, StepOutcome
+from provisioner.applying.own_unit import restart_to_come
 from provisioner.applying.package_repair import repair_packages_and_links
 from provisioner.applying.unit_repair import repair_units
 from provisioner.base.failures import failure
@@ -34,6 +35,17 @@ def change(context: ApplyContext, desired: DesiredState, run: Run) -> StepOutcom
         code = error.exit_code
         debug(lambda: f"change: failed with exit code {code}")
         return StepOutcome(CHANGE, changed=True, error=error)
+
+
+def restart_own_unit(context: ApplyContext, run: Run) -> None:
+    """Restart the unit that this command runs in, if that is due. What follows is for the next
+    apply: this one is about to be ended. It goes on until then. Raises PackagerError."""
+    unit = context.restarter.postponed
+    if unit is None:
+        return
+    context.writer.set_own_restart(run, restart_to_come(unit))
+    context.emit("restarting-itself", unit=unit)
+    context.restarter.restart_own(unit)
 
 
 def _change(context: ApplyContext, desired: DesiredState, run: Run) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from provisioner.base.rollout_caller import RolloutCaller
     from provisioner.profile.model import Profile
+    from provisioner.runs.rollout_book import RolloutRequest
     from provisioner.runs.run import Run
 
 APPLY, ROLLBACK = "apply", "rollback"  # the commands, as records name them
@@ -13,16 +15,32 @@ APPLY, ROLLBACK = "apply", "rollback"  # the commands, as records name them
 class ApplyRequest:
     """The profile to apply. digest: the keyed one of its bytes.
 
-    rollback_to: the earlier run whose profile this is; then exactly the packages of that run are
-    taken, in place of those that the profile selects now.
+    caller: the rollout that asks, or a person. kept: the record of what is asked for, which is told
+    the run. rollback_to: the earlier run whose profile this is; then exactly the packages of that
+    run are taken, in place of those that the profile selects now.
     """
 
-    __slots__ = ("digest", "profile", "rollback_to")
+    __slots__ = ("caller", "digest", "kept", "profile", "rollback_to")
 
-    def __init__(self, profile: Profile, digest: str, rollback_to: Run | None = None) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        digest: str,
+        caller: RolloutCaller,
+        kept: RolloutRequest,
+        rollback_to: Run | None = None,
+    ) -> None:
         self.profile = profile
         self.digest = digest
+        self.caller = caller
+        self.kept = kept
         self.rollback_to = rollback_to
+
+    @property
+    def revision(self) -> str | None:
+        """What the host has afterwards: what the rollout brings, or what the earlier run had."""
+        run = self.rollback_to
+        return self.caller.revision if run is None else run.record.get("revision")
 
     @property
     def command(self) -> str:

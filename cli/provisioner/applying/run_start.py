@@ -9,6 +9,7 @@ from packager.api import acting_user, environment_variable
 from packager.base.debug_log import debug
 from packager.base.errors import NotFound
 
+from provisioner.applying.own_unit import own_unit_restarted_by
 from provisioner.planning.configuration_changes import restarts_of_applied, units_to_restart
 from provisioner.runs import reader
 from provisioner.runs.run import UNHEALTHY
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from provisioner.applying.request import ApplyRequest
     from provisioner.desired.desired_state import DesiredState
     from provisioner.planning.configuration_changes import ActiveFile
-    from provisioner.runs.documents import RunStart
+    from provisioner.runs.documents import RolloutFields, RunStart, WhoAndWhen
     from provisioner.runs.run import Run
 
 
@@ -48,6 +49,7 @@ def run_start(
             restart.update(each.restart)
     if pending is not None:
         restart.update(pending.record["restart"])
+        restart -= own_unit_restarted_by(pending, context.options.host)
     active = context.active_generation()
     before = _generation_to_restore(active, pending)
     debug(
@@ -59,9 +61,7 @@ def run_start(
     return {
         "command": request.command,
         "profile": {"name": request.profile.name, "digest": request.digest},
-        "time": now(),
-        "who": environment_variable("ABI_PRINCIPAL") or acting_user(),
-        "request_id": environment_variable("ABI_REQUEST_ID"),
+        **_who_and_when(),
         "previous": _previous(context.root, applied, request),
         "packages": desired.all_packages,
         "configuration": configuration.package_id,
@@ -73,6 +73,46 @@ def run_start(
         },
         "restart": sorted(restart),
         "inputs": run_inputs(request.profile, desired.secrets, configuration.facts, key),
+        **_rollout_fields(request),
+        "unchanged": False,
+    }
+
+
+def unchanged_start(request: ApplyRequest, applied: Run) -> RunStart:
+    """The record of a run that has nothing to do, since `applied` has left the host as it should
+    be."""
+    generation, record = applied.generation_after, applied.record
+    return {
+        "command": request.command,
+        "profile": record["profile"],
+        **_who_and_when(),
+        "previous": applied.previous,
+        "packages": record["packages"],
+        "configuration": record["configuration"],
+        "roles": record["roles"],
+        "generation": {"before": generation, "found": generation, "after": generation},
+        "restart": [],
+        "inputs": record["inputs"],
+        **_rollout_fields(request),
+        "unchanged": True,
+    }
+
+
+def _rollout_fields(request: ApplyRequest) -> RolloutFields:
+    """What the record says of the rollout that asks."""
+    caller = request.caller
+    return {
+        "revision": request.revision,
+        "rollout": caller.rollout,
+        "attempt": caller.attempt,
+    }
+
+
+def _who_and_when() -> WhoAndWhen:
+    return {
+        "time": now(),
+        "who": environment_variable("ABI_PRINCIPAL") or acting_user(),
+        "request_id": environment_variable("ABI_REQUEST_ID"),
     }
 
 

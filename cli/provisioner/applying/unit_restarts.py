@@ -13,6 +13,8 @@ from packager.api import (
 )
 from packager.base.debug_log import debug
 
+from provisioner.applying.own_unit import own_unit
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -31,6 +33,8 @@ class UnitRestarter:
         self._options = options
         self._emit = emit
         self._started: set[str] = set()
+        self._own = own_unit()
+        self.postponed: str | None = None  # the unit that this command runs in
         self.has_restarted = False  # whether any unit was restarted here
 
     def observe(self, event: str, /, **fields: Field) -> None:
@@ -70,6 +74,9 @@ class UnitRestarter:
             message = f"{listed} would be restarted for new configuration: --no-systemd"
             self._emit("warning", message=message)
             return
+        if self._own in units:
+            units.remove(self._own)
+            self.postponed = self._own
         for verb, chosen in (
             ("restart", [name for name in units if name not in static]),
             ("try-restart", [name for name in units if name in static]),
@@ -77,9 +84,14 @@ class UnitRestarter:
             if chosen:
                 self._restart(verb, chosen)
 
-    def _restart(self, verb: str, units: list[str]) -> None:
+    def restart_own(self, unit: str) -> None:
+        """Restart the unit that this command runs in, which ends this command, too. Event: `unit`.
+        Raises UnitsFailed."""
+        self._restart("restart", [unit], block=False)
+
+    def _restart(self, verb: str, units: list[str], *, block: bool | None = None) -> None:
         self.has_restarted = True
-        block = self._options.block
+        block = self._options.block if block is None else block
         flags = [] if block else ["--no-block"]
         code, output = systemctl(verb, *flags, *systemctl_names(units))
         failed = failed_units(units, output) if code and block else []

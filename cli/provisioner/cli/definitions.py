@@ -65,6 +65,43 @@ _EXIT_CODE = Option(
     kind=FLAG,
     help="End with 2 if something would be changed, with 0 if nothing would.",
 )
+_FENCE = (
+    Option(
+        "--fence",
+        "fence",
+        kind="number",
+        metavar="N",
+        help="The number of the controller that asks; refused below one that was seen.",
+    ),
+    Option(
+        "--holder",
+        "holder",
+        kind="identifier",
+        metavar="ID",
+        help="The controller that asks, with --fence.",
+    ),
+)
+_ROLLOUT = Option(
+    "--rollout",
+    "rollout",
+    kind="identifier",
+    metavar="ID",
+    help="The rollout that asks; what it asked for, and what came of that, is kept.",
+)
+_REVISION = Option(
+    "--revision",
+    "revision",
+    kind="identifier",
+    metavar="ID",
+    help="What the rollout brings: this profile, and no other one.",
+)
+_ATTEMPT = Option(
+    "--attempt",
+    "attempt",
+    kind="number",
+    metavar="N",
+    help="The attempt of the rollout; refused if it is not above those before.",
+)
 _PROFILE = Argument("PROFILE", "sources", kind="path", many=True, complete="files")
 _SOURCE = (_SHA256, _UPGRADE, QUICK, CONFIG, *PATIENCE)
 
@@ -103,6 +140,10 @@ COMMANDS: tuple[Command, ...] = (
             PARALLEL,
             DISCARD,
             *HOST,
+            _REVISION,
+            _ROLLOUT,
+            _ATTEMPT,
+            *_FENCE,
             format_option("table", "json", "ndjson"),
         ),
         arguments=(_PROFILE,),
@@ -115,6 +156,52 @@ COMMANDS: tuple[Command, ...] = (
             ),
         ),
         exit_codes=_CHANGE_CODES,
+    ),
+    Command(
+        "stage",
+        "provisioner.commands.stage:run",
+        summary="Have all that a profile needs in the store; change nothing.",
+        description=(
+            "Does of an apply of PROFILE what can be done beforehand: judges it, fetches and "
+            "verifies its packages, renders its configuration, plans. The apply is quick then, and "
+            "needs no network. Nothing that is active is touched."
+        ),
+        options=(
+            *_SOURCE,
+            PARALLEL,
+            *HOST,
+            _REVISION,
+            _ROLLOUT,
+            *_FENCE,
+            format_option("table", "json", "ndjson"),
+        ),
+        arguments=(_PROFILE,),
+        examples=(("provisioner stage web.yaml", "hours before the apply"),),
+        exit_codes=_CHANGE_CODES,
+    ),
+    Command(
+        "fence",
+        "provisioner.commands.fence:run",
+        summary="Refuse controllers of rollouts that another one has followed.",
+        description=(
+            "Makes N the lowest number by which controllers of rollouts are obeyed, and tells what "
+            "the host knows of rollouts. An apply that runs comes to its end. 73 if the number is "
+            "lower than one that was seen, or is another holder's. A person's commands are never "
+            "refused."
+        ),
+        options=(
+            Option(
+                "--holder",
+                "holder",
+                kind="identifier",
+                metavar="ID",
+                help="The controller whose number it is.",
+            ),
+            format_option("table", "json"),
+        ),
+        arguments=(Argument("N", "number", kind="number"),),
+        examples=(("provisioner fence --holder=ops1 3", "as a controller does it"),),
+        exit_codes=(65, 73, 74, 75, 77, 78),
     ),
     Command(
         "status",
@@ -167,6 +254,9 @@ COMMANDS: tuple[Command, ...] = (
             *PATIENCE,
             PARALLEL,
             *HOST,
+            _ROLLOUT,
+            _ATTEMPT,
+            *_FENCE,
             format_option("table", "json", "ndjson"),
         ),
         arguments=(Argument("RUN", "numbers", kind="number", many=True),),

@@ -8,6 +8,7 @@ from packager.base.errors import NotFound
 from packager.cli import output
 
 from provisioner.runs import reader
+from provisioner.runs.rollout_state import told_state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
         packages: list[str]
         outcome: str
         reason: str | None
+        revision: str | None
+        rollout: str | None
+        attempt: int | None
 
 
 UNFINISHED, INTERRUPTED = "unfinished", "interrupted"  # of runs without an outcome
@@ -54,6 +58,7 @@ def run(*, root: str, output_format: str) -> int:
                 "applied": applied.number if applied else None,
                 "pending": pending.number if pending else None,
                 "runs": summaries,
+                **told_state(root),
             }
         )
     elif output_format == "ndjson":
@@ -89,6 +94,9 @@ def _summary(run: Run, applied: Run | None, pending: Run | None) -> RunSummary:
         "packages": record["packages"],
         "outcome": outcome,
         "reason": record["reason"],
+        "revision": record.get("revision"),
+        "rollout": record.get("rollout"),
+        "attempt": record.get("attempt"),
     }
 
 

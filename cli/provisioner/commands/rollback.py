@@ -7,10 +7,12 @@ import os
 from packager.base.errors import NotFound, UsageError
 
 from provisioner.applying.apply import apply
-from provisioner.applying.request import ApplyRequest, ApplyResult
+from provisioner.applying.request import ROLLBACK, ApplyRequest, ApplyResult
 from provisioner.base.command_options import CommandOptions
+from provisioner.base.rollout_caller import RolloutCaller
 from provisioner.cli.apply_report import run_and_report
 from provisioner.runs import reader
+from provisioner.runs.rollout_book import recorded_request
 from provisioner.runs.writer import locked_runs
 
 TYPE_CHECKING = False
@@ -29,6 +31,10 @@ def run(
     root: str,
     numbers: Sequence[int],
     output_format: str,
+    rollout: str | None,
+    attempt: int | None,
+    fence: int | None,
+    holder: str | None,
     **values: Unpack[CommandOptionValues],
 ) -> int:
     """Go back; raises PackagerError, OutputFailed, Stopped."""
@@ -36,12 +42,15 @@ def run(
     if len(numbers) > 1:
         raise UsageError("rollback goes back to one run; give one number")
     options = CommandOptions(**values)
+    caller = RolloutCaller(rollout=rollout, attempt=attempt, fence=fence, holder=holder)
 
     def work(emit: Emit) -> ApplyResult:
-        _target_run(root, numbers)  # before the store is locked, or even made
-        with locked_runs(root) as writer:
+        if rollout is None:
+            _target_run(root, numbers)  # before the store is locked, or even made
+        with locked_runs(root) as writer, recorded_request(root, ROLLBACK, caller) as kept:
             target = _target_run(root, numbers)  # another apply may have ended meanwhile
-            request = ApplyRequest(target.profile(), target.profile_digest, rollback_to=target)
+            profile, digest = target.profile(), target.profile_digest
+            request = ApplyRequest(profile, digest, caller, kept, rollback_to=target)
             return apply(root, request, writer, options, emit)
 
     return run_and_report(work, output_format)

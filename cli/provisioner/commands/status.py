@@ -10,6 +10,7 @@ from packager.cli import output
 from packager.cli.progress import listener
 
 from provisioner.runs import reader
+from provisioner.runs.rollout_state import told_state
 from provisioner.runs.run import APPLIED
 from provisioner.status.difference import INPUT, PROFILE, RUN, UNREAD, Difference
 from provisioner.status.drift import find_differences, host_role_differences
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from packager.api import HostOptionValues
     from packager.base.events import Emit
 
+    from provisioner.runs.rollout_state import ToldState
     from provisioner.runs.run import Run
 
 DIFFERENT_EXIT_CODE = 65
@@ -54,7 +56,7 @@ def run(
             found += find_differences(root, applied, options, quick=quick)
     unread = [each for each in found if each.kind == UNREAD]
     found = [each for each in found if each.kind != UNREAD]
-    _report(applied, found, unread, output_format)
+    _report(applied, found, unread, output_format, told_state(root))
     for each in unread:
         output.complain(f"not looked at: {_subject(each)}: {each.reason}")
     if found:
@@ -91,13 +93,17 @@ def _run_differences(root: str, applied: Run, options: HostOptions, emit: Emit) 
 
 
 def _report(
-    applied: Run | None, found: list[Difference], unread: list[Difference], output_format: str
+    applied: Run | None,
+    found: list[Difference],
+    unread: list[Difference],
+    output_format: str,
+    told: ToldState,
 ) -> None:
     name = applied.profile_name if applied is not None else None
     number = applied.number if applied is not None else None
     # Of what could not be looked at nobody knows.
     in_sync = False if found else None if unread else True
-    summary = {"in_sync": in_sync, "profile": name, "run": number}
+    summary = {"in_sync": in_sync, "profile": name, "run": number, **_rollout(applied), **told}
     if output_format == "ndjson":
         for each in found:
             output.json_line({"event": "difference", **each.document()})
@@ -116,6 +122,15 @@ def _report(
         output.line(f"what could be looked at is as {name} says (run {number})")
     else:
         output.line(f"the host is as {name} says (run {number})")
+
+
+def _rollout(applied: Run | None) -> dict[str, str | None]:
+    """The revision of the applied run, and the rollout that brought it."""
+    record = None if applied is None else applied.record
+    return {
+        "revision": record.get("revision") if record else None,
+        "rollout": record.get("rollout") if record else None,
+    }
 
 
 def _unread(each: Difference) -> dict[str, str | None]:

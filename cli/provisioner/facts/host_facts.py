@@ -204,6 +204,12 @@ STORE_FACTS: tuple[tuple[str, str, str], ...] = (
         "null, or the applied profile: `name`, `run`, `time`",
         "`ROOT/provisioner/applied/record.json`",
     ),
+    (
+        "rollout",
+        "null, or what is known of rollouts: `revision` and `rollout` of the applied profile, "
+        "`fence` and `holder`, the last `request`",
+        "the same, and `ROOT/provisioner/rollouts/state.json`",
+    ),
 )
 
 
@@ -215,6 +221,7 @@ def gather_facts(root: str, options: HostOptions) -> dict[str, object]:
     found["roles"] = _value("roles", partial(_roles, options), missing)
     found["active"] = _value("active", partial(_active, root), missing)
     found["profile"] = _value("profile", partial(_profile, root), missing)
+    found["rollout"] = _value("rollout", partial(_rollout, root), missing)
     found["missing"] = missing
     return found
 
@@ -273,3 +280,15 @@ def _profile(root: str) -> object:
     if run is None:
         return None
     return {"name": run.profile_name, "run": run.number, "time": run.record["time"]}
+
+
+def _rollout(root: str) -> object:
+    from provisioner.runs import reader
+    from provisioner.runs.rollout_state import told_state
+
+    run, told = reader.applied_run(root), told_state(root)
+    revision = None if run is None else run.record.get("revision")
+    rollout = None if run is None else run.record.get("rollout")
+    if rollout is None and told["holder"] is None and told["request"] is None:
+        return None
+    return {"revision": revision, "rollout": rollout, **told}

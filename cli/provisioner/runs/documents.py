@@ -32,19 +32,41 @@ class RunInputs(TypedDict):
     digest: str
 
 
-class RunStart(TypedDict):
+class OwnRestart(TypedDict):
+    """The restart of the unit that this command runs in, before it is asked for. invocation:
+    systemd's InvocationID of the unit at that time."""
+
+    unit: str
+    invocation: str
+
+
+class WhoAndWhen(TypedDict):
+    """time: RFC 3339, UTC. who: the principal of the request, or the user."""
+
+    time: str
+    who: str
+    request_id: str | None
+
+
+class RolloutFields(TypedDict):
+    """The rollout that has asked for the run; revision: what it brought, or what the run had that a
+    rollback went to. None for a person's."""
+
+    revision: str | None
+    rollout: str | None
+    attempt: int | None
+
+
+class RunStart(WhoAndWhen, RolloutFields):
     """What is known of a run when it begins.
 
-    command: apply or rollback. time: RFC 3339, UTC. who: the principal of the request, or the user.
-    previous: the run to which `rollback` goes from this one. packages: ids of the set, that of the
-    configuration included. configuration: that id, None without files. restart: units.
+    command: apply or rollback. previous: the run to which `rollback` goes from this one. packages:
+    ids of the set, that of the configuration included. configuration: that id, None without files.
+    restart: units. unchanged: nothing was to be done.
     """
 
     command: str
     profile: RunProfile
-    time: str
-    who: str
-    request_id: str | None
     previous: int | None
     packages: list[str]
     configuration: str | None
@@ -52,13 +74,16 @@ class RunStart(TypedDict):
     generation: RunGenerations
     restart: list[str]
     inputs: RunInputs
+    unchanged: bool
 
 
 class RunRecord(RunStart):
-    """record.json. outcome, reason and finished are null until the run has ended."""
+    """record.json. outcome, reason and finished are null until the run has ended. What rollouts are
+    about, `unchanged` and `own_restart`, came later: older records lack it."""
 
     format: int
     run: int
     outcome: str | None
     reason: str | None
     finished: str | None
+    own_restart: OwnRestart | None

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from provisioner.profile.model import Profile
-    from provisioner.runs.documents import RunGenerations, RunRecord, RunStart
+    from provisioner.runs.documents import OwnRestart, RunGenerations, RunRecord, RunStart
 
 RECORD_FORMAT = 1
 MAX_RUNS_KEPT = 50
@@ -71,6 +71,7 @@ class RunWriter:
             "outcome": None,
             "reason": None,
             "finished": None,
+            "own_restart": None,
         }
         with opened(reader.RUNS, self._fd) as runs:
             name = ".new"
@@ -90,6 +91,11 @@ class RunWriter:
     def set_generations(self, run: Run, generations: RunGenerations) -> None:
         """Record which generations the run has found and made."""
         run.record["generation"] = generations
+        self._save(run)
+
+    def set_own_restart(self, run: Run, restart: OwnRestart) -> None:
+        """Record that the unit which this command runs in is about to be restarted."""
+        run.record["own_restart"] = restart
         self._save(run)
 
     def set_reason(self, run: Run, reason: str) -> None:
@@ -124,14 +130,28 @@ class RunWriter:
         os.fsync(self._fd)
 
     def _old(self, kept: list[int]) -> list[int]:
-        """The runs to delete: beyond the newest ones, and the newest of which something came."""
-        beyond = kept[: -MAX_RUNS_KEPT + 1]
+        """The runs to delete: beyond the newest ones, and the newest of which something came. Those
+        that had nothing to do are counted apart: a rollout asks again and again."""
+        idle = self._unchanged(kept)
+        changing = [number for number in kept if number not in idle]
+        beyond = [*changing[: -MAX_RUNS_KEPT + 1], *sorted(idle)[: -MAX_RUNS_KEPT + 1]]
         linked = [reader.applied_run(self._root), reader.pending_run(self._root)]
         needed = {each.number for each in linked if each}
         needed |= {each.previous for each in linked if each and each.previous}  # for `rollback`
         if beyond:
             needed.update(self._good(kept))
         return [number for number in beyond if number not in needed]
+
+    def _unchanged(self, kept: list[int]) -> set[int]:
+        """The runs that had nothing to do."""
+        if len(kept) < MAX_RUNS_KEPT:
+            return set()  # nothing is deleted yet, whatever they are
+        found: set[int] = set()
+        for number in kept:
+            with suppress(PackagerError):
+                if reader.read_run(self._root, number).record.get("unchanged"):
+                    found.add(number)
+        return found
 
     def _good(self, kept: list[int]) -> list[int]:
         """The newest runs that were healthy: failed ones, be they many, don't displace them."""

@@ -10,6 +10,7 @@ from typing import Any
 FENCED = 73  # exit status of a host's refusal: another controller, a later attempt, another profile
 BUSY = 75
 ROLLED_BACK = "rolled back"
+UNENDED = (None, "unfinished", "interrupted")
 MAX_CAUSE_CHARACTERS = 300
 
 
@@ -81,17 +82,20 @@ def of_attempt(history: Mapping[str, Any], rollout: str, attempt: int) -> Outcom
         if state == "running":
             return Outcome(Became.RUNNING)
         if state == "interrupted":
-            return Outcome(Became.INTERRUPTED, "it was interrupted")
+            return _of_run(run)  # it may have come to its end, and not have told it
         code = request.get("exit_code")
         went_back = run is not None and run.get("outcome") == ROLLED_BACK
         words = request.get("reason") or (run or {}).get("reason") or ""
         return ended(code if isinstance(code, int) else None, str(words), went_back=went_back)
-    if run is None:
-        return Outcome(Became.NOT_BEGUN)
-    outcome, words = run.get("outcome"), str(run.get("reason") or "")
+    return Outcome(Became.NOT_BEGUN) if run is None else _of_run(run)
+
+
+def _of_run(run: Mapping[str, Any] | None) -> Outcome:
+    outcome = None if run is None else run.get("outcome")
+    words = str((run or {}).get("reason") or "")
     if outcome == "applied":
         return Outcome(Became.APPLIED)
-    if outcome is None:
+    if outcome in UNENDED:
         return Outcome(Became.INTERRUPTED, "it was interrupted")
     became = Became.ROLLED_BACK if outcome == ROLLED_BACK else Became.FAILED
     return Outcome(became, cause(words) or "it failed")

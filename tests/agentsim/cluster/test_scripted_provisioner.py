@@ -22,7 +22,7 @@ TABLE = str(ROOT / "module" / "routes" / "provisioner.json")
 #: What the two can't have in common: digests, times, the place of the store.
 VARYING = (
     (r"-config--[0-9a-f]{16}", "-config--…"),
-    (r'"(time|finished)":"[^"]+"', r'"\1":"…"'),
+    (r'"(time|started|finished)":"[^"]+"', r'"\1":"…"'),
     (r'"request_id":(null|"[^"]*")', '"request_id":…'),
     (r"(to|in) /\S+?(?= yet|;)", r"\1 …"),
 )
@@ -36,6 +36,7 @@ def profile(port: int, name: str = "web") -> str:
     )
 
 
+OURS = "--rollout=o --fence=3 --holder=a"
 #: The commands of a host, one after the other: arguments, and what they read.
 SCRIPT: tuple[tuple[str, str], ...] = (
     ("status --exit-zero --format=json", ""),
@@ -49,6 +50,23 @@ SCRIPT: tuple[tuple[str, str], ...] = (
     ("apply --format=ndjson", ""),
     ("rollback --format=ndjson -- 1", ""),
     ("rollback --format=ndjson -- 99", ""),
+    ("history --format=json", ""),
+    ("fence --holder=a --format=json -- 3", ""),
+    ("fence --holder=b --format=json -- 3", ""),
+    ("fence --holder=b --format=json -- 2", ""),
+    (f"stage --format=ndjson --revision=r1 {OURS} -- -", profile(3)),
+    (f"stage --format=ndjson --revision=r1 {OURS} -- -", profile(4)),
+    (f"apply --format=ndjson --revision=r1 --attempt=1 {OURS} -- -", profile(3)),
+    (f"apply --format=ndjson --revision=r1 --attempt=1 {OURS} -- -", profile(3)),
+    ("history --format=json", ""),
+    (f"apply --format=ndjson --revision=r1 --attempt=2 {OURS} -- -", profile(3)),
+    (f"apply --format=ndjson --revision=r1 --attempt=3 {OURS} -- -", profile(4)),
+    ("apply --format=ndjson --rollout=o --fence=2 --holder=z -- -", profile(3)),
+    ("history --format=json", ""),
+    ("status --exit-zero --format=json", ""),
+    (f"rollback --format=ndjson --attempt=4 {OURS} -- 1", ""),
+    (f"rollback --format=ndjson --attempt=5 {OURS} -- 99", ""),
+    ("fence --holder=a --format=json -- 4", ""),
     ("history --format=json", ""),
 )
 

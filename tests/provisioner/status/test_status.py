@@ -203,6 +203,8 @@ def test_in_sync(machine: Machine) -> None:
             "profile": "web",
             "run": 1,
             "differences": [],
+            **dict.fromkeys(("revision", "rollout", "holder", "request")),
+            "fence": 0,
         }
     assert machine.run("status").stdout == b"the host is as web says (run 1)\n"
     lines = machine.run("status", "--format=ndjson").stdout.splitlines()

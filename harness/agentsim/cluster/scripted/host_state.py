@@ -109,19 +109,19 @@ class Request:
         state: `running`, `interrupted` or `ended`.
     """
 
-    command: str
     request_id: str | None
+    command: str
     revision: str | None
     rollout: str
     attempt: int | None
     fence: int | None
     holder: str | None
     started: float
-    state: str = "running"
     exit_code: int | None = None
     reason: str | None = None
     run: int | None = None
     finished: float | None = None
+    state: str = "running"
 
     def described(self) -> dict[str, Any]:
         """As documents have it."""

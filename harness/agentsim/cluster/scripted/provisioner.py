@@ -128,15 +128,18 @@ def _status(host: HostState) -> dict[str, Any]:
         raise Refused(
             EX_NOINPUT, f"no profile was applied to {_ROOT} yet; 'provisioner apply' does it"
         )
-    status: dict[str, Any] = {
+    differences = []
+    if host.unhealthy:
+        differences = [{"kind": "check", "subject": "simulated", "detail": "unhealthy"}]
+    return {
         "in_sync": not host.unhealthy,
         "profile": run.profile.name,
         "run": run.number,
-        "differences": [],
+        "revision": run.revision,
+        "rollout": run.rollout,
+        **_rollout(host),
+        "differences": differences,
     }
-    if host.unhealthy:
-        status["differences"] = [{"kind": "check", "subject": "simulated", "detail": "unhealthy"}]
-    return {**status, "revision": run.revision, "rollout": run.rollout, **_rollout(host)}
 
 
 def _rollout(host: HostState) -> dict[str, Any]:
@@ -159,7 +162,6 @@ def _recorded(host: HostState, call: Call, lines: Iterator[str]) -> Iterator[str
     if rollout is None:
         yield from lines
         return
-    _check_revision(host, call)
     attempt = call.number("attempt")
     if attempt is not None:
         if attempt <= host.attempts.get(rollout, 0):
@@ -168,8 +170,8 @@ def _recorded(host: HostState, call: Call, lines: Iterator[str]) -> Iterator[str
             )
         host.attempts[rollout] = attempt
     request = host.request = Request(
-        call.command,
         call.request_id,
+        call.command,
         call.options.get("revision"),
         rollout,
         attempt,
@@ -177,7 +179,9 @@ def _recorded(host: HostState, call: Call, lines: Iterator[str]) -> Iterator[str
         call.options.get("holder"),
         call.wall,
     )
+    before = max(host.runs, default=0)
     try:
+        _check_revision(host, call)
         yield from lines
     except Refused as refused:
         request.state, request.exit_code = "ended", refused.code
@@ -189,21 +193,22 @@ def _recorded(host: HostState, call: Call, lines: Iterator[str]) -> Iterator[str
     else:
         request.state, request.exit_code = "ended", 0
     finally:
-        newest = host.runs.get(max(host.runs, default=0))
-        request.run = newest.number if newest and newest.rollout == rollout else None
+        newest = max(host.runs, default=0)
+        request.run = newest if newest > before else None
         request.finished = call.wall if request.state == "ended" else None
 
 
 def _facts(host: HostState, call: Call) -> dict[str, Any]:
     run = host.current
     packages = [] if run is None else sorted((*run.profile.packages, run.profile.configuration))
-    rollout = {"revision": run and run.revision, "rollout": run and run.rollout}
+    known = _rollout(host) if host.holder or host.request or (run and run.rollout) else None
     facts: dict[str, Any] = {
         "hostname": call.hostname,
         "roles": [],
         "active": {"generation": host.generation, "roles": [], "packages": packages},
         "profile": None,
-        "rollout": {**rollout, **_rollout(host)},
+        "rollout": known
+        and {"revision": run and run.revision, "rollout": run and run.rollout, **known},
     }
     if run is not None:
         told = run.described(host.applied)
@@ -239,7 +244,8 @@ def _stage(host: HostState, call: Call) -> Iterator[str]:
     _check_revision(host, call)
     profile = _profile(call)
     yield from _prepare(host, profile)
-    yield _line({"event": "staged", "profile": profile.name})
+    packages = len(profile.packages) + 1
+    yield _line({"event": "staged", "profile": profile.name, "packages": packages})
 
 
 def _apply(host: HostState, call: Call) -> Iterator[str]:
@@ -380,7 +386,9 @@ def _check_fence(host: HostState, call: Call, *, required: bool = False) -> None
     known = host.holder is not None and number == host.fence and holder != host.holder
     if number < host.fence or known:
         raise Refused(
-            EX_CANTCREAT, f"fence {number} is not above {host.fence}, which {host.holder} holds"
+            EX_CANTCREAT,
+            f"fence {number} of {holder} is not above {host.fence}, which {host.holder} holds: "
+            "another controller has taken this host over",
         )
     host.fence, host.holder = number, holder
 
@@ -391,4 +399,4 @@ def _check_revision(host: HostState, call: Call) -> None:
         return
     digest = _profile(call).digest
     if host.revisions.setdefault(revision, digest) != digest:
-        raise Refused(EX_CANTCREAT, f"another profile is known here as revision {revision}")
+        raise Refused(EX_CANTCREAT, f"revision {revision} is known here with another profile")
