@@ -18,7 +18,7 @@ from agentsim.suite.hosts.processes import wait_while_working
 from tests.support.cluster_process import ClusterProcess, cluster_process
 
 TABLE = Path(__file__).resolve().parents[2] / "module" / "routes" / "provisioner.json"
-PATIENCE = 60.0  # seconds
+PATIENCE = 20.0  # seconds
 PAUSED, ABSENT, FAILED, ABORTED, TAKEN_OVER = 3, 4, 5, 6, 7  # exit statuses
 
 

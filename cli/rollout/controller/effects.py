@@ -67,6 +67,8 @@ class Effects:
             return await self._conflict(host, caller, record.stderr)
         if record.exit_code == 0:
             return Answer(HostEvent.STAGED)
+        if record.exit_code is None:
+            return Answer(HostEvent.CUT, f"it was ended: {record.reason}", rest=RETRY_SECONDS)
         outcome = ended(record.exit_code, record.stderr, went_back=False)
         return Answer(failed=True, cause=outcome.cause, rest=RETRY_SECONDS)
 
@@ -90,8 +92,7 @@ class Effects:
             return Answer(failed=True, final=True, cause=str(reason))
         if record.exit_code == FENCED:
             return await self._conflict(host, caller, record.stderr)
-        if record.exit_code is None and record.reason != "signal":
-            # The agent ends, or the route's limits have: the host says what it left behind.
+        if record.exit_code is None:  # by a signal, a limit, the agent's own end
             return Answer(HostEvent.CUT, f"it was ended: {record.reason}", rest=ASK_SECONDS)
         return _judged(ended(record.exit_code, record.stderr, went_back=went_back))
 

@@ -209,7 +209,7 @@ def test_a_timer_leaves_what_a_rollout_has_begun_to_its_controller(host: Host) -
     assert request(host)["state"] == "interrupted"
     done = host.run("apply", *HOST)
     assert done.returncode == 75 and b"of rollout o1 was interrupted" in done.stderr
-    assert host.apply(web(2), *asked(2)).returncode == 0
+    assert host.apply(web(2), *asked(2, revision="r2")).returncode == 0
     assert host.run("apply", *HOST).returncode == 0
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import requests
 
+from tests.support.cluster_process import call
 from tests.support.rollout_world import RolloutWorld, rollout_world
 
 
@@ -16,8 +20,23 @@ def cluster_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RolloutW
 
 
 @pytest.fixture
-def world(cluster_world: RolloutWorld) -> Iterator[RolloutWorld]:
-    """The cluster with all its agents well, before and after."""
-    yield cluster_world
+def world(cluster_world: RolloutWorld, tmp_path: Path) -> Iterator[RolloutWorld]:
+    """The cluster with all its agents well, before and after, and an operator who knows of no
+    rollout yet."""
+    yield replace(cluster_world, directory=tmp_path)
+    cluster_world.cluster.tell("masters", act="start")
+    cluster_world.cluster.tell("tasks", act="remove-framework")
     cluster_world.fault("return:*")
-    cluster_world.wait(lambda: cluster_world.cluster.active() == 8, "all agents again")
+    cluster_world.wait(lambda: _all_well(cluster_world), "all agents again")
+
+
+def _all_well(world: RolloutWorld) -> bool:
+    """Whether all agents are active; what a test has left deactivated is given back."""
+    try:
+        slaves = world.cluster.slaves()
+    except requests.RequestException:
+        return False  # the master is about to start
+    for each in slaves.values():
+        if each["deactivated"]:
+            call(world.cluster.masters[0], "REACTIVATE_AGENT", agent_id={"value": each["id"]})
+    return world.cluster.active() == 8
