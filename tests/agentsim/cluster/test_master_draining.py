@@ -93,8 +93,8 @@ def test_an_agent_with_a_task_stays_draining(master: MasterUnderTest, new_agent:
     assert known["drain_info"]["state"] == "DRAINING"
     refused = reactivate(master, agent)
     assert (refused.status_code, refused.text) == (400, "Agent is still in the DRAINING state")
-    # It comes back without the task. A master that knows a task of a framework that only agents have
-    # told of aborts when an agent does not know it any more, unless that was unreachable meanwhile.
+    # It comes back without the task. A master that knows a task of a framework which only agents
+    # have told of aborts when its agent forgets it, unless that was unreachable meanwhile.
     make_unreachable(master, agent)
     agent.reregister(tasks=[])
     wait_until(lambda: drained(master, agent), PATIENCE, "its being drained")
