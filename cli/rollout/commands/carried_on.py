@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packager.base.documents.source import read_file
-from packager.base.errors import UsageError
+from packager.base.errors import NotFound, UsageError
 
 from rollout.cli.presentation import finish, presented
 from rollout.commands.choices import Chosen
 from rollout.controller.session import carry_on
 from rollout.records.documents import Head
 from rollout.records.journal import Journal
-from rollout.records.places import find, open_store
+from rollout.records.places import candidates, open_store
 from rollout.records.profiles import KIND
-from rollout.records.rollout_record import RolloutRecord
+from rollout.records.rollout_record import RolloutRecord, is_there
 from rollout.records.store import Store
 from rollout.strategy.reader import strategy as read_document
 
@@ -40,9 +40,13 @@ def found(
     if len(rollouts) > 1:
         raise UsageError("one rollout at a time")
     with closing(Journal(journal)) as book:
-        name, place = find(book, rollouts[0] if rollouts else None, masters)
-    with closing(open_store(place, journal, zk_credentials)) as store:
-        yield Found(name, place, store)
+        named = candidates(book, rollouts[0] if rollouts else None, masters)
+    for name, place in named:
+        with closing(open_store(place, journal, zk_credentials)) as store:
+            if is_there(store, name):
+                yield Found(name, place, store)
+                return
+    raise NotFound(f"there is no rollout {named[0][0]}; 'rollout history' lists them")
 
 
 def batch_to_promote(head: Head) -> int:

@@ -38,8 +38,8 @@ def run(*, source: str, output_format: str, **given: Any) -> int:
         closing(open_store(place, options.journal, options.access.zk_credentials)) as store,
         presented(head.id, options.journal, output_format, len(head.order)) as shown,
     ):
+        shown.journal.remember(head.id, place)  # before it is there: else nobody would find it
         RolloutRecord.create(store, head, None if reason else profile)
-        shown.journal.remember(head.id, place)
         shown.say(f"rollout {head.id}: {len(head.order)} hosts")
         if reason:
             shown.say(f"the profile is not recorded ({reason}): resume with --profile=FILE")

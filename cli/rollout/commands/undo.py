@@ -47,8 +47,8 @@ def run(*, rollouts: Sequence[str], masters: str | None, output_format: str, **g
         closing(open_store(one.place, options.journal, credentials)) as store,
         presented(new.id, options.journal, output_format, len(new.order)) as shown,
     ):
-        RolloutRecord.create(store, new, None)
         shown.journal.remember(new.id, one.place)
+        RolloutRecord.create(store, new, None)
         shown.say(f"rollout {new.id} takes {head.id} back on {len(new.order)} hosts")
         ended = carry_on(store, new.id, options.session(shown.listener), strategy, b"")
     return finish(ended, output_format)

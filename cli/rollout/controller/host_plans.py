@@ -9,6 +9,7 @@ from typing import Any
 
 from packager.base.errors import PackagerError
 
+from rollout.core.outcomes import fence_told
 from rollout.core.registry import HostId
 from rollout.hosts.access import HostAccess, open_hosts
 from rollout.hosts.client import Cut, HostRefused, NotReached
@@ -29,6 +30,10 @@ class PlanGroup:
     cause: str = ""
 
 
+class OlderHost(PackagerError):
+    """It can't take part in a rollout."""
+
+
 async def host_plans(
     hosts: Sequence[HostId], profile: bytes, access: HostAccess
 ) -> list[PlanGroup]:
@@ -37,6 +42,8 @@ async def host_plans(
     async with open_hosts(access) as clients:
 
         async def ask(host: HostId) -> dict[str, Any]:
+            if fence_told(await clients.provisioner(host).history()) is None:
+                raise OlderHost("its provisioner is older, and knows no fences")
             return await clients.client(host).document(PLAN, body=profile)
 
         answers = await sweep(hosts, ask, concurrency=CONCURRENCY)
@@ -72,6 +79,8 @@ def _cause(reason: PackagerError) -> str:
     """The reason without anything of the one host in it."""
     if isinstance(reason, HostRefused):
         return reason.words or f"status {reason.status}"
+    if isinstance(reason, OlderHost):
+        return str(reason)
     if isinstance(reason, NotReached):
         return "it can't be connected to"
     return "its answer was lost" if isinstance(reason, Cut) else "its answer is no plan"

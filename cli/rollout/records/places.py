@@ -33,8 +33,9 @@ def open_store(place: str, journal: Path, zk_credentials: str | None) -> Store:
     return ZookeeperStore(hosts, names, credentials=credentials)
 
 
-def find(journal: Journal, rollout: str | None, masters: str | None) -> tuple[str, str]:
-    """Id and place of a rollout. rollout: its id; None: the newest that this machine knows.
+def candidates(journal: Journal, rollout: str | None, masters: str | None) -> list[tuple[str, str]]:
+    """Ids and places of the rollouts that may be meant, the likeliest first; of some there may be
+    no record, since they never began. rollout: an id; None: the newest that this machine knows.
     masters: `zk://…` of a cluster, if it is not one that this machine knows. Raises NotFound."""
     known = journal.places()
     if rollout is None:
@@ -43,13 +44,13 @@ def find(journal: Journal, rollout: str | None, masters: str | None) -> tuple[st
                 "no rollout was begun on this machine; name one, and with --masters=zk://… where "
                 "its record is"
             )
-        rollout = [*known][-1]
+        return [(each, known[each] if masters is None else masters) for each in reversed(known)]
     if masters is not None:
-        return rollout, masters
+        return [(rollout, masters)]
     if rollout not in known:
         raise NotFound(
             f"this machine knows no rollout {rollout}; 'rollout history' lists those that it "
             "knows. If it began elsewhere, say --masters=zk://…, or bring the journal of the "
             "machine along (--journal)"
         )
-    return rollout, known[rollout]
+    return [(rollout, known[rollout])]

@@ -128,6 +128,11 @@ def take(store: Store, rollout: str, holder: Holder) -> Lock:
         raise Held(f"rollout {rollout} is held by {words}", held.holder) from None
 
 
+def is_there(store: Store, rollout: str) -> bool:
+    """Whether the store has it. Raises PackagerError."""
+    return store.read(_path(rollout, "head")) is not None
+
+
 def holder_of(store: Store, rollout: str) -> str:
     """Who holds it, in words; empty: nobody. Raises PackagerError."""
     told = store.holder(rollout)
