@@ -138,7 +138,7 @@ def _until(lines: Iterator[str], text: str) -> str:
     return next(line for line in lines if text in line)
 
 
-@pytest.mark.parametrize("no_color", ["", "1"])
+@pytest.mark.parametrize("no_color", ["", pytest.param("1", marks=pytest.mark.long)])
 def test_a_terminal_gets_colour_unless_it_asks_for_none(scratch: Path, no_color: str) -> None:
     with closing(
         pexpect.spawn(
@@ -164,7 +164,14 @@ def test_a_terminal_gets_colour_unless_it_asks_for_none(scratch: Path, no_color:
         assert demo.wait() == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.long),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.long),
+    ],
+)
 def test_told_to_end_in_the_middle_it_cleans_up(scratch: Path, number: signal.Signals) -> None:
     with _running("--once", "--port=0", scratch=scratch) as demo:
         assert demo.stdout

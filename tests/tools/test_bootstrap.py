@@ -239,7 +239,9 @@ def test_modules_of_the_callers_directory_are_not_run(
     assert output.splitlines()[0].endswith("--no-install -l")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.long)]
+)
 def test_a_set_up_that_was_cut_short_is_begun_again(
     tree: Path, machine: dict[str, str], number: signal.Signals
 ) -> None:
@@ -260,6 +262,7 @@ def test_a_set_up_that_was_cut_short_is_begun_again(
     assert sorted(path.name for path in (tree / ".nox").iterdir()) == [half.name, "lock"]
 
 
+@pytest.mark.long  # a set-up of its own
 def test_what_a_killed_set_up_still_runs_is_waited_for(
     tree: Path, machine: dict[str, str], tmp_path: Path
 ) -> None:
@@ -282,6 +285,7 @@ def test_what_a_killed_set_up_still_runs_is_waited_for(
     assert "--session demo" in output
 
 
+@pytest.mark.long  # a set-up of its own
 def test_two_first_runs_at_once_make_one_environment(tree: Path, machine: dict[str, str]) -> None:
     runs = [start(tree, machine, name) for name in ("demo", "tests")]
     ends = [(*each.communicate(timeout=180), each.returncode) for each in runs]
@@ -289,6 +293,7 @@ def test_two_first_runs_at_once_make_one_environment(tree: Path, machine: dict[s
     assert "".join(errors for _, errors, _ in ends).count("ready after") == 1
 
 
+@pytest.mark.long  # a set-up of its own
 def test_a_checkout_that_cannot_be_written_uses_the_cache(
     tree: Path, machine: dict[str, str], tmp_path: Path
 ) -> None:
@@ -304,6 +309,7 @@ def test_nowhere_to_write(tree: Path, machine: dict[str, str], tmp_path: Path) -
     assert "can be written: set XDG_CACHE_HOME to a directory" in refused(tree, machine, "-l")
 
 
+@pytest.mark.long  # a set-up of its own
 def test_without_a_home(tree: Path, machine: dict[str, str]) -> None:
     del machine["HOME"], machine["XDG_CACHE_HOME"]
     status, output, errors = run(tree, machine, "-l")
