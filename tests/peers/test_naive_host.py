@@ -27,7 +27,7 @@ UNKNOWN = {f"ABI-TABLE-{n}" for n in (*range(2, 10), *range(12, 27), *range(30, 
 
 @pytest.mark.long
 def test_which_clauses_a_careless_host_breaks(tmp_path: Path) -> None:
-    states = judged(tmp_path, "not recorded or observed-routing")
+    states = judged(tmp_path, "not recorded or observed-routing", "12")
     assert set(states) == set(clauses())
     broken = {clause for clause, state in states.items() if state == "failed"}
     assert broken == set(clauses()) - KEPT - UNKNOWN
@@ -36,16 +36,16 @@ def test_which_clauses_a_careless_host_breaks(tmp_path: Path) -> None:
 
 def test_some_clauses_that_a_careless_host_breaks(tmp_path: Path) -> None:
     """Of each kind a few; all of them are held against it in the long runs."""
-    states = judged(tmp_path, "test_arguments or test_exit_status or test_parameters")
+    states = judged(tmp_path, "test_arguments or test_exit_status", "2")
     broken = {clause for clause, state in states.items() if state == "failed"}
-    assert len(broken) > 10 and not broken & (KEPT | UNKNOWN)
+    assert len(broken) > 5 and not broken & (KEPT | UNKNOWN)
 
 
-def judged(tmp_path: Path, selected: str) -> dict[str, str]:
+def judged(tmp_path: Path, selected: str, workers: str) -> dict[str, str]:
     """What became of each clause that these tests are about. Of what was recorded one group is
     enough: it breaks them all."""
     command = [
-        *(sys.executable, "-m", "agentsim", "suite", "-p", "tests.peers.naive_host", "-n", "12"),
+        *(sys.executable, "-m", "agentsim", "suite", "-p", "tests.peers.naive_host", "-n", workers),
         *("-k", selected),
         *("--abi-host=naive", "--abi-deadline=2", "--abi-requests=100"),
         *("--tb=no", "-q", f"--abi-report={tmp_path}/naive"),
