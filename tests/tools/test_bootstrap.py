@@ -200,6 +200,7 @@ def test_the_first_run_sets_up_and_the_second_needs_nothing(
     assert sorted(path.name for path in (tree / ".nox").iterdir()) == [environment.name, "lock"]
 
 
+@pytest.mark.long  # a set-up of its own
 def test_other_requirements_make_another_environment(tree: Path, machine: dict[str, str]) -> None:
     run(tree, machine, "-l")
     (before,) = (tree / ".nox").glob("house-*")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from packager.base.optional_libraries import required_library
@@ -19,6 +19,7 @@ from rollout.core.summary import NO_CAUSE
 with required_library("terminals", extra="rollout"):
     from rich.console import Console, Group, RenderableType
     from rich.live import Live
+    from rich.padding import Padding
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
@@ -30,11 +31,11 @@ COLOURS = {HostState.DONE: "green", HostState.FAILED: "red", HostState.ROLLED_BA
 
 
 class LiveView:
-    """What is shown of the rollout now, from the events so far. hosts: how many take part."""
+    """What is shown of the rollout now, by the events so far. states: of the hosts before them."""
 
-    def __init__(self, hosts: int) -> None:
-        self._hosts = hosts
-        self._states: dict[str, HostState] = {}
+    def __init__(self, states: Mapping[str, HostState]) -> None:
+        self._hosts = len(states)
+        self._states = dict(states)
         self._causes: dict[str, tuple[HostState, str]] = {}
         self._ends: deque[float] = deque()
         self._state = self._reason = ""
@@ -58,7 +59,8 @@ class LiveView:
         for words in (self._batch, f"{ended} of {self._hosts} hosts", self._rate(ended)):
             if words:
                 heading.append(f"  {words}", style="default")
-        bar = ProgressBar(total=max(1, self._hosts), completed=ended)
+        # Alone it would not end its line.
+        bar = Padding(ProgressBar(total=max(1, self._hosts), completed=ended), 0)
         return Group(heading, bar, self._counts(), *self._failures())
 
     def _take_host(self, host: str, state: HostState, cause: object) -> None:
@@ -73,10 +75,8 @@ class LiveView:
 
     def _counts(self) -> Text:
         found = Text()
-        waiting = self._hosts - len(self._states)
         for state in HostState:
             count = sum(each is state for each in self._states.values())
-            count += waiting if state is HostState.WAITING else 0
             if count:
                 found.append(f"{state.value} {count}  ", style=COLOURS.get(state, "default"))
         return found
@@ -109,10 +109,13 @@ class LiveView:
 
 
 @contextmanager
-def live_display(hosts: int) -> Iterator[tuple[Listener, Callable[[str], None]]]:
-    """Show the view until the end of the block; it stays as it was last."""
+def live_display(
+    states: Mapping[str, HostState],
+) -> Iterator[tuple[Listener, Callable[[str], None]]]:
+    """Show the view until the end of the block; it stays as it was last. states: of the hosts at
+    the beginning."""
     console = Console(highlight=False)
-    view = LiveView(hosts)
+    view = LiveView(states)
     with Live(view, console=console, refresh_per_second=4, vertical_overflow="crop") as live:
 
         def say(words: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from packager.cli import output
 from rollout.cli import event_lines
 from rollout.cli.endings import exit_status, next_step
 from rollout.core.events import Event, Listener
+from rollout.core.host_states import HostState
 from rollout.records.documents import Head
 from rollout.records.journal import Journal
 
@@ -26,12 +27,14 @@ class Shown:
 
 
 @contextmanager
-def presented(rollout: str, journal: Path, output_format: str, hosts: int) -> Iterator[Shown]:
-    """Show what happens until the end of the block. hosts: how many take part. Raises
+def presented(
+    rollout: str, journal: Path, output_format: str, states: Mapping[str, HostState]
+) -> Iterator[Shown]:
+    """Show what happens until the end of the block. states: of the hosts at the beginning. Raises
     OutputFailed, PackagerError."""
     book = Journal(journal)
     try:
-        with _display(output_format, hosts) as (show, say):
+        with _display(output_format, states) as (show, say):
 
             def listen(event: Event) -> None:
                 book.add(rollout, event)
@@ -40,6 +43,11 @@ def presented(rollout: str, journal: Path, output_format: str, hosts: int) -> It
             yield Shown(book, listen, say)
     finally:
         book.close()
+
+
+def waiting(head: Head) -> dict[str, HostState]:
+    """The hosts of a rollout that has not begun."""
+    return dict.fromkeys(head.order, HostState.WAITING)
 
 
 def finish(head: Head, output_format: str) -> int:
@@ -52,13 +60,15 @@ def finish(head: Head, output_format: str) -> int:
 
 
 @contextmanager
-def _display(output_format: str, hosts: int) -> Iterator[tuple[Listener, Callable[[str], None]]]:
+def _display(
+    output_format: str, states: Mapping[str, HostState]
+) -> Iterator[tuple[Listener, Callable[[str], None]]]:
     if output_format == "ndjson":
         yield event_lines.show_json, output.complain
     elif output.is_terminal(output.STDOUT):
         from rollout.cli.live_display import live_display
 
-        with live_display(hosts) as (show, say):
+        with live_display(states) as (show, say):
             yield show, say
     else:
         yield event_lines.show_line, output.line

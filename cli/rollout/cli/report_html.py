@@ -21,7 +21,7 @@ from rollout.core.registry import HostId
 from rollout.core.summary import causes, counts
 from rollout.records.documents import Head, HostRecord
 
-WIDTH, LEFT, ROW, AXIS = 1000, 160, 9, 26  # pixels
+WIDTH, LEFT, ROW, AXIS = 1000, 160, 13, 26  # pixels
 MOST_TICKS = 10
 MOST_NAMED_ROWS = 120  # more hosts have thinner rows, and no names
 COLOURS = {
@@ -113,7 +113,7 @@ def _picture(head: Head, hosts: Mapping[str, HostRecord], events: Sequence[Event
         y = AXIS + row * at
         if row == ROW:
             name = escape(HostId.parse(host).hostname[-26:])
-            yield f'<text x="0" y="{y + ROW - 1}">{name}</text>'
+            yield f'<text x="0" y="{y + ROW - 3}">{name}</text>'
         if host in hosts:
             yield from _bars(host, steps.get(host, []), y, row, end, scale)
     for last in head.batches[:-1]:

@@ -72,8 +72,8 @@ def go_on(
             f"the record of {rollout.id} has no profile, since that has secrets in it or is too "
             "large: say --profile=FILE"
         )
-    hosts = len(record.head.order)
-    with presented(rollout.id, options.journal, output_format, hosts) as shown:
+    states = {host: each.progress.state for host, each in record.hosts.items()}
+    with presented(rollout.id, options.journal, output_format, states) as shown:
         shown.journal.remember(rollout.id, rollout.place)
         session = options.session(shown.listener)
         ended = carry_on(

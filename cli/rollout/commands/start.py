@@ -9,7 +9,7 @@ from typing import Any
 
 from packager.base.documents.source import STDIN, read_file
 
-from rollout.cli.presentation import finish, presented
+from rollout.cli.presentation import finish, presented, waiting
 from rollout.commands.choices import Chosen, chosen
 from rollout.controller.access import master_client
 from rollout.controller.beginning import new_head, refuse_unfit, unfit_hosts
@@ -36,7 +36,7 @@ def run(*, source: str, output_format: str, **given: Any) -> int:
     place = place_of(strategy.masters)
     with (
         closing(open_store(place, options.journal, options.access.zk_credentials)) as store,
-        presented(head.id, options.journal, output_format, len(head.order)) as shown,
+        presented(head.id, options.journal, output_format, waiting(head)) as shown,
     ):
         shown.journal.remember(head.id, place)  # before it is there: else nobody would find it
         RolloutRecord.create(store, head, None if reason else profile)

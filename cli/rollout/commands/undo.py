@@ -9,7 +9,7 @@ from typing import Any
 
 from packager.base.errors import DataError
 
-from rollout.cli.presentation import finish, presented
+from rollout.cli.presentation import finish, presented, waiting
 from rollout.commands.carried_on import found
 from rollout.commands.choices import Chosen, chosen
 from rollout.controller.access import master_client
@@ -45,7 +45,7 @@ def run(*, rollouts: Sequence[str], masters: str | None, output_format: str, **g
     new = new_head(f"undo of {head.name}", head.strategy, turns, batches, undoes=head.id)
     with (
         closing(open_store(one.place, options.journal, credentials)) as store,
-        presented(new.id, options.journal, output_format, len(new.order)) as shown,
+        presented(new.id, options.journal, output_format, waiting(new)) as shown,
     ):
         shown.journal.remember(new.id, one.place)
         RolloutRecord.create(store, new, None)
