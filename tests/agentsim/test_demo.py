@@ -56,7 +56,7 @@ def test_once_tells_the_story_and_ends(scratch: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "\x1b" not in done.stdout
     steps = re.findall(r"^ ?(\d+)  (\w+)", done.stdout, re.MULTILINE)
-    assert [int(number) for number, _ in steps] == list(range(1, 10))
+    assert [int(number) for number, _ in steps] == list(range(1, 11))
     story = [
         r"It answers on http://127\.0\.0\.1:\d+",
         r"fetching .* of \d+\.\d MB",
@@ -80,6 +80,14 @@ def test_once_tells_the_story_and_ends(scratch: Path) -> None:
         r"applied +profile lint, run 2, generation 1, changed true",
         r'"in_sync": true',
         r'\{"packages": \[\]\}',
+        r"may be unavailable: +5",
+        r"rolled-back: the health check failed: simulated",
+        r"rollout is paused \(budget\)",
+        r"rolled-back +1 +the health check failed: simulated +sim-",
+        r"batch 3 of 3",
+        r"rollout resume\n",
+        r"rollout is done",
+        r"rollout undo",
         r"\nGood-bye: .*\n\Z",
     ]
     place = 0

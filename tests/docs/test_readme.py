@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
+from rollout.strategy.reader import strategy
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -55,7 +57,7 @@ def _run(entries: list[Entry], scratch: Path) -> list[str]:
         port = str(free.getsockname()[1])
     (table,) = [text for kind, text in BLOCK.findall(README) if kind == "json"]
     (scratch / "accounts.json").write_text(table)
-    (profile,) = [text for kind, text in BLOCK.findall(README) if kind == "yaml"]
+    profile, _ = [text for kind, text in BLOCK.findall(README) if kind == "yaml"]
     (scratch / "web.yaml").write_text(profile)
     answering = f"(exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null"
     script = ["exec 2>&1", "trap 'kill $(jobs -p) 2>/dev/null' EXIT"]
@@ -84,6 +86,12 @@ def _run(entries: list[Entry], scratch: Path) -> list[str]:
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="needs curl: the README asks with it")
+def test_the_strategy_is_one() -> None:
+    _, text = [text for kind, text in BLOCK.findall(README) if kind == "yaml"]
+    found = strategy(yaml.safe_load(text), "the README")
+    assert (found.name, found.select.at_least) == ("web-2026-11", 20)
+
+
 def test_the_consoles_print_what_they_print(tmp_path: Path) -> None:
     entries = _consoles()
     assert len(entries) > 10

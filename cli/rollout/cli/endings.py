@@ -20,23 +20,25 @@ def exit_status(head: Head) -> int:
     return EXIT.get(head.state, 70)
 
 
-def next_step(head: Head) -> str:
-    """What a person can do now; empty: nothing needs to be done."""
+def next_steps(head: Head) -> list[str]:
+    """What a person can do now, a line each; none, if nothing needs to be done."""
+    retry = "retry --failed"
     match head.state:
         case RolloutState.PAUSED if head.pause is PauseReason.PROMOTE:
-            return f"look at the hosts, then: rollout resume --promote {head.id}"
+            return [f"look at the hosts, then: rollout resume --promote {head.id}"]
         case RolloutState.PAUSED if head.pause in (PauseReason.GATE, PauseReason.BUDGET):
-            return (
-                f"rollout status {head.id} tells the causes; then: rollout retry --failed "
-                f"{head.id}, or rollout abort {head.id}"
-            )
+            last = f"rollout abort {head.id}"
         case RolloutState.PAUSED:
-            return f"go on with: rollout resume {head.id}"
-        case RolloutState.FAILED | RolloutState.DONE_WITH_ABSENT:
-            return (
-                f"rollout status {head.id} tells the causes; then: rollout retry {head.id}, or "
-                f"rollout undo {head.id}"
-            )
+            return [f"to go on: rollout resume {head.id}"]
+        case RolloutState.FAILED:
+            last = f"rollout undo {head.id}"
+        case RolloutState.DONE_WITH_ABSENT:
+            retry, last = "retry --absent", f"rollout undo {head.id}"
         case RolloutState.ABORTED:
-            return f"what was changed can be taken back: rollout undo {head.id}"
-    return ""
+            return [f"to take back what was changed: rollout undo {head.id}"]
+        case _:
+            return []
+    return [
+        f"the causes: rollout status {head.id}",
+        f"then: rollout {retry} {head.id}, or {last}",
+    ]

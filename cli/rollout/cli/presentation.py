@@ -10,7 +10,7 @@ from pathlib import Path
 from packager.cli import output
 
 from rollout.cli import event_lines
-from rollout.cli.endings import exit_status, next_step
+from rollout.cli.endings import exit_status, next_steps
 from rollout.core.events import Event, Listener
 from rollout.core.host_states import HostState
 from rollout.records.documents import Head
@@ -53,9 +53,10 @@ def waiting(head: Head) -> dict[str, HostState]:
 def finish(head: Head, output_format: str) -> int:
     """Say how it ended and what can be done; give the exit status."""
     if output_format == "table":
-        step = next_step(head)
         words = f" ({head.pause.value})" if head.pause is not None else ""
-        output.line(f"rollout {head.id} is {head.state}{words}" + (f"; {step}" if step else ""))
+        output.line(f"rollout {head.id} is {head.state}{words}")
+        for step in next_steps(head):
+            output.line(step)
     return exit_status(head)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from packager.cli import output
 
-from rollout.cli.endings import next_step
+from rollout.cli.endings import next_steps
 from rollout.core.host_states import ENDED
 from rollout.core.progress import HostProgress
 from rollout.core.registry import HostId
@@ -62,9 +62,8 @@ def show_status(head: Head, hosts: Mapping[str, HostRecord], holder: str) -> Non
     rows = [(state.value, str(count)) for state, count in counts(progress).items()]
     output.table(("state", "hosts"), rows)
     show_causes(causes(progress))
-    step = next_step(head)
-    if step:
-        output.line(f"\n{step}")
+    for at, step in enumerate(next_steps(head)):
+        output.line(step if at else f"\n{step}")
 
 
 def show_causes(found: Sequence[Cause]) -> None:

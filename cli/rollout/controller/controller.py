@@ -146,7 +146,8 @@ class Controller:
         self._note_sighting()
         situation = self._situation()
         await self._carry_out(decide(situation))
-        self._telling.batch(situation)
+        if self._keeper.head.state in rollout_states.BEGINS:
+            self._telling.batch(situation)
         if self._now() - self._beat > HEARTBEAT_SECONDS:
             await self._write_head(self._keeper.head)
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable
 
 from rollout.controller.clock import RunningTime
-from rollout.core import rollout_states
 from rollout.core.actions import Move
 from rollout.core.decisions import batch_number
 from rollout.core.events import Event, EventKind, Listener
@@ -44,8 +43,6 @@ class Telling:
 
     def batch(self, situation: Situation) -> None:
         """Which batch is under way, if it is another one."""
-        if situation.state not in rollout_states.BEGINS:
-            return
         number = batch_number(situation)
         if number != self._batch:
             self._batch = number

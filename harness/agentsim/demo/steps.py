@@ -15,6 +15,7 @@ from types import FrameType
 
 from agentsim.demo import sample_package, services
 from agentsim.demo.request import Answer, Asker, Surprise
+from agentsim.demo.rollout_chapter import RolloutChapter
 from agentsim.demo.terminal import Screen, size
 
 EX_UNAVAILABLE, EX_SOFTWARE = 69, 70
@@ -102,6 +103,7 @@ class Story:
         self.refusals(asker, url, archive)
         self.remove(asker)
         self.provision(asker, url)
+        self.roll_out()
         self.farewell(asker, url, archive, once)
 
     def start_agent(self) -> Asker:
@@ -262,6 +264,17 @@ class Story:
         asker.ask(200, "POST", "/packager/gc", keep="1")
         if asker.ask(200, "GET", "/packager/list.json").document["packages"]:
             raise Surprise("packages are left")
+
+    def roll_out(self) -> None:
+        """A whole cluster of such hosts; it stays up until the end."""
+        self.screen.step(
+            "Bring a profile to a cluster of twenty hosts, of which the first is not well"
+        )
+        chapter = RolloutChapter(self.screen, self.home, self.tables[1], self.path)
+        if chapter.lack:
+            self.screen.say(f"This is left out: {chapter.lack}")
+            return
+        chapter.tell(self.stack.enter_context(chapter.cluster()))
 
     def farewell(self, asker: Asker, url: str, archive: sample_package.Archive, once: bool) -> None:
         """The end of the story; without `once` the person's turn, with the agent's log to see."""
