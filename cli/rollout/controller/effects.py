@@ -14,7 +14,7 @@ from rollout.controller.answers import ASK_SECONDS, RETRY_SECONDS, Answer, Fence
 from rollout.controller.gate import QUICK_PATIENCE, STATUS_PATIENCE, gate_flaw_of, status_flaw
 from rollout.core.earlier_runs import way_back
 from rollout.core.host_states import HostEvent
-from rollout.core.outcomes import FENCED, Became, Outcome, ended, fence_told, of_attempt
+from rollout.core.outcomes import BUSY, FENCED, Became, Outcome, ended, fence_told, of_attempt
 from rollout.core.registry import HostId
 from rollout.core.strategy import DrainMode, Strategy
 from rollout.hosts.access import Hosts
@@ -52,8 +52,9 @@ class Effects:
     async def stage(self, host: str, caller: Caller) -> Answer:
         """Have it fetch what it will need; where hosts are taken back, look whether there is
         anything to do."""
+        patience = Patience(stream=self._strategy.deadline.apply)
         try:
-            provisioner = self._provisioner(host)
+            provisioner = self._provisioner(host, patience)
             if self._undoes is not None:
                 return await self._look_for_way_back(provisioner, caller)
             record = await provisioner.stage(caller, self._profile, _ignore)
@@ -92,7 +93,7 @@ class Effects:
             return Answer(failed=True, final=True, cause=str(reason))
         if record.exit_code == FENCED:
             return await self._conflict(host, caller, record.stderr)
-        if record.exit_code is None:  # by a signal, a limit, the agent's own end
+        if record.exit_code in (None, BUSY):  # a signal, a limit, the agent's own end; or not begun
             return Answer(HostEvent.CUT, f"it was ended: {record.reason}", rest=ASK_SECONDS)
         return _judged(ended(record.exit_code, record.stderr, went_back=went_back))
 
@@ -123,10 +124,14 @@ class Effects:
         try:
             provisioner = self._provisioner(host, STATUS_PATIENCE)
             flaw = await gate_flaw_of(gate, provisioner, caller.rollout)
+        except (NotReached, Cut) as reason:  # its agent may have been restarted
+            return Answer(rest=RETRY_SECONDS, silent=True, cause=_unreachable(reason))
         except HostRefused as refused:
+            if refused.code is None and refused.status in (*NOT_BEGUN, *CUT_STATUSES):
+                return Answer(rest=RETRY_SECONDS, silent=True, cause=_refusal(refused))
             flaw = _refusal(refused)
         except PackagerError as reason:
-            flaw = _unreachable(reason)
+            flaw = str(reason)
         return Answer(failed=True, cause=flaw) if flaw else Answer(HostEvent.VERIFIED)
 
     async def watch(self, host: str) -> Answer:
@@ -212,7 +217,8 @@ class Effects:
         """What the answer of an error to a request means that was to begin something."""
         if refused.code == FENCED:
             return await self._conflict(host, caller, refused.words)
-        if refused.code is None and refused.status in (*NOT_BEGUN, *CUT_STATUSES):
+        is_away = refused.code is None and refused.status in (*NOT_BEGUN, *CUT_STATUSES)
+        if is_away or refused.code == BUSY:
             return Answer(not_begun, _refusal(refused), rest=RETRY_SECONDS)
         final = refused.code is None and refused.status in (*REFUSED, OLDER)
         return Answer(failed=True, final=final, cause=_refusal(refused), rest=RETRY_SECONDS)

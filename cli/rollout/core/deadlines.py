@@ -34,7 +34,7 @@ def is_overdue(host: HostProgress, wait: Wait, strategy: Strategy) -> bool:
             return missing or (not host.staged and wait.since > limits.apply)
         case HostState.DRAINING:
             return wait.since > strategy.drain.deadline
-        case HostState.UNKNOWN:
+        case HostState.UNKNOWN | HostState.VERIFYING:
             return wait.silent and wait.since > limits.apply
     return False
 

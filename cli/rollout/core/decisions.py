@@ -106,6 +106,8 @@ def _next(situation: Situation, host: HostProgress) -> Action | None:
             return Note(name, lost, "it vanished while it was applying")
         case HostState.UNKNOWN:
             return Ask(name)
+        case HostState.VERIFYING if overdue:
+            return Note(name, HostEvent.FAIL, "it does not tell whether it is well")
         case HostState.VERIFYING:
             return Verify(name)
         case HostState.REACTIVATING if not host.taken:

@@ -28,8 +28,11 @@ def way_back(history: Mapping[str, Any], undone: str, undoing: str) -> WayBack:
         return WayBack(None, "nothing is applied to it")
     ours = [each for each in known if each.get("rollout") == undone]
     if now.get("rollout") not in (undone, undoing):
-        reached = "something else was applied to it since"
-        return WayBack(None, reached if ours else "that rollout did not reach it")
+        if not ours:
+            return WayBack(None, "that rollout did not reach it")
+        if now["run"] < ours[0]["run"]:
+            return WayBack(None, "it went back by itself")
+        return WayBack(None, "something else was applied to it since")
     if not ours:
         raise ValueError("it does not know the runs of that rollout any more")
     before = [
