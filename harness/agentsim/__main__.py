@@ -6,9 +6,7 @@ from os import EX_USAGE
 
 import click
 
-from agentsim import linux_only  # noqa: F401 - before all others, which it says something of
 from agentsim.client.call import call_command
-from agentsim.client.openapi import openapi_command
 from agentsim.client.replay import replay_command
 from agentsim.client.routes import routes_command
 from agentsim.client.schema import schema_command
@@ -38,7 +36,6 @@ for command in (
     check_command,
     cluster_command,
     demo_command,
-    openapi_command,
     probe_tables_command,
     replay_command,
     routes_command,
