@@ -18,6 +18,11 @@ if __name__ == "__main__":
             f" {sys.version_info[0]}.{sys.version_info[1]}: install one (`python3` of Debian 12 or"
             " Ubuntu 24.04, `python3.11` of Ubuntu 22.04) and run `python3.11 noxfile.py` with it."
         )
+    if sys.platform != "linux":
+        sys.exit(
+            f"noxfile.py: this needs Linux, and this is {sys.platform}: use the image that"
+            " `docker build --target=simulator` makes (docs/docker.md)."
+        )
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "harness" / "tools"))
 try:

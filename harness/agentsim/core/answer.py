@@ -28,7 +28,8 @@ from agentsim.core.status_names import (
 MEMORY_BYTES: Final = 65536
 
 PROBLEM_TYPE: Final = "application/problem+json"
-_URN: Final = "urn:command-abi:1:"
+#: What the type of a problem begins with, before its reason.
+REASON_URN: Final = "urn:command-abi:1:"
 #: Why bytes could not be kept, where not for lack of space.
 SPOOL_MISSING: Final = "the spool directory does not exist any more"
 SPOOL_EXHAUSTED: Final = "no descriptor is free for another file"
@@ -152,7 +153,7 @@ def problem(route: Route, outcome: Outcome, status: int) -> bytes:
 
 def _problem(reason: str, title: str, status: int, detail: str, request_id: str) -> str:
     return (
-        f'{{"type":"{_URN}{reason}","title":{json_string(title)},"status":{status},'
+        f'{{"type":"{REASON_URN}{reason}","title":{json_string(title)},"status":{status},'
         f'"detail":{json_string(detail)},"request_id":{json_string(request_id)}'
     )
 

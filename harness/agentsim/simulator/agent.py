@@ -160,7 +160,7 @@ class Agent:
         else:
             return self._fallback(connection, request)
         principal = None
-        if realm is not None and self._credentials:
+        if realm is not None and self.guarded:
             proven = authenticate(headers, self._credentials)
             if proven is None:
                 if b"authorization" in headers:
@@ -194,9 +194,14 @@ class Agent:
                 return exchange
         return TextExchange(connection, request, 404, "404 Not Found.")
 
+    @property
+    def guarded(self) -> bool:
+        """Whether realms ask for credentials."""
+        return bool(self._credentials)
+
     def admits(self, headers: dict[bytes, bytes]) -> bool:
         """Whether a request may go where a realm is guarded."""
-        return not self._credentials or authenticate(headers, self._credentials) is not None
+        return not self.guarded or authenticate(headers, self._credentials) is not None
 
     def refuse_other_sites(
         self, connection: ClientConnection, request: Request

@@ -99,8 +99,8 @@ _TABLE = click.Path(path_type=Path)
     "--page/--no-page",
     default=True,
     show_default=True,
-    help="Show a browser a page at / with the routes as forms and what runs; every other client"
-    " finds there what a real agent has, which is nothing.",
+    help="Show a browser a page at / with the routes as forms and what runs, and everybody what is"
+    " served at /openapi.json; a real agent has neither.",
 )
 @click.option(
     "--record",

@@ -31,6 +31,7 @@ from agentsim.simulator.libprocess_endpoints import LibprocessEndpoints
 from agentsim.simulator.log import Log
 from agentsim.simulator.master_detection import NoLibrary
 from agentsim.simulator.metrics import Counters
+from agentsim.simulator.openapi_endpoint import OpenApiEndpoint
 from agentsim.simulator.recent_activity import RecentActivity
 from agentsim.simulator.recorder import Recorder, RecordingConnection
 from agentsim.simulator.table_reload import Reloader
@@ -64,7 +65,8 @@ class Settings:
         record: where to keep every exchange, absolute; None for nowhere.
         inject: faults on purpose.
         seed: what they are drawn from.
-        page: whether a browser finds a page at `/`.
+        page: whether a browser finds a page at `/`, and everybody a description at
+            `/openapi.json`.
         opened: whether the operator has opened the host to everybody who reaches it; None if
             nothing was said, and then it is open on loopback only.
         allowed_hosts: names that it may be called by, beside addresses, `localhost` and `host`.
@@ -193,6 +195,7 @@ async def _serve(
     agent.fallbacks.append(LibprocessEndpoints(agent, counters).exchange)
     if activity is not None:
         agent.fallbacks.append(Page(agent, activity, counters).exchange)
+        agent.fallbacks.append(OpenApiEndpoint(agent).exchange)
     Reloader(loop, agent, settings.paths, settings.tables, log)
     loop.set_exception_handler(lambda _, context: _report(agent, listener, log, context))
     stop = asyncio.Event()
