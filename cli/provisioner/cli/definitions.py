@@ -342,6 +342,7 @@ COMMANDS: tuple[Command, ...] = (
         description="Prints the JSON Schema that profiles are checked against.",
         examples=(("provisioner schema > profile.schema.json", "for an editor"),),
         exit_codes=(74,),
+        uses_store=False,
     ),
     Command(
         "completion",
@@ -355,6 +356,7 @@ COMMANDS: tuple[Command, ...] = (
                 "for this shell; put it in ~/.bashrc to stay",
             ),
         ),
+        uses_store=False,
     ),
 )
 
