@@ -68,7 +68,7 @@ def lay_out(place: Path, extras: Iterable[str], *, module: Path | None, tree: Pa
     for library in libraries:
         copy_files(library, python)
     (python / f"for{EXTENSION_SUFFIXES[0]}").touch()
-    _compile(python)
+    compile_sources(python, (str(each.relative_to(python)) for each in python.rglob("*.py")))
     for command in commands:
         _write_launcher(tree, place, f"bin/{command}", f"{command}.main")
     _write_launcher(tree, place, "check/starts", "packager.bundle.trial")
@@ -100,6 +100,23 @@ def pack(place: Path, package_id: str, archive: Path, compression: str = "xz") -
     archive.parent.mkdir(parents=True, exist_ok=True)
     words = ["build", f"--id={package_id}", f"--output={archive}", f"--compression={compression}"]
     _run([str(place / "bin" / "packager"), *words, str(place)])
+
+
+def compile_sources(python: Path, sources: Iterable[str]) -> None:
+    """Write the bytecode of sources, whose paths are those below `python`.
+
+    One process does it, always in the same order: what it has compiled before shows in the bytes,
+    and so does the seed of its hashes.
+
+    Raises:
+        CannotBundle: one of them is no Python.
+    """
+    _run(
+        [sys.executable, "-S", "-P", "-c", COMPILE],
+        cwd=python,
+        stdin="\n".join(sorted(sources)),
+        environment={"PYTHONHASHSEED": "0", "LANG": "C.UTF-8"},
+    )
 
 
 def _unpack_project(tree: Path, place: Path, commands: Sequence[str]) -> str:
@@ -142,18 +159,6 @@ def _write_launcher(tree: Path, place: Path, path: str, module: str) -> None:
         text = text.replace(name, value)
     _write(place / path, text.encode())
     (place / path).chmod(0o755)
-
-
-def _compile(python: Path) -> None:
-    """Write the bytecode of all sources. One process does it, always in the same order, as what it
-    has compiled before shows in the bytes; so do the seeds of its hashes."""
-    sources = sorted(str(file.relative_to(python)) for file in python.rglob("*.py"))
-    _run(
-        [sys.executable, "-S", "-P", "-c", COMPILE],
-        cwd=python,
-        stdin="\n".join(sources),
-        environment={"PYTHONHASHSEED": "0", "LANG": "C.UTF-8"},
-    )
 
 
 def _copy_texts(source: Path, target: Path) -> None:

@@ -20,9 +20,7 @@ from packager.archive.build import survey
 from packager.archive.limits import Limits
 from packager.base.errors import ConfigError, DataError, PackagerError, from_os_error
 from packager.bundle.trial import PYTHON, find_flaws
-from packager.cli import click_parser, output
-from packager.cli.definitions import PACKAGER
-from packager.main import run
+from packager.cli import output
 from packager.package.entry_kinds import LINK
 from packager.package.manifest import EMBEDDED, check_embedded, decode_embedded
 
@@ -63,6 +61,10 @@ def main() -> NoReturn:
 
 def install(package: Path, package_id: str, words: list[str]) -> int:
     """Add the package's tree and make it active; the exit status. words: options of `activate`."""
+    from packager.cli import click_parser  # the libraries have been compared only now
+    from packager.cli.definitions import PACKAGER
+    from packager.main import run
+
     activation = ["activate", "--add", *words, package_id]
     parsed = click_parser.parse(PACKAGER, activation)  # a wrong option is refused before all else
     if isinstance(parsed, int):

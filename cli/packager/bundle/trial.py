@@ -46,8 +46,12 @@ def _imports() -> list[str]:
     flaws = []
     for name in sorted(each.name for each in PYTHON.iterdir()):
         stem = name.partition(".")[0]
-        if not stem.isidentifier() or name.endswith(".dist-info") or name.startswith("for."):
-            continue
+        if (
+            not stem.isidentifier()
+            or name.endswith(".dist-info")
+            or name.startswith(("for.", "__"))
+        ):
+            continue  # nothing to import: not a module's name, what a library says, the marker
         try:
             import_module(stem)
         except Exception as error:
