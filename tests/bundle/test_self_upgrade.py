@@ -108,33 +108,61 @@ def test_over_http_while_it_runs(
     assert not (host.root / "packages" / OLD).exists()
 
 
-def apply(host: BundledHost, version: str) -> tuple[int, str]:
-    """Apply a profile with this version of packager."""
+def apply(host: BundledHost, version: str, of: Path | None = None) -> tuple[int, str]:
+    """Apply a profile with this version of packager; by the active provisioner, or that of a
+    bundle that was unpacked at `of`."""
     document = {"profile": 1, "name": "host", "packages": [f"{NAME}--{version}"]}
     document["health"] = {"retries": 0, "interval": 0}
-    words = ("apply", "--settle=0.001", "--format=ndjson", "-")
-    done = host.run("provisioner", *words, stdin=json.dumps(document).encode())
+    program = host.program("provisioner") if of is None else of / "bin/provisioner"
+    command: list[str | Path] = [program, "apply", "--settle=0.001", "-"]
+    done = run(command, host.environment, stdin=json.dumps(document).encode())
     return done.returncode, done.stderr.decode()
 
 
-def test_by_a_profile(bundles: Bundles, host: BundledHost, tmp_path: Path) -> None:
-    shelf = tmp_path / "shelf"
-    shelf.mkdir()
+@pytest.fixture
+def shelf(bundles: Bundles, host: BundledHost) -> None:
+    """A repository that has a version that works, and one that does not start here."""
+    place = host.top / "shelf"
+    place.mkdir()
     for archive in (bundles.version("2.0"), bundles.for_another_host("3.0")):
-        (shelf / archive.name).symlink_to(archive)
-    host.ok("packager", "index", shelf)
-    config = f'[[repositories]]\nname = "main"\nurl = "{shelf}"\ntrust = "off"\n'
+        (place / archive.name).symlink_to(archive)
+    host.ok("packager", "index", place)
+    config = f'[[repositories]]\nname = "main"\nurl = "{place}"\ntrust = "off"\n'
     (host.top / "etc/config.toml").write_text(config)
 
+
+@pytest.mark.usefixtures("shelf")
+def test_by_a_profile(host: BundledHost) -> None:
     assert apply(host, "2.0") == (0, "")
-    assert (host.version, host.active) == ("2.0", [NEW])
-    code, said = apply(host, "3.0")
-    assert code == 65
-    assert "check mesos-packager--3.0 starts: exit code 78: starts: this bundle is for Py" in said
-    assert "the host is as it was before: generation 2 is active" in said
     assert (host.version, host.active) == ("2.0", [NEW])
     assert host.json("provisioner", "status")["in_sync"] is True
-    assert apply(host, "2.0") == (0, "")
+    code, said = apply(host, "3.0")
+    assert code == 65
+    assert f"{NAME}--3.0 does not work on this host, so {NEW} stays active; nothing was ch" in said
+    assert "starts: this bundle is for Python" in said
+    assert (host.version, host.active) == ("2.0", [NEW])
+    assert host.json("provisioner", "status")["in_sync"] is True
+
+
+@pytest.mark.usefixtures("shelf")
+def test_the_gate_finds_what_does_not_start(host: BundledHost) -> None:
+    outside = host.top / "unpacked"  # who is not exchanged by it tries nothing beforehand
+    code, said = apply(host, "3.0", of=outside)
+    assert code == 65
+    assert "check mesos-packager--3.0 starts: exit code 78: starts: this bundle is for Py" in said
+    assert "the host is as it was before: generation 1 is active" in said
+    assert (host.version, host.active) == ("1.0", [OLD])
+
+
+def test_by_hand_a_version_that_does_not_start_is_refused(
+    bundles: Bundles, host: BundledHost
+) -> None:
+    host.ok("packager", "add", bundles.for_another_host("3.0"))
+    before = sorted(host.root.rglob("*"))
+    done = host.run("packager", "swap", f"{NAME}--3.0")
+    assert done.returncode == 65
+    assert "so mesos-packager--1.0 stays active; nothing was changed" in done.stderr.decode()
+    assert sorted(host.root.rglob("*")) == before
 
 
 def test_stores_of_a_newer_format_are_left_to_who_can_read_them(
