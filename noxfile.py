@@ -172,6 +172,13 @@ def cluster(session: nox.Session) -> None:
 
 
 @nox.session
+def bundle(session: nox.Session) -> None:
+    """The commands as a package that packager installs, in dist/; arguments: --help tells them."""
+    install(session)
+    session.run("python", "harness/tools/bundle.py", *session.posargs, external=True)
+
+
+@nox.session
 def peers(session: nox.Session) -> None:
     """docs/peers.md anew: this project's contract, held against what Debian has of its kind."""
     install(session)

@@ -16,6 +16,7 @@ import os
 import time
 from contextlib import suppress
 
+from packager.activation.own_trial import refuse_broken_successor
 from packager.activation.planning import Packages, Plan, Request, make_plan
 from packager.base.digest import sha256
 from packager.base.errors import PackagerError
@@ -79,6 +80,8 @@ def _activate(session: Session, request: Request, emit: Emit) -> Plan:
         if plan.needs_tree:
             session.trees.refuse_mounts()  # before users and directories are made
         apply.refuse_without_systemd(plan.host, plan.context)
+        if plan.switches:
+            refuse_broken_successor(session.root, plan.target.names)
         _switch(session, plan, packages, emit)
     _settle(session, request, plan, emit)
     return plan

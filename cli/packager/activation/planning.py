@@ -30,6 +30,7 @@ from packager.package import declarations
 from packager.package.package_id import flaw, parse_id, split_id
 from packager.store.installed import installed_ids
 from packager.store.manifest_records import missing, read_record
+from packager.store.own_package import own_package
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -181,6 +182,7 @@ def make_plan(root: str, request: Request, packages: Packages) -> Plan:
             target = current
         else:
             target = _next(root, current, request.action, ids, roles, packages)
+    _refuse_end_of_packager(root, current, target)
     leaving, entering = _difference(current, target, packages)
     debug(lambda: _decision(request, current, target, leaving, entering))
     _refuse_conflicts(root, current, target, leaving, entering, packages)
@@ -193,6 +195,19 @@ def make_plan(root: str, request: Request, packages: Packages) -> Plan:
     switches = current is None or current.number != target.number
     edited = local_edits.find(root, current, gone) if switches else []
     return Plan(current, target, leaving, entering, host, files, context, state, edited)
+
+
+def _refuse_end_of_packager(root: str, current: Generation | None, target: Generation) -> None:
+    """Raise Conflict if packager runs from an active package that no version of is in the target:
+    the next request would find no packager."""
+    own = own_package(root)
+    name = split_id(own)[0] if own is not None else None
+    if current is not None and name in current.names and name not in target.names:
+        raise Conflict(
+            f"{own} is what packager itself runs from, and {name} is not in the set that is to "
+            f"become active: name it, too (or 'activate --add'); a packager from elsewhere, such "
+            "as that of an unpacked bundle, may take it away"
+        )
 
 
 def _decision(

@@ -18,15 +18,16 @@ PROCESSES = "/proc"
 
 def processes_by_package(root: str, packages: Iterable[str]) -> dict[str, list[int]]:
     """The processes that execute a program or a library of one of the packages, work in its
-    directory or have a file of it open (as shells have their scripts): ids, by package. Processes
-    of others are seen by root only."""
+    directory or have a file of it open (as shells have their scripts): ids, by package. This
+    process is one of them if packager itself runs from a package. Processes of others are seen by
+    root only."""
     wanted = frozenset(packages)
     found: dict[str, list[int]] = {}
     if not wanted:
         return found
     top = os.fsencode(os.path.realpath(root)) + b"/packages/"
     for name in os.listdir(PROCESSES):  # noqa: PTH208
-        if name.isdigit() and int(name) != os.getpid():
+        if name.isdigit():
             used = {path[len(top) :].partition(b"/")[0] for path in _paths(name, top)}
             for each in wanted & {os.fsdecode(package) for package in used}:
                 found.setdefault(each, []).append(int(name))

@@ -73,6 +73,7 @@ class Command:
 
     handler: "module:function"; the function takes every dest as a keyword and returns the exit
     status. examples: (command line, what it does). exit_codes: those to expect, beside 0 and 64.
+    uses_store: whether it looks at the store at all, so that its format matters.
     """
 
     __slots__ = (
@@ -84,6 +85,7 @@ class Command:
         "name",
         "options",
         "summary",
+        "uses_store",
     )
 
     def __init__(
@@ -97,6 +99,7 @@ class Command:
         arguments: tuple[Argument, ...] = (),
         examples: tuple[tuple[str, str], ...] = (),
         exit_codes: tuple[int, ...] = (),
+        uses_store: bool = True,
     ) -> None:
         self.name = name
         self.handler = handler
@@ -106,6 +109,7 @@ class Command:
         self.arguments = arguments
         self.examples = examples
         self.exit_codes = exit_codes
+        self.uses_store = uses_store
 
 
 class LazyCommands:

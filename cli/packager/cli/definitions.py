@@ -137,6 +137,7 @@ COMMANDS: tuple[Command | LazyCommands, ...] = (
             ("packager build --id=hello--1.0 --compression=zstd ./tree", "another name, zstd"),
         ),
         exit_codes=(65, 66, 73, 74, 77),
+        uses_store=False,
     ),
     LazyCommands(
         (
@@ -163,6 +164,7 @@ COMMANDS: tuple[Command | LazyCommands, ...] = (
             ('eval "$(packager completion bash)"', "for this shell; put it in ~/.bashrc to stay"),
             ("packager completion fish > ~/.config/fish/completions/packager.fish", "for fish"),
         ),
+        uses_store=False,
     ),
 )
 

@@ -154,6 +154,7 @@ REPOSITORY_COMMANDS: tuple[Command, ...] = (
             ),
         ),
         exit_codes=(65, 66, 74, 75, 77, 78),
+        uses_store=False,
     ),
     Command(
         "key",
@@ -173,6 +174,7 @@ REPOSITORY_COMMANDS: tuple[Command, ...] = (
             ("packager key repo.key", "its public half"),
         ),
         exit_codes=(65, 66, 73, 74, 77, 78),
+        uses_store=False,
     ),
     Command(
         "trust",

@@ -67,6 +67,10 @@ def _carry_out(invocation: Invocation) -> int:
     from importlib import import_module
 
     command, values = invocation
+    if command.uses_store and isinstance(root := values.get("root"), str):
+        from packager.store.store_format import refuse_newer
+
+        refuse_newer(root)
     module, _, function = command.handler.partition(":")
     handler: Callable[..., int] = getattr(import_module(module), function)
     return handler(**values)

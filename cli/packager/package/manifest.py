@@ -201,11 +201,8 @@ def encode_embedded(package_id: str, manifest: Manifest) -> bytes:
     return head[:-1] + b',"entries":' + manifest.text + b"}\n"
 
 
-def check_embedded(content: bytes, entries: Iterable[Entry]) -> str:
-    """Compare the archive's own manifest with the entries it really had; the id it names.
-
-    Raises DataError that says what differs.
-    """
+def decode_embedded(content: bytes) -> tuple[str, list[Entry]]:
+    """The id and the entries that the archive's own manifest names. Raises DataError."""
     try:
         document = json.loads(content)
         if document["format"] != FORMAT:
@@ -213,9 +210,17 @@ def check_embedded(content: bytes, entries: Iterable[Entry]) -> str:
         package_id = document["id"]
         if not isinstance(package_id, str):
             raise ValueError("its id is not a string")
-        listed = [_entry(item) for item in document["entries"]]
+        return package_id, [_entry(item) for item in document["entries"]]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{EMBEDDED}: not a manifest: {_words(error)}") from error
+
+
+def check_embedded(content: bytes, entries: Iterable[Entry]) -> str:
+    """Compare the archive's own manifest with the entries it really had; the id it names.
+
+    Raises DataError that says what differs.
+    """
+    package_id, listed = decode_embedded(content)
     found = {entry.path: entry.document() for entry in entries if entry.path != EMBEDDED}
     for entry in listed:
         if found.pop(entry.path, None) != entry.document():

@@ -372,9 +372,16 @@ def newest_generation(root: str) -> int | None:
 
 
 def refuse_needed(root: str, package_id: str) -> None:
-    """Raise Conflict if a generation needs the package. The caller holds ROOT/lock."""
+    """Raise Conflict if a generation needs the package, or this process. The caller holds
+    ROOT/lock."""
     from packager.generations.document import active_number, users_of
+    from packager.store.own_package import own_package
 
+    if package_id == own_package(root):
+        raise Conflict(
+            f"{package_id} is what this command runs from: another version's 'packager remove', or "
+            "'packager gc', removes it"
+        )
     needed = users_of(root, package_id)
     if not needed:
         return

@@ -23,6 +23,7 @@ from packager.generations.environment_files import refuse_separator
 from packager.generations.tree_pool import LINKS, SPARE, Trees
 from packager.store import lock, removal_in_place
 from packager.store.staging import Staging, open_staging, take_dead
+from packager.store.store_format import declare
 from packager.store.translation import translated
 
 TYPE_CHECKING = False
@@ -160,6 +161,7 @@ def writing(
                 keep_aside(root, root_fd, staging, emit)
 
         with lock.exclusive(root_fd, root, lock_wait):
+            declare(root, root_fd)
             trees = Trees(root, root_fd)
             trees.refuse_mounts_in_unfinished()
             dead = take_dead(root_fd)

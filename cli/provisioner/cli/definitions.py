@@ -212,8 +212,14 @@ COMMANDS: tuple[Command, ...] = (
             "missing or foreign files, another set of packages, configuration edited by hand, "
             "units that are stopped or have failed, roles. The exit code is 65 if there is one."
         ),
-        options=(QUICK, *HOST, EXIT_ZERO, format_option("table", "json", "ndjson")),
-        examples=(("provisioner status --format=json", "for a program"),),
+        options=(QUICK, *HOST, EXIT_ZERO, format_option("table", "json", "ndjson", "prometheus")),
+        examples=(
+            ("provisioner status --format=json", "for a program"),
+            (
+                "provisioner status --quick --exit-zero --format=prometheus",
+                "for node_exporter's textfile collector",
+            ),
+        ),
         exit_codes=_READ_CODES,
     ),
     Command(
@@ -342,6 +348,7 @@ COMMANDS: tuple[Command, ...] = (
         description="Prints the JSON Schema that profiles are checked against.",
         examples=(("provisioner schema > profile.schema.json", "for an editor"),),
         exit_codes=(74,),
+        uses_store=False,
     ),
     Command(
         "completion",
@@ -355,6 +362,7 @@ COMMANDS: tuple[Command, ...] = (
                 "for this shell; put it in ~/.bashrc to stay",
             ),
         ),
+        uses_store=False,
     ),
 )
 

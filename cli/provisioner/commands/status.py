@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from packager.api import HostOptions
 from packager.base.errors import Denied, NotFound
@@ -10,7 +11,7 @@ from packager.cli import output
 from packager.cli.progress import listener
 
 from provisioner.runs import reader
-from provisioner.runs.rollout_state import told_state
+from provisioner.runs.rollout_state import INTERRUPTED, RUNNING, told_state
 from provisioner.runs.run import APPLIED
 from provisioner.status.difference import INPUT, PROFILE, RUN, UNREAD, Difference
 from provisioner.status.drift import find_differences, host_role_differences
@@ -48,15 +49,23 @@ def run(
         if applied is None and pending is None:
             raise NotFound(f"no profile was applied to {root} yet; 'provisioner apply' does it")
         found = []
+        is_running = pending is not None and reader.is_apply_running(root)
         if pending is not None:
-            state = "is under way" if reader.is_apply_running(root) else "was interrupted"
+            state = "is under way" if is_running else "was interrupted"
             found.append(Difference(RUN, str(pending.number), "ended", f"its apply {state}"))
         if applied is not None:
             found += _run_differences(root, applied, options, emit)
             found += find_differences(root, applied, options, quick=quick)
     unread = [each for each in found if each.kind == UNREAD]
     found = [each for each in found if each.kind != UNREAD]
-    _report(applied, found, unread, output_format, told_state(root))
+    if output_format == "prometheus":
+        from provisioner.cli.status_metrics import status_metrics
+
+        run_state = None if pending is None else RUNNING if is_running else INTERRUPTED
+        told = told_state(root)
+        output.write(status_metrics(applied, run_state, found, unread, told, time.time()).encode())
+    else:
+        _report(applied, found, unread, output_format, told_state(root))
     for each in unread:
         output.complain(f"not looked at: {_subject(each)}: {each.reason}")
     if found:
