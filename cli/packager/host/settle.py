@@ -216,6 +216,8 @@ class HostWork:
         restart, start = self._plan.get("restart", []), self._plan.get("start", [])
         running = self._plan.get("try_restart", [])
         said = []
+        # A static one that does not run is not touched: that its last run failed is no news.
+        failed_before = {each.unit for each in systemd_units.failures(running, "")}
         if running:
             said.append(self._move("try-restart", systemd_units.addressed(running)))
         if restart:
@@ -230,7 +232,8 @@ class HostWork:
         if moved and self._context.options.block:
             if not any(said):  # a simple service counts as started before it has done anything
                 time.sleep(self._context.options.settle_seconds)
-            failed = systemd_units.failures(moved, "\n".join(said))
+            asked = [name for name in moved if name not in failed_before]
+            failed = systemd_units.failures(asked, "\n".join(said))
         wrong = [each for each in said if each]
         if not failed:
             self._said += wrong

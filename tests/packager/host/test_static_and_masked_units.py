@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 UNIT = "[Service]\nExecStart=/bin/true\n"
 TIMER = "[Timer]\nOnCalendar=daily\n"
+FAILED = "LoadState=loaded\nActiveState=failed\nSubState=failed\nResult=exit-code\n"
 
 
 @pytest.fixture
@@ -66,6 +67,18 @@ def test_a_static_unit_is_restarted_only_if_it_runs(host: Host, tools: Tools) ->
     stop = next(call for call in tools.calls() if call[1] == "stop")
     assert {"backup.service", "backup.timer"} <= set(stop)
     assert sorted(host.placed()) == ["dcos.target"]
+
+
+def test_that_its_last_run_has_failed_is_no_failure_of_an_activation(
+    host: Host, tools: Tools
+) -> None:
+    """Of what a timer starts now and then the last run may have failed long before."""
+    host.activate(backup(host, 1))
+    states = [f"Id=backup.service\n{FAILED}", "Id=backup.timer\nLoadState=loaded\n"]
+    tools.answer("systemctl-show", 0, "\n".join(states) + "ActiveState=active\n")
+    second = backup(host, 2)
+    host.activate(second)
+    assert host.plan(second) == {}
 
 
 def test_a_unit_that_becomes_static_is_wanted_no_more(host: Host, tools: Tools) -> None:
