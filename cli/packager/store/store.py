@@ -252,6 +252,26 @@ class Store:
                 emit("verified", id=verified.id, ok=not count, differences=count)
         return results
 
+    def is_unchanged(self, name: str, *, quick: bool) -> bool:
+        """Whether the package `name`, an id, is what was added: yes, or no without a reason, which
+        `verify_package` finds. quick: no file is read, times tell."""
+        try:
+            top = os.open(f"{self.root}/packages/{name}", durable_files.ENTER)
+            try:
+                record, entries = read_record(self.root, name)
+                if quick:
+                    from packager.store.quick_check import is_package_untouched
+
+                    since = _written(f"{self.root}/manifests/{name}")
+                    return is_package_untouched(record, entries, top, since)
+                from packager.store.content_check import is_package_unchanged
+
+                return is_package_unchanged(record, entries, top)
+            finally:
+                os.close(top)
+        except (OSError, DataError, NotFound):
+            return False
+
     def verify_package(
         self, name: str, part: int = 0, parts: int = 1, *, quick: bool = False
     ) -> Verified:
@@ -271,10 +291,7 @@ class Store:
             try:
                 record, entries = read_record(self.root, name)
                 since = _written(f"{self.root}/manifests/{name}") if quick else None
-                if since is not None and _is_untouched(entries, top, since):
-                    debug(lambda: f"verify {name}: nothing was touched since it was added")
-                    return Verified(name, record, [])
-                debug(lambda: f"verify {name}: its files are read")
+                debug(lambda: f"verify {name}: its files are compared one by one")
                 found = list(differences(record, entries, top, part, parts, since=since))
                 if found and is_private(self.root, name):
                     found = [each.without_sizes() for each in found]
@@ -400,12 +417,6 @@ def refuse_needed(root: str, package_id: str) -> None:
 def _written(path: str) -> int:
     """When the file at `path` was written, in ns since 1970."""
     return os.stat(path, follow_symlinks=False).st_mtime_ns  # noqa: PTH116
-
-
-def _is_untouched(entries: bytes, top: int, since: int) -> bool:
-    from packager.store.quick_check import is_package_untouched
-
-    return is_package_untouched(entries, top, since)
 
 
 def _mode(path: str) -> int:

@@ -1,8 +1,10 @@
 """All that `verify` has to read, spread over the processors.
 
-Processes, not threads: of many small files most of the time is spent in Python between the system
-calls, where threads wait for each other; of few large files both are equally quick, since hashing
-and reading let other threads run. A large package is read by several at once.
+A first look asks of everything whether it is as it was made, which is nearly always so; what is not
+is compared in detail. Large packages are not looked at twice: several processes compare their files
+at once. Processes, not threads: of many small files most of the time is spent in Python between the
+system calls, where threads wait for each other; of few large files both are equally quick, since
+hashing and reading let other threads run.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import json
 import os
 from contextlib import suppress
 
-from packager.base.errors import NotFound, PackagerError
+from packager.base.errors import DataError, NotFound, PackagerError
 from packager.package.package_id import parse_id
 from packager.store.installed import installed_ids
 from packager.store.manifest_records import missing
@@ -21,15 +23,21 @@ from packager.store.tree_comparison import UNREAD
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import TypeVar
 
     from packager.base.events import Emit, Field
     from packager.store.tree_comparison import Difference
 
+    Item = TypeVar("Item")
+
 # Roughly, to deal the work out evenly; wrong guesses only cost time.
 SECONDS_PER_BYTE = 1e-9
 SECONDS_PER_FILE = 3e-5
-SECONDS_PER_QUICK_CHECK = 4e-4  # a package of which nothing was touched
+SECONDS_PER_LOOK = 1e-5  # at a file, at first
+SECONDS_PER_QUICK_LOOK = 4e-6
+RECORD_BYTES_PER_FILE = 150  # about
 MIN_PARALLEL_SECONDS = 0.05  # seconds of work from which on a second process is worth its start
+MIN_SHARED_SECONDS = 0.01  # the same of a first look, whose processes start faster
 MIN_SPLIT_BYTES = 64 << 20  # bytes of a package that are worth a part of their own
 BINS_PER_PROCESSOR = 4  # a processor: whoever is done sooner takes another one
 GENERATION = ""  # the key of the active generation; no package has an empty id
@@ -72,14 +80,13 @@ def verify(
         if not os.path.lexists(f"{root}/packages/{each}"):
             raise missing(root, each)
     processors = processors or len(os.sched_getaffinity(0))
-    tasks = (
-        [Task(each, SECONDS_PER_QUICK_CHECK) for each in ids]
-        if quick
-        else _tasks(root, ids, processors)
-    )
-    if active or not asked:
+    keys = [*ids, GENERATION] if active or not asked else ids
+    results = _Results(root, keys, emit, named=bool(asked))
+    doubtful = _first_look(root, ids, keys, processors, results, quick=quick)
+    tasks = _tasks(root, [each for each in ids if each in doubtful], processors)
+    if GENERATION in doubtful:
         tasks.append(Task(GENERATION, SECONDS_PER_FILE))
-    results = _Results(root, tasks, emit, named=bool(asked))
+    results.expect(tasks)
     if processors == 1 or sum(task.seconds for task in tasks) < MIN_PARALLEL_SECONDS:
         for task in tasks:
             _do(root, task, results.hear, quick=quick)
@@ -87,12 +94,67 @@ def verify(
         _side_by_side(root, tasks, processors, results, quick=quick)
 
 
+def _first_look(
+    root: str,
+    ids: Sequence[str],
+    keys: Sequence[str],
+    processors: int,
+    results: _Results,
+    *,
+    quick: bool,
+) -> set[str]:
+    """Tell of what is as it was made; the keys of what may not be."""
+    from packager.base.shared_questions import answers
+
+    weights, large = {}, set()
+    for each in ids:
+        if quick:
+            weights[each] = _record_files(root, each) * SECONDS_PER_QUICK_LOOK
+            continue
+        size, files = _totals(root, each)
+        weights[each] = size * SECONDS_PER_BYTE + files * SECONDS_PER_LOOK
+        if size >= MIN_SPLIT_BYTES and processors > 1:
+            large.add(each)
+    if GENERATION in keys:
+        # A link of each file; of a quick look it is a matter of directories.
+        weights[GENERATION] = 0 if quick else sum(weights.values())
+    store, generation = Store(root), _active(root)
+
+    def is_as_made(key: str) -> bool:
+        if key != GENERATION:
+            return store.is_unchanged(key, quick=quick)
+        from packager.verification.generation_check import check
+
+        return check(root, quick=quick) == (generation, [])
+
+    asked = [each for each in keys if each not in large]
+    shared = processors > 1 and sum(weights.values()) >= MIN_SHARED_SECONDS
+    shares = _dealt([(each, weights[each]) for each in asked], processors if shared else 1)
+    doubtful = set(keys)
+    for key, is_fine in answers(shares, is_as_made):
+        if is_fine:
+            doubtful.discard(key)
+            number = generation if key == GENERATION else None
+            results.hear("part", key=key, generation=number, gone=False)
+    return doubtful
+
+
+def _active(root: str) -> int | None:
+    """The number of the active generation, None if it can't be told."""
+    from packager.generations.document import active_number
+
+    try:
+        return active_number(root)
+    except (DataError, OSError):
+        return None
+
+
 def _side_by_side(
     root: str, tasks: list[Task], processors: int, results: _Results, *, quick: bool
 ) -> None:
     from packager.base import worker_processes
 
-    bins = dealt(tasks, processors * BINS_PER_PROCESSOR)
+    bins = _dealt([(each, each.seconds) for each in tasks], processors * BINS_PER_PROCESSOR)
 
     def work(number: int, emit: Emit) -> dict[str, Field]:
         for task in bins[number]:
@@ -112,14 +174,14 @@ def _side_by_side(
     worker_processes.run(names, work, at_once=processors, emit=hear, done="done")
 
 
-def dealt(tasks: Iterable[Task], bins: int) -> list[list[Task]]:
-    """The tasks in so many lots of about the same size, none of them empty."""
-    lots: list[list[Task]] = [[] for _ in range(bins)]
+def _dealt(weighted: Iterable[tuple[Item, float]], bins: int) -> list[list[Item]]:
+    """The items in so many lots of about the same weight, none of them empty."""
+    lots: list[list[Item]] = [[] for _ in range(bins)]
     loads = [0.0] * bins
-    for task in sorted(tasks, key=lambda task: task.seconds, reverse=True):
+    for item, weight in sorted(weighted, key=lambda pair: pair[1], reverse=True):
         lightest = loads.index(min(loads))
-        lots[lightest].append(task)
-        loads[lightest] += task.seconds
+        lots[lightest].append(item)
+        loads[lightest] += weight
     return [lot for lot in lots if lot]
 
 
@@ -143,6 +205,15 @@ def _totals(root: str, package_id: str) -> tuple[int, int]:
         return 0, 0
 
 
+def _record_files(root: str, package_id: str) -> float:
+    """About how many files a package has, by the size of its record."""
+    try:
+        status = os.stat(f"{root}/manifests/{package_id}", follow_symlinks=False)  # noqa: PTH116
+    except OSError:
+        return 0
+    return status.st_size / RECORD_BYTES_PER_FILE
+
+
 def _do(root: str, task: Task, emit: Emit, *, quick: bool) -> None:
     """Do a task. Events: `found` (key, path, kind, reason), and at its end `part` (key, generation,
     gone: whether there is nothing to verify any more)."""
@@ -164,18 +235,21 @@ def _do(root: str, task: Task, emit: Emit, *, quick: bool) -> None:
 
 
 class _Results:
-    """What the tasks have found, told in order, each as soon as its turn has come."""
+    """What was found, told in the order of the keys, each as soon as its turn has come."""
 
-    def __init__(self, root: str, tasks: Iterable[Task], emit: Emit, *, named: bool) -> None:
+    def __init__(self, root: str, keys: Iterable[str], emit: Emit, *, named: bool) -> None:
         self._root = root
         self._emit = emit
         self._named = named
-        self._left: dict[str, int] = {}  # parts that are still to be heard of, in order
-        for task in tasks:
-            self._left[task.key] = self._left.get(task.key, 0) + 1
+        self._left = dict.fromkeys(keys, 1)  # parts that are still to be heard of, in order
         self._found: dict[str, list[dict[str, Field]]] = {}
         self._gone: set[str] = set()
         self._numbers: dict[str, Field] = {}
+
+    def expect(self, tasks: Iterable[Task]) -> None:
+        """What is still to be heard of comes in these parts."""
+        for task in tasks:
+            self._left[task.key] = task.parts
 
     def hear(self, event: str, /, **fields: Field) -> None:
         """An event of `_do`."""
