@@ -47,8 +47,8 @@ def _read(root: str) -> tuple[int, str]:
     path = f"{root}/{NAME}"
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except (FileNotFoundError, NotADirectoryError):  # a root that is none is told of elsewhere
-        return FIRST_FORMAT, SINCE
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return FIRST_FORMAT, SINCE  # of a root that is none, or can't be read, others tell
     except OSError as error:
         from packager.base.errors import from_os_error
 

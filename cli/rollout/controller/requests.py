@@ -24,6 +24,7 @@ from rollout.core.actions import (
     Verify,
     Watch,
 )
+from rollout.core.registry import Drain
 from rollout.hosts.access import Hosts
 from rollout.hosts.provisioner import Caller
 from rollout.records.documents import Fence, HostRecord
@@ -174,6 +175,10 @@ class Requests:
         listed = None if seen is None else seen.agent_ids.get(record.progress.host)
         if not record.agent or (listed is not None and listed != record.agent):
             return Answer(given_back=True)  # with another id it is another agent, which gets tasks
+        known = None if seen is None else seen.observed.get(record.progress.host)
+        if known is not None and known.drain is Drain.DRAINING and known.idle:
+            # Its tasks' framework went first: so it stays, until it is drained once more.
+            return await self._effects.take(record.agent)
         return await self._effects.give_back(record.agent)
 
     async def _in_turn(self, work: Coroutine[Any, Any, Answer]) -> Answer:

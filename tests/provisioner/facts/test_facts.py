@@ -183,7 +183,12 @@ def test_no_privileges_are_needed(machine: Machine) -> None:
     )
     assert done.returncode == 0, done.stderr
     ours, theirs = map(json.loads, done.stdout.splitlines())
-    assert set(theirs["missing"]) - set(ours["missing"]) <= {"roles", "active", "profile"}
+    assert set(theirs["missing"]) - set(ours["missing"]) <= {
+        "roles",
+        "active",
+        "profile",
+        "rollout",
+    }
     assert theirs["disks"] == ours["disks"]
 
 

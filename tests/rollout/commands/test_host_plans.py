@@ -15,6 +15,13 @@ from tests.support.cluster_process import ClusterProcess, cluster_process
 from tests.support.shell_table import shell_table
 
 SCRIPT = """
+if [ "$1" = history.json ]; then
+    case "$MEMBER" in
+        *3) echo '{"runs":[]}' ;;
+        *) echo '{"runs":[],"fence":0,"holder":null,"request":null}' ;;
+    esac
+    exit
+fi
 profile=$(cat)
 case "$MEMBER" in
     *1) echo "the profile is refused here" >&2; exit 65 ;;
@@ -22,13 +29,14 @@ case "$MEMBER" in
     *) printf '{"changed":true,"packages":{"activate":["%s"]},"applied":%s}' "$profile" $$ ;;
 esac
 """
-ROUTE = {"path": "/plan.json", "method": "POST", "stdin": "body"}
+ROUTES = ({"path": "/plan.json", "method": "POST", "stdin": "body"}, {"path": "/history.json"})
+OLDER = "its provisioner is older, and knows no fences"
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterProcess]:
     directory = tmp_path_factory.mktemp("cluster")
-    table = shell_table(directory, SCRIPT, ROUTE, name="provisioner")
+    table = shell_table(directory, SCRIPT, *ROUTES, name="provisioner")
     options = ("--agents=8", "--environment=MEMBER={hostname}")
     with cluster_process(directory, str(table), *options) as cluster:
         cluster.wait(cluster.said("all 8 agents are registered"), "the agents")
@@ -61,10 +69,14 @@ def test_equal_plans_are_told_once_and_causes_too(cluster: ClusterProcess, tmp_p
     done = plan(cluster, tmp_path, "--sample=100", "--format=json")
     assert done.returncode == 0, done.stderr
     groups = json.loads(done.stdout)["plans"]
-    assert [len(each["hosts"]) for each in groups] == [6, 1, 1]
+    assert [len(each["hosts"]) for each in groups] == [5, 1, 1, 1]
     assert groups[0]["plan"] == {"changed": True, "packages": {"activate": ["web--1"]}}
     others = {(json.dumps(each["plan"]), each["cause"]) for each in groups[1:]}
-    assert others == {('{"changed": false}', ""), ("null", "the profile is refused here")}
+    assert others == {
+        ('{"changed": false}', ""),
+        ("null", "the profile is refused here"),
+        ("null", OLDER),
+    }
     table = plan(cluster, tmp_path, "--sample=8").stdout
     assert "activate web--1" in table
     assert "nothing" in table and "not known: the profile is refused here" in table

@@ -38,5 +38,8 @@ def _all_well(world: RolloutWorld) -> bool:
         return False  # the master is about to start
     for each in slaves.values():
         if each["deactivated"]:
-            call(world.cluster.masters[0], "REACTIVATE_AGENT", agent_id={"value": each["id"]})
+            agent = {"agent_id": {"value": each["id"]}}
+            # One whose framework went first stays DRAINING until it is drained again.
+            call(world.cluster.masters[0], "DRAIN_AGENT", **agent)
+            call(world.cluster.masters[0], "REACTIVATE_AGENT", **agent)
     return world.cluster.active() == 8
