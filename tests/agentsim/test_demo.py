@@ -146,7 +146,8 @@ def _until(lines: Iterator[str], text: str) -> str:
     return next(line for line in lines if text in line)
 
 
-@pytest.mark.parametrize("no_color", ["", pytest.param("1", marks=pytest.mark.long)])
+@pytest.mark.long  # the whole story once more
+@pytest.mark.parametrize("no_color", ["", "1"])
 def test_a_terminal_gets_colour_unless_it_asks_for_none(scratch: Path, no_color: str) -> None:
     with closing(
         pexpect.spawn(
@@ -202,6 +203,7 @@ def test_its_reader_may_leave(scratch: Path) -> None:
     assert demo.returncode == 128 + signal.SIGPIPE
 
 
+@pytest.mark.long  # the whole story once more
 def test_a_port_in_use_is_one_line_and_another_port(scratch: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

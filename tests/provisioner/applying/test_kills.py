@@ -14,7 +14,11 @@ import pytest
 from tests.provisioner.applying.kill_scenes import SCENES, Scene
 from tests.support.kill_points import scenes, tell, why_no_strace
 
-LONG = ("packages and configuration change", "a failure after an interrupted one")
+LONG = (
+    "the first apply",
+    "packages and configuration change",
+    "a failure after an interrupted one",
+)
 DECIDING = ("rename", "fsync", "syncfs", "unlink", "symlink")  # and not the filling of files
 
 

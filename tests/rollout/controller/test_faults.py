@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.support.cluster_process import call
 from tests.support.rollout_world import ABORTED, FAILED, PAUSED, RolloutWorld, RunningCommand
 
@@ -71,6 +73,7 @@ def test_a_host_that_vanishes_in_the_middle_is_waited_for(world: RolloutWorld) -
     assert world.report()[second]["state"] == "done"
 
 
+@pytest.mark.long  # deadlines pass
 def test_a_host_that_vanishes_for_ever_has_failed_and_is_tried_again_later(
     world: RolloutWorld,
 ) -> None:
@@ -108,6 +111,7 @@ def test_an_agent_that_restarts_is_not_taken_for_gone(world: RolloutWorld) -> No
         controller.end(0)
 
 
+@pytest.mark.long  # a soak that is longer than a look at the master
 def test_a_master_that_goes_away_stops_what_is_new_and_nothing_else(world: RolloutWorld) -> None:
     path = world.strategy(7, batches=[1, "100%"], soak="7s")
     with world.running("start", path) as controller:
