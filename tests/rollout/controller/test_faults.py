@@ -34,6 +34,7 @@ def test_a_host_whose_stream_is_cut_is_asked_what_became_of_it(world: RolloutWor
     assert world.applied(world.status()["rollout"])[second] == [1]
 
 
+@pytest.mark.long  # it waits
 def test_a_host_that_did_not_answer_the_take_over_is_fenced_before_anything_else(
     world: RolloutWorld,
 ) -> None:
@@ -60,6 +61,7 @@ def test_hosts_that_refuse_credentials_are_one_cause_before_anything_begins(
     assert "rollout r" not in said
 
 
+@pytest.mark.long  # it waits
 def test_a_host_that_vanishes_in_the_middle_is_waited_for(world: RolloutWorld) -> None:
     path = world.strategy(3, soak="1s")
     second = order(world)[1]
@@ -91,6 +93,7 @@ def test_a_host_that_vanishes_for_ever_has_failed_and_is_tried_again_later(
     assert world.status()["counts"] == {"done": 8}
 
 
+@pytest.mark.long  # it waits
 def test_a_host_that_gets_worse_while_it_soaks_has_failed(world: RolloutWorld) -> None:
     path = world.strategy(5, soak="60s", max_failures=0)
     canary = order(world)[0]
@@ -102,6 +105,7 @@ def test_a_host_that_gets_worse_while_it_soaks_has_failed(world: RolloutWorld) -
     assert cause["cause"].startswith("it is not as its profile says: check simulated")
 
 
+@pytest.mark.long  # it waits
 def test_an_agent_that_restarts_is_not_taken_for_gone(world: RolloutWorld) -> None:
     path = world.strategy(6, soak="3s", batches=["100%"])
     canary = order(world)[0]
@@ -141,6 +145,7 @@ def test_drained_hosts_are_given_back_whatever_comes(world: RolloutWorld) -> Non
     assert not any(each["deactivated"] for each in slaves.values())
 
 
+@pytest.mark.long  # it waits
 def test_a_controller_that_is_killed_leaves_its_drains_to_the_next_one(
     world: RolloutWorld,
 ) -> None:
@@ -163,6 +168,7 @@ def test_a_controller_that_is_killed_leaves_its_drains_to_the_next_one(
     world.cluster.tell("tasks", act="remove-framework")
 
 
+@pytest.mark.long  # it waits
 def test_a_drain_that_does_not_end_is_passed_over_and_a_pause_gives_back(
     world: RolloutWorld,
 ) -> None:
@@ -191,6 +197,7 @@ def test_what_somebody_else_has_deactivated_stays_so(world: RolloutWorld) -> Non
     assert call(master, "REACTIVATE_AGENT", **number).ok
 
 
+@pytest.mark.long  # it waits
 def test_hosts_that_are_not_well_use_up_the_budget_whatever_the_cause(world: RolloutWorld) -> None:
     path = world.strategy(12, max_unavailable=1, soak="1s")
     hosts = order(world)

@@ -153,6 +153,7 @@ def test_failures_beyond_the_budget_of_a_hundred_hosts_are_one_line(world: Rollo
     assert table.count("the health check failed") == 1 and "and 2 more" in table
 
 
+@pytest.mark.long  # it waits
 def test_a_host_that_is_not_there_is_told_apart_from_one_that_failed(world: RolloutWorld) -> None:
     strategy = world.strategy(33, batches=[1, 2, "100%"], soak="2s", deadline={"apply": "2s"})
     with world.running("start", strategy) as controller:

@@ -48,6 +48,7 @@ def test_another_machine_sees_it_pauses_it_and_takes_it_over(
     assert rollout in listed
 
 
+@pytest.mark.long  # it waits for the end of a session
 def test_a_controller_whose_session_has_ended_is_obeyed_by_nobody(
     elected: RolloutWorld, tmp_path: Path
 ) -> None:
@@ -65,6 +66,7 @@ def test_a_controller_whose_session_has_ended_is_obeyed_by_nobody(
     assert here.applied(rollout) == {host: [1] for host in here.histories()}
 
 
+@pytest.mark.long  # it waits for an election
 def test_another_master_leads_in_the_middle(elected: RolloutWorld, tmp_path: Path) -> None:
     here = machine(elected, tmp_path / "here")
     strategy = here.strategy(3, batches=[1, 3, "100%"], soak="4s")
