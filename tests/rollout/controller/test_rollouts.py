@@ -51,9 +51,10 @@ def test_the_same_once_more_changes_nothing_and_is_known_as_another_rollout(
 
 
 def test_a_canary_that_fails_pauses_it_and_a_retry_goes_on_to_the_end(world: RolloutWorld) -> None:
+    path = world.strategy(4)
     canary = _canary(world)
     world.fault(f"unhealthy:{canary}")
-    said = world.run("start", world.strategy(4), status=PAUSED)
+    said = world.run("start", path, status=PAUSED)
     assert "retry --failed" in said
     told = world.status()
     assert told["state"] == "paused" and told["counts"]["waiting"] == 7
@@ -155,13 +156,14 @@ def test_failures_beyond_the_budget_of_a_hundred_hosts_are_one_line(world: Rollo
 
 @pytest.mark.long  # it waits
 def test_a_host_that_is_not_there_is_told_apart_from_one_that_failed(world: RolloutWorld) -> None:
-    strategy = world.strategy(33, batches=[1, 2, "100%"], soak="2s", deadline={"apply": "2s"})
+    strategy = world.strategy(33, batches=[1, "100%"], soak="12s", deadline={"apply": "2s"})
     with world.running("start", strategy) as controller:
         controller.wait_for("soaking")
         last = world.status()
         names = [each for each in world.report() if each != _canary(world)]
         late = names[-1]
         world.fault(f"unreachable:{late}")
+        controller.wait_for(f"{late} absent")
         controller.end(ABSENT)
     assert last["state"] == "running"
     told = world.report()[late]
