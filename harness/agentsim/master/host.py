@@ -214,11 +214,15 @@ class Master:
                 sender = Pid(f"slave-observer({each.observer})", self.pid.ip, self.pid.port)
             self._mailer.send(sender, each.receiver, each.name, encode(each.name, each.message))
         due = health_checks.due(self.state)
-        if due is None or (self._timer is not None and self._timer.when() <= due):
+        if due is None:
+            return
+        due = max(due, self.loop.time() + _BUNDLE_SECONDS)
+        # A tick that is overdue stays where it is: requests in a row must not put it off for ever.
+        if self._timer is not None and self._timer.when() <= due:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self.loop.call_at(max(due, self.loop.time() + _BUNDLE_SECONDS), self._tick)
+        self._timer = self.loop.call_at(due, self._tick)
 
     # -- requests -------------------------------------------------------------------------------
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
+import requests
 from agentsim.suite.hosts.processes import wait_until
 
 from tests.support.cluster_operator import (
@@ -80,3 +82,17 @@ def test_messages_are_taken_whatever_is_in_them(
     agent = new_agent()
     assert agent.say("UnregisterSlaveMessage", {"slave_id": {"value": "nobody"}}) == 202
     assert agent.say("PongSlaveMessage", {}, "nobody") == 404
+
+
+@clause("AGENT-PING-2")
+def test_a_client_that_asks_without_end_keeps_no_agent_from_being_unreachable(
+    master: MasterUnderTest, new_agent: NewAgent
+) -> None:
+    agents = [new_agent(f"silent-{number}") for number in range(5)]
+    for agent in agents:  # in quick succession, so that their pings are due nearly together
+        agent.register()
+        agent.answers_pings = False
+    end = time.monotonic() + PATIENCE
+    with requests.Session() as session:
+        while "silent-" in session.get(f"{master.url}/slaves").text:
+            assert time.monotonic() < end, "some are still listed"
