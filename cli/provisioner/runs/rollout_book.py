@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from packager.api import DEFAULT_WAIT_SECONDS, environment_variable, exclusive_lock
 from packager.base import durable_files
@@ -17,6 +17,7 @@ from packager.base.ownership import refuse_others_directories
 from provisioner.runs import reader
 from provisioner.runs.rollout_state import (
     DIRECTORY,
+    REQUEST_LOCK,
     STATE_FILE,
     read_state,
     rollouts_directory,
@@ -84,20 +85,21 @@ def recorded_request(root: str, command: str, caller: RolloutCaller) -> Iterator
         check_caller(root, caller)
         yield request
         return
-    _begin(root, command, caller)
-    try:
-        yield request
-    except PackagerError as error:
-        _end(root, request, error.exit_code, str(error))
-        raise
-    except OSError as error:
-        failure = from_os_error(error, store=root)
-        _end(root, request, failure.exit_code, str(failure))
-        raise
-    except Exception as error:
-        _end(root, request, PackagerError.exit_code, f"internal error ({type(error).__name__})")
-        raise
-    _end(root, request, 0, None)
+    with _request_lock(root):
+        _begin(root, command, caller)
+        try:
+            yield request
+        except PackagerError as error:
+            _end(root, request, error.exit_code, str(error))
+            raise
+        except OSError as error:
+            failure = from_os_error(error, store=root)
+            _end(root, request, failure.exit_code, str(failure))
+            raise
+        except Exception as error:
+            _end(root, request, PackagerError.exit_code, f"internal error ({type(error).__name__})")
+            raise
+        _end(root, request, 0, None)
 
 
 def _begin(root: str, command: str, caller: RolloutCaller) -> None:
@@ -156,13 +158,24 @@ def _keep_last(known: dict[str, Any], name: str, value: object) -> None:
 
 
 @contextmanager
+def _request_lock(root: str) -> Iterator[None]:
+    """Held for as long as a request is under way: provisioner's own lock does not tell who holds
+    it, and a request that was killed is none that runs because somebody else's apply does."""
+    with ExitStack() as held:
+        place = rollouts_directory(root)
+        try:
+            directory = held.enter_context(_opened_place(root))
+            held.enter_context(exclusive_lock(directory, place, DEFAULT_WAIT_SECONDS, REQUEST_LOCK))
+        except OSError as error:
+            raise from_os_error(error, place, store=root) from error
+        yield
+
+
+@contextmanager
 def _locked_state(root: str) -> Iterator[RolloutState]:
     """The state, which is written at the end of the block if that has changed it."""
-    os.umask(0o022)
     place = rollouts_directory(root)
     try:
-        refuse_others_directories(root)
-        os.makedirs(root, 0o755, exist_ok=True)  # noqa: PTH103
         with (
             _opened_place(root) as directory,
             exclusive_lock(directory, place, DEFAULT_WAIT_SECONDS),
@@ -179,6 +192,9 @@ def _locked_state(root: str) -> Iterator[RolloutState]:
 
 @contextmanager
 def _opened_place(root: str) -> Iterator[int]:
+    os.umask(0o022)
+    refuse_others_directories(root)
+    os.makedirs(root, 0o755, exist_ok=True)  # noqa: PTH103
     top_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         durable_files.make_directory(reader.DIRECTORY, 0o755, top_fd)

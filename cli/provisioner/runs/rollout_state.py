@@ -2,6 +2,7 @@
 
     state.json      the highest fence and whose it is; the last request; what was tried
     lock            held for a moment by whoever writes; an apply may be under way meanwhile
+    request.lock    held by the request that is under way, until after its end is written
 
 Written durably, by one rename (see `rollout_book`); no reader sees half of it.
 """
@@ -10,9 +11,10 @@ from __future__ import annotations
 
 import json
 
+from packager.api import is_locked
 from packager.base.errors import DataError, from_os_error
 
-from provisioner.runs.reader import is_apply_running, top_directory
+from provisioner.runs.reader import top_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 DIRECTORY = "rollouts"
 STATE_FILE = "state.json"
+REQUEST_LOCK = "request.lock"
 RUNNING, INTERRUPTED, ENDED = "running", "interrupted", "ended"
 
 
@@ -102,7 +105,7 @@ def read_state(root: str) -> RolloutState:
 def told_state(root: str) -> ToldState:
     """What documents have of it. Raises as `read_state`."""
     state = read_state(root)
-    if _is_open(state) and not is_apply_running(root):
+    if _is_open(state) and not _is_request_running(root):
         state = read_state(root)  # it may have ended between the two looks
         ending = INTERRUPTED
     else:
@@ -112,6 +115,14 @@ def told_state(root: str) -> ToldState:
     if request is not None:
         told = {**request, "state": ending if _is_open(state) else ENDED}
     return {"fence": state["fence"], "holder": state["holder"], "request": told}
+
+
+def _is_request_running(root: str) -> bool:
+    path = f"{rollouts_directory(root)}/{REQUEST_LOCK}"
+    try:
+        return is_locked(path)
+    except OSError as error:
+        raise from_os_error(error, path, store=root) from error
 
 
 def _is_open(state: RolloutState) -> bool:

@@ -213,6 +213,20 @@ def test_a_timer_leaves_what_a_rollout_has_begun_to_its_controller(host: Host) -
     assert host.run("apply", *HOST).returncode == 0
 
 
+def test_an_interrupted_request_does_not_run_because_another_command_does(host: Host) -> None:
+    host.applied(web(1), *HOST)
+    with applying(host, web(2), asked(1)) as (running, _):
+        running.kill()
+        running.wait()
+    with applying(host, web(3), [*HOST]) as (somebody, release):
+        assert request(host)["state"] == "interrupted"
+        told = json.loads(host.run("status", "--format=json").stdout)  # it is in the middle: 1
+        assert told["request"]["state"] == "interrupted"
+        release.set()
+        assert somebody.wait(60) == 0
+    assert request(host)["state"] == "interrupted"
+
+
 def test_a_fence_is_raised_while_an_apply_runs_which_comes_to_its_end(host: Host) -> None:
     host.applied(web(1), *HOST)
     with applying(host, web(2), asked(1)) as (running, release):
