@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 
 from packager.base.errors import DataError, NotFound
-from packager.package.manifest import Record, decode_record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from packager.package.manifest import Record
 
 
 def read_record(root: str, name: str) -> tuple[Record, bytes]:
@@ -21,6 +24,8 @@ def read_record(root: str, name: str) -> tuple[Record, bytes]:
         raise DataError(
             f"{path}: the record of {name} is gone; 'packager repair' gives it a new one"
         ) from None
+    from packager.package.manifest import decode_record
+
     record, entries = decode_record(content, path)
     if record.id != name:
         raise DataError(f"{path}: this is the record of {record.id}, not of {name}")

@@ -28,7 +28,6 @@ from contextlib import contextmanager
 from packager.base import durable_files
 from packager.base.debug_log import debug
 from packager.base.errors import ConfigError, Conflict, DataError, NotFound
-from packager.package.manifest import Record
 from packager.package.package_id import parse_id
 from packager.store import lock
 from packager.store.installed import installed_ids
