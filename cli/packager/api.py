@@ -103,6 +103,7 @@ if TYPE_CHECKING:
     from packager.repositories.retry_policy import REDIRECTS as REDIRECT_STATUSES
     from packager.repositories.retry_policy import Policy
     from packager.repositories.urls import is_file_url, is_url, local_path, redacted
+    from packager.store.difference import FOREIGN, MISSING, UNREAD, Difference
     from packager.store.installed import has_tree, installed_ids
     from packager.store.lock import DEFAULT_WAIT as DEFAULT_WAIT_SECONDS
     from packager.store.lock import NAME as LOCK_NAME
@@ -111,7 +112,6 @@ if TYPE_CHECKING:
     from packager.store.manifest_records import read_record
     from packager.store.store import Store
     from packager.store.translation import translated
-    from packager.store.tree_comparison import FOREIGN, MISSING, UNREAD, Difference
     from packager.verification.generation_check import check as check_active_generation
     from packager.verification.generation_check import is_activating
     from packager.verification.host_check import remaining_host_work, required_units, static_units
@@ -226,17 +226,17 @@ _HOMES = {
     "Check": ("packager.host.package_checks", "Check"),
     "CheckResult": ("packager.host.package_checks", "Result"),
     "DEFAULT_WAIT_SECONDS": ("packager.store.lock", "DEFAULT_WAIT"),
-    "Difference": ("packager.store.tree_comparison", "Difference"),
+    "Difference": ("packager.store.difference", "Difference"),
     "EMBEDDED": ("packager.package.manifest", "EMBEDDED"),
     "END_OF_ARCHIVE": ("packager.archive.tar_writer", "END_OF_ARCHIVE"),
     "Entry": ("packager.package.manifest", "Entry"),
     "FILE": ("packager.package.entry_kinds", "FILE"),
-    "FOREIGN": ("packager.store.tree_comparison", "FOREIGN"),
+    "FOREIGN": ("packager.store.difference", "FOREIGN"),
     "Generation": ("packager.generations.document", "Generation"),
     "HostOptions": ("packager.host.options", "HostOptions"),
     "LOCK_NAME": ("packager.store.lock", "NAME"),
     "LONGEST_NAME": ("packager.package.package_id", "LONGEST"),
-    "MISSING": ("packager.store.tree_comparison", "MISSING"),
+    "MISSING": ("packager.store.difference", "MISSING"),
     "Manifest": ("packager.package.manifest", "Manifest"),
     "NETWORK_ERRORS": ("packager.repositories.network_errors", "NETWORK_ERRORS"),
     "PKGINFO": ("packager.package.manifest", "PKGINFO"),
@@ -253,7 +253,7 @@ _HOMES = {
     "TrustingSession": ("packager.repositories.certificate_authorities", "TrustingSession"),
     "Store": ("packager.store.store", "Store"),
     "UNIT_DIRECTORIES": ("packager.package.declarations", "UNIT_DIRECTORIES"),
-    "UNREAD": ("packager.store.tree_comparison", "UNREAD"),
+    "UNREAD": ("packager.store.difference", "UNREAD"),
     "UnitsFailed": ("packager.host.settle", "UnitsFailed"),
     "acting_user": ("packager.activation.activate", "user"),
     "activate": ("packager.activation.activate", "activate"),

@@ -38,6 +38,16 @@ def sync_filesystem(fd: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
+def content_of(name: str, parent: int) -> bytes | None:
+    """What is in the file `name` of a directory; None if it can't be opened, or is a link."""
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=parent)
+    except OSError:
+        return None
+    with open(fd, "rb") as file:  # noqa: PTH123
+        return file.read()
+
+
 def make_directory(path: str, mode: int, parent: int) -> None:
     """Make the directory `path` durably if it is not there. `parent` is the descriptor that holds
     it, which is synced. Raises OSError."""

@@ -17,11 +17,11 @@ from packager.commands.add import name_of, opened
 from packager.generations.document import active_generation
 from packager.host.options import HostOptions
 from packager.repositories import configuration_file
+from packager.store.difference import UNREAD, Difference
 from packager.store.installed import has_tree, installed_ids
 from packager.store.manifest_records import missing
 from packager.store.store import Store
 from packager.store.translation import translated
-from packager.store.tree_comparison import UNREAD, Difference
 from packager.verification import repair
 from packager.verification.verify import verify
 

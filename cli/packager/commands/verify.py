@@ -5,7 +5,7 @@ from __future__ import annotations
 from packager.base.events import Field
 from packager.cli import output
 from packager.cli.progress import Events, listener, listening
-from packager.store.tree_comparison import UNREAD
+from packager.store.difference import UNREAD
 from packager.verification.verify import verify
 
 DIFFERENT, UNREADABLE = 65, 77

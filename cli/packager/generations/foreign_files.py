@@ -13,7 +13,7 @@ from packager.base.digest import sha256
 from packager.base.durable_files import ENTER
 from packager.generations.document import DOCUMENT
 from packager.generations.link_tree import is_own_link
-from packager.generations.published_links import RESERVED, SOURCES
+from packager.generations.tree_layout import RESERVED, SOURCES
 from packager.package.declarations import SERVICES_FILE
 from packager.package.python_bytecode import has_name_of_bytecode
 

@@ -21,7 +21,7 @@ from contextlib import closing, suppress
 
 from packager.base.durable_files import opened, sync_filesystem
 from packager.generations.path_conflicts import DIRECTORY
-from packager.generations.published_links import SOURCES
+from packager.generations.tree_layout import MODE, SOURCES
 from packager.package.python_bytecode import CACHE, source_directories
 
 TYPE_CHECKING = False
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 PACKAGES = "../../packages/"  # where the links at the top of a tree lead
 ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-MODE = 0o755
 MIN_PARALLEL_LINKS = 2000  # links that are worth a second thread
 
 

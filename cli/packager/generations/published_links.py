@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 
 from packager.base.errors import DataError
-from packager.package.declarations import SERVICES_FILE, UNIT_DIRECTORIES
+from packager.generations.tree_layout import RESERVED, SOURCES
+from packager.package.declarations import SERVICES_FILE
 from packager.package.host_links import is_allowed_host_link
 from packager.package.link_resolution import (
     AbsoluteTarget,
@@ -26,18 +27,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-UNITS = "units"
-SOURCES = {
-    "bin": ("bin",),
-    "lib": ("lib",),
-    "etc": ("etc",),
-    "include": ("include",),
-    UNITS: UNIT_DIRECTORIES,
-}
-# What else stands at the top of a generation, beside the packages' names.
-RESERVED = frozenset(
-    (*SOURCES, "environment", "environment.export", "buildinfo.json", "generation.json")
-)
 PKGPANDA_PACKAGES = "/opt/mesosphere/packages/"
 
 

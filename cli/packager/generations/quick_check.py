@@ -11,8 +11,7 @@ import stat
 from packager.base.digest import sha256
 from packager.base.durable_files import ENTER
 from packager.generations.document import DOCUMENT
-from packager.generations.link_tree import MODE
-from packager.generations.published_links import SOURCES
+from packager.generations.tree_layout import MODE, SOURCES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

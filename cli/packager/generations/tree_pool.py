@@ -38,7 +38,7 @@ from packager.generations.document import DOCUMENT, Generation, active_number, d
 from packager.generations.foreign_files import foreign_files
 from packager.generations.link_tree import Spoiled
 from packager.generations.path_conflicts import DIRECTORY
-from packager.generations.published_links import SOURCES
+from packager.generations.tree_layout import MODE, SOURCES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -384,9 +384,9 @@ class Trees:
 
     def _make(self, generations: int, name: str) -> None:
         """Make the empty directory `name`."""
-        os.mkdir(name, link_tree.MODE, dir_fd=generations)
+        os.mkdir(name, MODE, dir_fd=generations)
         with opened(name, generations) as made:
-            os.fchmod(made, link_tree.MODE)  # whatever the umask is
+            os.fchmod(made, MODE)  # whatever the umask is
 
     def _copied(self, generations: int, source: str, name: str) -> set[str]:
         """Make `name` a copy of the tree `source`; its directories."""

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from packager.archive.limits import Limits
     from packager.base.events import Emit
     from packager.package.manifest import Record
-    from packager.store.tree_comparison import Difference
+    from packager.store.difference import Difference
     from packager.store.write_session import Session
 
 
@@ -277,7 +277,8 @@ class Store:
         """Compare the installed package `name`, an id, with what was added; or one of the `parts`
         parts in which this can be done at the same time. quick: files that were not touched since
         the record was written are not read. Raises NotFound."""
-        from packager.store.tree_comparison import Difference, differences
+        from packager.store.difference import Difference
+        from packager.store.tree_comparison import differences
 
         path = f"{self.root}/packages/{name}"
         with translated(self.root):
@@ -348,7 +349,7 @@ class Store:
 
 def _unread(name: str, error: OSError, part: int) -> Verified:
     """What is said of a package whose tree or record may not be read by this user."""
-    from packager.store.tree_comparison import unreadable_path
+    from packager.store.difference import unreadable_path
 
     return Verified(name, None, [unreadable_path("", error)] if part == 0 else [])
 

@@ -10,37 +10,13 @@ from packager.package.entry_kinds import DIRECTORY, FILE, LINK
 from packager.package.manifest import PKGINFO, Entry, Manifest, decode_entries
 from packager.package.pkginfo import parse_pkginfo
 from packager.package.python_bytecode import SOURCE_SUFFIX, is_bytecode, source_directories
+from packager.store.difference import BYTES_IT_HAD, FOREIGN, MISSING, Difference, unreadable_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from packager.package.manifest import Record
-
-
-CHANGED = "changed"
-MISSING = "missing"
-FOREIGN = "foreign"
-UNREAD = "unread"  # it could not be looked at, for want of permission: it may be as it was
-BYTES_IT_HAD = "bytes, it had"
-
-
-class Difference:
-    """One thing that is not as it was made. `path` is "" for the record and the tree's top; `kind`
-    is one of the words above."""
-
-    __slots__ = ("kind", "path", "reason")
-
-    def __init__(self, path: str, reason: str, kind: str = CHANGED) -> None:
-        self.path = path
-        self.reason = reason
-        self.kind = kind
-
-    def without_sizes(self) -> Difference:
-        """The same, without telling how long a file is or was: that tells of a secret in it."""
-        if BYTES_IT_HAD not in self.reason:
-            return self
-        return Difference(self.path, "another size than it had", self.kind)
 
 
 def differences(
@@ -109,13 +85,6 @@ def differences(
     for path, entry in expected.items():
         if path not in unread and not path.startswith(hidden):
             yield Difference(path, f"the {entry.kind} is missing", MISSING)
-
-
-def unreadable_path(path: str, error: OSError) -> Difference:
-    """What is to be said of a path that could not be read."""
-    shown = os.fsencode(path).decode(errors="backslashreplace")
-    reason = f"it can't be read: {os.strerror(error.errno or 0).lower()}"
-    return Difference(shown, reason, UNREAD if isinstance(error, PermissionError) else CHANGED)
 
 
 def _untouched(found: Found, since: int | None) -> bool:

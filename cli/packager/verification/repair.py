@@ -22,8 +22,8 @@ from packager.host import applied_state
 from packager.host.systemd_units import WANTS
 from packager.package.package_id import flaw
 from packager.store import lock
+from packager.store.difference import CHANGED
 from packager.store.translation import translated
-from packager.store.tree_comparison import CHANGED
 from packager.store.write_session import Session, writing
 from packager.verification import generation_check
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from packager.base.events import Emit, Field
+    from packager.store.difference import Difference
     from packager.store.store import Store
-    from packager.store.tree_comparison import Difference
 
     Obtain = Callable[[str], AbstractContextManager[tuple[BinaryIO, str | None]]]
 

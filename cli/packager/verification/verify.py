@@ -15,10 +15,10 @@ from contextlib import suppress
 
 from packager.base.errors import DataError, NotFound, PackagerError
 from packager.package.package_id import parse_id
+from packager.store.difference import UNREAD
 from packager.store.installed import installed_ids
 from packager.store.manifest_records import missing
 from packager.store.store import Store
-from packager.store.tree_comparison import UNREAD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from packager.base.events import Emit, Field
-    from packager.store.tree_comparison import Difference
+    from packager.store.difference import Difference
 
     Item = TypeVar("Item")
 
