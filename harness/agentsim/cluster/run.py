@@ -126,6 +126,7 @@ class Cluster:
         self._idle = IdleConnections(log.say_once, self._count_descriptors)
         self._registered: set[int] = set()
         self._said_complete = False
+        self._said_ignored = False
         self._leading: Pid | None = None
         self._launched = 0
         self._activity = ClusterActivity()
@@ -222,7 +223,7 @@ class Cluster:
         return Nothing.DONE if agent.power is Power.HUNG else None
 
     def _leader(self, master: Pid | None) -> None:
-        self._said_complete = False
+        self._said_complete = self._said_ignored = False
         self._leading = master
         self._log.say(f"the master {master.authority} leads" if master else "no master leads")
         for agent in self.agents:
@@ -240,6 +241,10 @@ class Cluster:
             self._registered.add(agent.number)
         else:
             self._registered.discard(agent.number)
+        ignored = agent.member.membership.ignored
+        if ignored is not None and not self._said_ignored:
+            self._said_ignored = True
+            self._log.say(ignored)
         if agent.phase is Phase.ENDED:
             reason = agent.member.membership.ended_by
             if reason is not None:

@@ -29,6 +29,8 @@ from agentsim.mesos.wire_format import Undecodable, Values, decode, encode
 
 _MAX_BACKOFF_SECONDS: Final = 60.0
 _DEFAULT_PING_TIMEOUT_SECONDS: Final = 75.0
+#: So many without an answer take seven times the first backoff, in the mean.
+_IGNORED_ATTEMPTS: Final = 5
 
 
 class Phase(Enum):
@@ -100,6 +102,22 @@ class Membership:
         return min((each for each in times if each is not None), default=None)
 
     # -- what happens ---------------------------------------------------------------------------
+
+    @property
+    def ignored(self) -> str | None:
+        """What is to be said of a master that has answered no registration for a while; None: it
+        has answered, or may still do so.
+
+        Mesos writes why to its log and answers nothing (`Master::registerSlave`).
+        """
+        if self.master is None or self._attempts < _IGNORED_ATTEMPTS:
+            return None
+        if self.phase is not Phase.REGISTERING:
+            return None
+        why = "whether it runs, and why it ignores them, its log tells"
+        if self.description.region is not None:
+            why += " (one that was started without --domain takes no agent that has a zone)"
+        return f"the master {self.master.authority} answers no registration: {why}"
 
     def leader(self, master: Pid | None, now: float) -> None:
         """Another master leads, the same one does again, or nobody knows which does."""

@@ -73,6 +73,8 @@ class Joined:
         membership = member.membership
         if membership.phase is Phase.REGISTERED:
             self._say(f"registered as {membership.agent_id}")
+        elif membership.ignored is not None:
+            self._say(membership.ignored)
         elif membership.phase is Phase.ENDED and membership.ended_by is not None:
             self._say(f"the master has shut this agent down: {membership.ended_by}")
             self._ended()

@@ -23,7 +23,7 @@ class Member:
         loop: the event loop.
         membership: what it decides by.
         mailer: what its messages go by.
-        changed: told when its phase may have changed.
+        changed: told when its phase has changed, and when the master ignores it.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class Member:
         self._changed = changed
         self._timer: asyncio.TimerHandle | None = None
         self._phase = membership.phase
+        self._ignored = membership.ignored
 
     def leader(self, master: Pid | None) -> None:
         """Another master leads, or nobody knows which does."""
@@ -73,8 +74,9 @@ class Member:
         for each in sends:
             self._mailer.send(self.membership.pid, each.receiver, each.name, each.body)
         self._schedule()
-        if self.membership.phase is not self._phase:
-            self._phase = self.membership.phase
+        phase, ignored = self.membership.phase, self.membership.ignored
+        if (phase, ignored) != (self._phase, self._ignored):
+            self._phase, self._ignored = phase, ignored
             self._changed(self)
 
     def _schedule(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -39,6 +40,18 @@ def test_all_agents_are_listed_with_what_they_were_given(tmp_path: Path) -> None
         assert cluster.tell("inject", fault="hang:24").json() == {"agents": ["web-024"]}
         cluster.wait(lambda: "web-024" not in cluster.slaves(), "its being unreachable")
         cluster.wait(lambda: cluster.active() == 23, "the others")
+
+
+def test_a_master_that_ignores_registrations_is_named(tmp_path: Path) -> None:
+    old = [{"hostname": f"old-{n}", "version": "0.28.0", "domain": "eu/z1"} for n in range(3)]
+    listed = tmp_path / "agents.json"
+    listed.write_text(json.dumps(old))
+    with cluster_process(tmp_path, f"--agents={listed}", FAST) as cluster:
+        master = cluster.masters[0].removeprefix("http://")
+        words = f"the master {master} answers no registration"
+        cluster.wait(cluster.said(words), "its being said")
+        (line,) = (line for line in cluster.log.read_text().splitlines() if words in line)
+        assert "--domain" in line
 
 
 def test_every_agent_serves_the_routes_at_its_own_address_with_its_own_place(
