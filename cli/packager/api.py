@@ -28,6 +28,7 @@ Verifying and repairing:
 The host:
     HostOptions HostOptionValues HostPlan UnitsFailed Check CheckResult find_checks run_checks
     ordered_units systemctl systemctl_names failed_units not_running unknown_units
+    own_unit OwnRestart own_restart_to_come has_own_restart_come is_own_restart_due
     refuse_without_systemd refuse_unless_booted why_not_booted
 
 Repositories and downloads:
@@ -62,9 +63,13 @@ if TYPE_CHECKING:
     from packager.generations.link_tree import place_link
     from packager.generations.published_links import Published, publish
     from packager.host.apply import refuse_without_systemd
-    from packager.host.documents import HostPlan
+    from packager.host.documents import HostPlan, OwnRestart
     from packager.host.host_plan import ordered as ordered_units
     from packager.host.options import HostOptions, HostOptionValues
+    from packager.host.own_unit import has_come as has_own_restart_come
+    from packager.host.own_unit import is_due as is_own_restart_due
+    from packager.host.own_unit import own_unit
+    from packager.host.own_unit import restart_to_come as own_restart_to_come
     from packager.host.package_checks import Check
     from packager.host.package_checks import Result as CheckResult
     from packager.host.package_checks import find as find_checks
@@ -147,6 +152,7 @@ __all__ = [
     "HostOptions",
     "HostPlan",
     "Manifest",
+    "OwnRestart",
     "Packages",
     "PkgpandaHost",
     "Plan",
@@ -177,6 +183,7 @@ __all__ = [
     "forget_old_downloads",
     "forget_started",
     "forget_units",
+    "has_own_restart_come",
     "has_tree",
     "install_candidate",
     "installed_ids",
@@ -184,6 +191,7 @@ __all__ = [
     "is_file_url",
     "is_locked",
     "is_number",
+    "is_own_restart_due",
     "is_url",
     "load_configuration",
     "local_path",
@@ -193,6 +201,8 @@ __all__ = [
     "network_failure",
     "not_running",
     "ordered_units",
+    "own_restart_to_come",
+    "own_unit",
     "package_environment",
     "place_link",
     "plan_document",
@@ -274,6 +284,7 @@ _HOMES = {
     "forget_old_downloads": ("packager.repositories.mirrors", "forget_old"),
     "forget_started": ("packager.verification.repair", "forget_started"),
     "forget_units": ("packager.verification.repair", "forget_units"),
+    "has_own_restart_come": ("packager.host.own_unit", "has_come"),
     "has_tree": ("packager.store.installed", "has_tree"),
     "install_candidate": ("packager.repositories.install", "install"),
     "installed_ids": ("packager.store.installed", "installed_ids"),
@@ -281,6 +292,7 @@ _HOMES = {
     "is_file_url": ("packager.repositories.urls", "is_file_url"),
     "is_locked": ("packager.store.lock", "is_locked"),
     "is_number": ("packager.generations.document", "is_number"),
+    "is_own_restart_due": ("packager.host.own_unit", "is_due"),
     "is_url": ("packager.repositories.urls", "is_url"),
     "load_configuration": ("packager.repositories.configuration_file", "load"),
     "local_path": ("packager.repositories.urls", "local_path"),
@@ -290,6 +302,8 @@ _HOMES = {
     "network_failure": ("packager.repositories.network_errors", "broken"),
     "not_running": ("packager.host.systemd_units", "not_running"),
     "ordered_units": ("packager.host.host_plan", "ordered"),
+    "own_restart_to_come": ("packager.host.own_unit", "restart_to_come"),
+    "own_unit": ("packager.host.own_unit", "own_unit"),
     "package_environment": ("packager.generations.environment_files", "variables"),
     "place_link": ("packager.generations.link_tree", "place_link"),
     "plan_document": ("packager.activation.plan_document", "document"),

@@ -10,11 +10,12 @@
 `sha256` is of the unit file that was put in place, "" while that is being done, null when it was
 taken away and the unit could not be stopped; `placed`, beside "", are those of the files that may
 be there by our doing: any other was edited; `started` is null for a unit that was not started, or
-failed; `starting`, beside it, is what it is being started with. `enabling` is there while
-dcos.target was made and not enabled, `reloading` while systemd does not know of files placed or
-taken away. `boot` tells in which boot the kernel settings were set. `pending` is what an activation
-has begun to make before it becomes active; `adopting` what counts as applied once generation N is
-active, since another manager has done it.
+failed; `starting`, beside it, is what it is being started with; `restarting`, beside both, tells of
+the unit that the command ran in itself (see `own_unit`). `enabling` is there while dcos.target was
+made and not enabled, `reloading` while systemd does not know of files placed or taken away. `boot`
+tells in which boot the kernel settings were set. `pending` is what an activation has begun to make
+before it becomes active; `adopting` what counts as applied once generation N is active, since
+another manager has done it.
 
 It is all written before anything of it is done and again when all is done, whole and durably, so
 nothing of ours is ever forgotten.
@@ -28,6 +29,7 @@ import os
 from packager.base.cast import cast
 from packager.base.durable_files import replace_file_in
 from packager.base.errors import DataError
+from packager.host.own_unit import has_come
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +63,18 @@ def load(root: str) -> AppliedState:
             f"{path}: it was changed by something other than packager: {error}; remove it, and "
             "the next activation places and starts all units again"
         ) from error
-    return cast("AppliedState", state)
+    loaded = cast("AppliedState", state)
+    _take_own_restarts(loaded)
+    return loaded
+
+
+def _take_own_restarts(state: AppliedState) -> None:
+    """Let the restart of a unit count as done that has ended the command which asked for it."""
+    for placed in state["units"].values():
+        for unit in placed.values():
+            if "restarting" in unit and has_come(unit["restarting"]):
+                del unit["restarting"]
+                unit["started"] = unit.pop("starting", None)
 
 
 def save(root: str, state: AppliedState) -> None:

@@ -40,11 +40,20 @@ class Requirements(TypedDict):
     directories: dict[str, StateDirectory]
 
 
+class OwnRestart(TypedDict):
+    """The restart of a unit that ends the command which asks for it. invocation: systemd's id of
+    what is ended, empty if that can't be told."""
+
+    unit: str
+    invocation: str
+
+
 class UnitState(TypedDict, total=False):
     """sha256: of the file that was put in place, "" while that is being done, None when it was
     taken away and the unit could not be stopped. placed: while that is being done, of all files
     that may be there by our doing. started, starting: [package, sha256]. static: the target was
-    not made to want it. masked: the host's administrator has masked it, so it was left alone."""
+    not made to want it. masked: the host's administrator has masked it, so it was left alone.
+    restarting: the command ran in this unit itself, and was about to restart it."""
 
     sha256: str | None
     placed: list[str]
@@ -52,6 +61,7 @@ class UnitState(TypedDict, total=False):
     starting: list[str] | None
     static: bool
     masked: bool
+    restarting: OwnRestart
 
 
 class Prepared(TypedDict, total=False):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         units_dir: str | None
         state_dir: str | None
         config_dir: str | None
+        postpone_own: bool  # no option of the command line
 
 
 UNITS_DIR = "/etc/systemd/system"
@@ -38,11 +39,12 @@ class HostOptions:
     """systemd: whether units may be started and stopped. block: whether to wait for them; then
     settle_seconds pass between a start and the look at it. rollback_on_failure: go back to the
     generation that was active if a unit does not start. config_dirs: where it is set what this host
-    is, the deciding one first. All paths are absolute but those of config_dirs.
+    is, the deciding one first. All paths are absolute but those of config_dirs. postpone_own: leave
+    the restart of the unit that the command runs in to another activation of the same set.
     """
 
     __slots__ = (
-        *("_values", "block", "config_dirs", "rollback_on_failure"),
+        *("_values", "block", "config_dirs", "postpone_own", "rollback_on_failure"),
         *("settle_seconds", "state_root", "systemd"),
     )
 
@@ -52,6 +54,7 @@ class HostOptions:
         self.block = not values.get("no_block_systemd", False)
         self.settle_seconds = values.get("settle", 0.0)
         self.rollback_on_failure = values.get("rollback_on_failure", False)
+        self.postpone_own = values.get("postpone_own", False)
         self.state_root = os.path.abspath(values.get("state_dir") or STATE_DIR)  # noqa: PTH100
         config_dir = values.get("config_dir")
         self.config_dirs = (config_dir,) if config_dir else CONFIG_DIRS

@@ -7,7 +7,7 @@ import time
 from packager.base.errors import ConfigError, PackagerError
 from packager.base.kept_places import keep_copy
 from packager.base.stop_signals import signals_deferred
-from packager.host import applied_state, host_plan, systemd_units, users
+from packager.host import applied_state, host_plan, own_unit, systemd_units, users
 from packager.host.system_programs import program
 
 TYPE_CHECKING = False
@@ -42,6 +42,10 @@ class UnitsFailed(PackagerError):
         self.failures = tuple(failures)
 
 
+def _restarted(plan: HostPlan) -> tuple[str, ...]:
+    return (*plan.get("restart", ()), *plan.get("try_restart", ()))
+
+
 class HostWork:
     """One `settle`. Whatever fails, the rest is done; the failures are raised at the end."""
 
@@ -59,6 +63,9 @@ class HostWork:
         self._stopped = context.systemd  # whatever was to be stopped
         self._reloaded = True
         self._failures: list[systemd_units.Failure] = []
+        restarted = _restarted(plan)
+        self._own_instance = own_unit.own_unit() if restarted else None
+        self._own = own_unit.name_among(restarted, self._own_instance)
 
     def carry_out(self) -> None:
         self._begin()
@@ -72,6 +79,7 @@ class HostWork:
         for path in self._plan.get("forget", ()):
             self._state["directories"].pop(path, None)
         applied_state.save(self._context.root, self._state)
+        self._restart_own()
         if self._failures or self._said:
             raise UnitsFailed(self._failures, self._said)
 
@@ -101,6 +109,7 @@ class HostWork:
             entry["started"] = None
         for name, wanted in self._plan.get("wanted", {}).items():
             self._units[name]["starting"] = wanted
+            self._units[name].pop("restarting", None)
         if "target" in self._plan:
             self._state["enabling"] = True
         if "place" in self._plan or "remove" in self._plan:
@@ -212,9 +221,11 @@ class HostWork:
             self._state.pop("enabling", None)
 
     def _start(self) -> None:
-        """Restart and start, one call each, then look once at how all of them are."""
-        restart, start = self._plan.get("restart", []), self._plan.get("start", [])
-        running = self._plan.get("try_restart", [])
+        """Restart and start, one call each, then look once at how all of them are. The unit that
+        this process runs in is left for the end."""
+        start = self._plan.get("start", [])
+        restart = [name for name in self._plan.get("restart", ()) if name != self._own]
+        running = [name for name in self._plan.get("try_restart", ()) if name != self._own]
         said = []
         # A static one that does not run is not touched: that its last run failed is no news.
         failed_before = {each.unit for each in systemd_units.failures(running, "")}
@@ -252,6 +263,26 @@ class HostWork:
                 self._tell(name, "started" if name in start else "restarted")
         for name in self._plan.get("idle", ()) if self._reloaded else ():
             self._units[name]["started"] = self._units[name].pop("starting")
+
+    def _restart_own(self) -> None:
+        """Restart the unit that this process runs in, which ends this process, too: it is written
+        down before, and not waited for."""
+        name, instance = self._own, self._own_instance
+        if name is None or instance is None:
+            return
+        if self._context.options.postpone_own:
+            self._tell(name, "postponed")
+            return
+        if not self._reloaded:
+            return
+        self._units[name]["restarting"] = own_unit.restart_to_come(instance)
+        applied_state.save(self._context.root, self._state)
+        self._tell(name, "restarting")
+        code, said = systemd_units.systemctl(
+            "restart", "--no-block", *systemd_units.addressed([name])
+        )
+        if code:
+            self._said.append(f"systemctl restart: {said or f'it ended with {code}'}")
 
     def _move(self, verb: str, names: list[str]) -> str:
         code, said = systemd_units.systemctl(verb, *self._block(), *names)

@@ -32,9 +32,10 @@ from __future__ import annotations
 
 from packager.api import has_tree
 
-from provisioner.applying.change import change, restart_own_unit
+from provisioner.applying.change import change
 from provisioner.applying.finish_or_roll_back import finish_or_roll_back
 from provisioner.applying.health_gate import gate
+from provisioner.applying.own_restart import restart_own_unit, write_down_own_restart
 from provisioner.applying.preparation import prepared
 from provisioner.applying.run_start import run_start
 from provisioner.runs import reader
@@ -75,7 +76,8 @@ def apply(
         context.emit("run", run=run.number)
         outcome = change(context, desired, run)
         if outcome.error is None:
-            restart_own_unit(context, run)
+            write_down_own_restart(context, run)
+            restart_own_unit(context)
             outcome = gate(context, desired, changed=outcome.changed)
         if outcome.error is not None:
             outcome.error = context.redaction.error(outcome.error)

@@ -10,7 +10,6 @@ from packager.base.debug_log import debug
 from packager.base.errors import PackagerError
 
 from provisioner.applying.outcome import CHANGE, StepOutcome
-from provisioner.applying.own_unit import restart_to_come
 from provisioner.applying.package_repair import repair_packages_and_links
 from provisioner.applying.unit_repair import repair_units
 from provisioner.base.failures import failure
@@ -37,17 +36,6 @@ def change(context: ApplyContext, desired: DesiredState, run: Run) -> StepOutcom
         return StepOutcome(CHANGE, changed=True, error=error)
 
 
-def restart_own_unit(context: ApplyContext, run: Run) -> None:
-    """Restart the unit that this command runs in, if that is due. What follows is for the next
-    apply: this one is about to be ended. It goes on until then. Raises PackagerError."""
-    unit = context.restarter.postponed
-    if unit is None:
-        return
-    context.writer.set_own_restart(run, restart_to_come(unit))
-    context.emit("restarting-itself", unit=unit)
-    context.restarter.restart_own(unit)
-
-
 def _change(context: ApplyContext, desired: DesiredState, run: Run) -> bool:
     """Whether anything was done."""
     root, options, restarter = context.root, context.options, context.restarter
@@ -63,14 +51,16 @@ def _change(context: ApplyContext, desired: DesiredState, run: Run) -> bool:
         quick=options.quick,
         discard=options.discard,
     )
-    plan = activate(root, activation_request(desired, options.host), context.emit_observed)
+    plan = activate(root, activation_request(desired, context.host), context.emit_observed)
     generations = run.record["generation"]
     context.writer.set_generations(run, {**generations, "after": plan.target.number})
     required = {unit for each in desired.configuration.files for unit in each.restart}
     active = context.active_generation()
-    static = static_units(active, options.host) if active is not None else set()
-    restarter.restart(run.record["restart"], required=required, static=static)
-    units_repaired = repair_units(root, options.host, context.emit_observed)
+    static = static_units(active, context.host) if active is not None else set()
+    restarted = run.record["own_restart"]
+    units = [each for each in run.record["restart"] if not restarted or each != restarted["unit"]]
+    restarter.restart(units, required=required, static=static)
+    units_repaired = repair_units(root, context.host, context.emit_observed)
     debug(
         lambda: (
             f"change: activated {plan.changed}, packages or links repaired {repaired}, units "

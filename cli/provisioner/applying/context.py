@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 class ApplyContext:
     """One apply. emit: tells the command's listener. emit_observed: the same, for what starts
-    units: `restarter` learns which. redaction: for what programs of the host say."""
+    units: `restarter` learns which. host: the options of its activations, which leave the unit that
+    the command runs in to `own_restart`. redaction: for what programs of the host say."""
 
     __slots__ = (
-        *("emit", "emit_observed", "options", "redaction", "request", "resolver", "restarter"),
-        *("root", "store", "writer"),
+        *("emit", "emit_observed", "host", "options", "redaction", "request", "resolver"),
+        *("restarter", "root", "store", "writer"),
     )
 
     def __init__(
@@ -42,6 +43,7 @@ class ApplyContext:
         self.request = request
         self.writer = writer
         self.options = options
+        self.host = options.host.replace(postpone_own=True)
         self.redaction = redaction
         self.resolver = resolver
         self.restarter = UnitRestarter(options.host, emit)

@@ -7,6 +7,7 @@ from packager.base.debug_log import debug
 from packager.base.errors import PackagerError
 
 from provisioner.applying import outcome as endings
+from provisioner.applying.own_restart import restart_own_unit, write_down_own_restart
 from provisioner.applying.request import ApplyResult
 from provisioner.base.failures import failure
 from provisioner.runs import reader
@@ -72,7 +73,9 @@ def _end_failed_run(
             writer.set_reason(run, reason)
             remedy = "run 'provisioner apply' again when it is mended"
             return failure(f"{reason}\n{remedy}", second.exit_code)
+        write_down_own_restart(context, run)
         writer.finish(run, runs.ROLLED_BACK, reason, applied=False)
+        restart_own_unit(context)  # it runs as the failed set has it
     return failure(f"{reason}\n{remark}", error.exit_code)
 
 
@@ -84,7 +87,7 @@ def _is_profile_applied(context: ApplyContext, run: Run) -> bool:
 def _roll_back(context: ApplyContext, run: Run, reason: str) -> str:
     """Activate the generation before, and restart its units; what is active now, in words. Event:
     `rolling-back` (generation, reason). Raises PackagerError."""
-    before, options = run.generation_before, context.options.host
+    before, options = run.generation_before, context.host
     context.emit("rolling-back", generation=before, reason=reason)
     context.restarter.forget_started()
     if before is not None:

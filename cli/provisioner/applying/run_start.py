@@ -9,9 +9,9 @@ from packager.api import acting_user, environment_variable
 from packager.base.debug_log import debug
 from packager.base.errors import NotFound
 
-from provisioner.applying.own_unit import own_unit_restarted_by
 from provisioner.planning.configuration_changes import restarts_of_applied, units_to_restart
 from provisioner.runs import reader
+from provisioner.runs.own_restart import restart_that_came, unit_still_to_be_restarted
 from provisioner.runs.run import UNHEALTHY
 from provisioner.runs.writer import now
 from provisioner.status.template_inputs import run_inputs
@@ -49,7 +49,9 @@ def run_start(
             restart.update(each.restart)
     if pending is not None:
         restart.update(pending.record["restart"])
-        restart -= own_unit_restarted_by(pending, context.options.host)
+    still_due = unit_still_to_be_restarted(context.root)
+    if still_due is not None:
+        restart.add(still_due)
     active = context.active_generation()
     before = _generation_to_restore(active, pending)
     debug(
@@ -72,6 +74,7 @@ def run_start(
             "after": None,
         },
         "restart": sorted(restart),
+        "own_restart": None if pending is None else restart_that_came(pending),
         "inputs": run_inputs(request.profile, desired.secrets, configuration.facts, key),
         **_rollout_fields(request),
         "unchanged": False,
@@ -92,6 +95,7 @@ def unchanged_start(request: ApplyRequest, applied: Run) -> RunStart:
         "roles": record["roles"],
         "generation": {"before": generation, "found": generation, "after": generation},
         "restart": [],
+        "own_restart": None,
         "inputs": record["inputs"],
         **_rollout_fields(request),
         "unchanged": True,

@@ -7,13 +7,12 @@ from packager.api import (
     failed_units,
     masked_units,
     ordered_units,
+    own_unit,
     systemctl,
     systemctl_names,
     unknown_units,
 )
 from packager.base.debug_log import debug
-
-from provisioner.applying.own_unit import own_unit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +21,9 @@ if TYPE_CHECKING:
     from packager.api import HostOptions
     from packager.base.events import Emit, Field
 
-STARTED_ACTIONS = frozenset({"started", "restarted"})  # of packager's event `unit`
+# Of packager's event `unit`.
+STARTED_ACTIONS = frozenset({"started", "restarted", "restarting"})
+POSTPONED_ACTION = "postponed"
 REASON = "its configuration has changed"
 
 
@@ -35,17 +36,21 @@ class UnitRestarter:
         self._started: set[str] = set()
         self._own = own_unit()
         self.postponed: str | None = None  # the unit that this command runs in
+        self.is_postponed_by_packager = False  # whose activation restarts it, if repeated
         self.has_restarted = False  # whether any unit was restarted here
 
     def observe(self, event: str, /, **fields: Field) -> None:
         """Pass an event on, and remember the units that were started."""
         if event == "unit" and fields.get("action") in STARTED_ACTIONS:
             self._started.add(str(fields["name"]))
+        if event == "unit" and fields.get("action") == POSTPONED_ACTION:
+            self.postponed, self.is_postponed_by_packager = self._own, True
         self._emit(event, **fields)
 
     def forget_started(self) -> None:
         """Another set is about to become active: units started before that do not count."""
         self._started.clear()
+        self.postponed, self.is_postponed_by_packager = None, False
 
     def restart(
         self, names: Iterable[str], *, required: Container[str] = (), static: Container[str] = ()

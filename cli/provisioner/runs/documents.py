@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from packager.api import OwnRestart
+
 
 class RunProfile(TypedDict):
     """The profile's name, and the keyed digest of its bytes."""
@@ -32,14 +34,6 @@ class RunInputs(TypedDict):
     digest: str
 
 
-class OwnRestart(TypedDict):
-    """The restart of the unit that this command runs in, before it is asked for. invocation:
-    systemd's InvocationID of the unit at that time."""
-
-    unit: str
-    invocation: str
-
-
 class WhoAndWhen(TypedDict):
     """time: RFC 3339, UTC. who: the principal of the request, or the user."""
 
@@ -62,7 +56,8 @@ class RunStart(WhoAndWhen, RolloutFields):
 
     command: apply or rollback. previous: the run to which `rollback` goes from this one. packages:
     ids of the set, that of the configuration included. configuration: that id, None without files.
-    restart: units. unchanged: nothing was to be done.
+    restart: units. own_restart: of the run that was interrupted, if that is why.
+    unchanged: nothing was to be done.
     """
 
     command: str
@@ -73,6 +68,7 @@ class RunStart(WhoAndWhen, RolloutFields):
     roles: list[str]
     generation: RunGenerations
     restart: list[str]
+    own_restart: OwnRestart | None
     inputs: RunInputs
     unchanged: bool
 
@@ -86,4 +82,3 @@ class RunRecord(RunStart):
     outcome: str | None
     reason: str | None
     finished: str | None
-    own_restart: OwnRestart | None

@@ -29,8 +29,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from packager.api import OwnRestart
+
     from provisioner.profile.model import Profile
-    from provisioner.runs.documents import OwnRestart, RunGenerations, RunRecord, RunStart
+    from provisioner.runs.documents import RunGenerations, RunRecord, RunStart
 
 RECORD_FORMAT = 1
 MAX_RUNS_KEPT = 50
@@ -71,7 +73,6 @@ class RunWriter:
             "outcome": None,
             "reason": None,
             "finished": None,
-            "own_restart": None,
         }
         with opened(reader.RUNS, self._fd) as runs:
             name = ".new"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from packager.api import is_activating, translated
 from packager.base.debug_log import debug
 
+from provisioner.runs.own_restart import unit_still_to_be_restarted
 from provisioner.runs.run import APPLIED
 from provisioner.status.drift import find_differences
 from provisioner.status.template_inputs import are_inputs_unchanged
@@ -38,6 +39,9 @@ def _first_reason(
         return f"its outcome is {run.outcome}"
     if is_activating(root):
         return "an activation is under way, or was interrupted"
+    unit = unit_still_to_be_restarted(root)
+    if unit is not None:
+        return f"{unit} is still to be restarted"
     profile = run.profile()
     if not are_inputs_unchanged(run, profile, key, emit):
         return "a fact or a secret has another value"
