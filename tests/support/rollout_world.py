@@ -14,6 +14,7 @@ from typing import Any
 
 import requests
 from agentsim.suite.hosts.processes import wait_while_working
+from rollout.core.host_states import UNAVAILABLE, HostState
 
 from tests.support.cluster_process import ClusterProcess, cluster_process
 
@@ -30,6 +31,7 @@ class RolloutWorld:
     directory: Path
     masters: Any
     words: tuple[str, ...] = ()
+    patience: float = PATIENCE
     defaults: dict[str, Any] = field(
         default_factory=lambda: {
             "rollout": 1,
@@ -71,7 +73,7 @@ class RolloutWorld:
             [*self.command(*words), *self.words],
             capture_output=True,
             text=True,
-            timeout=PATIENCE * 2,
+            timeout=self.patience * 2,
             check=False,
             env=self.environment,
         )
@@ -91,7 +93,7 @@ class RolloutWorld:
                 cwd=self.directory,
             )
         try:
-            yield RunningCommand(process, log)
+            yield RunningCommand(process, log, self.patience)
         finally:
             process.kill()
             process.wait()
@@ -105,6 +107,17 @@ class RolloutWorld:
         """What `report` tells of each host, by hostname."""
         found = json.loads(self.run("report", "--format=json", *words))
         return {each["host"].split("@")[0]: each for each in found["report"]}
+
+    def most_unavailable(self) -> int:
+        """How many hosts were unavailable at once, by what was written down of each."""
+        steps: list[tuple[float, str, str]] = []
+        for host, each in self.report().items():
+            steps += [(step["time"], host, step["state"]) for step in each["steps"]]
+        most, taken = 0, set[str]()
+        for _, host, state in sorted(steps):
+            (taken.add if HostState(state) in UNAVAILABLE else taken.discard)(host)
+            most = max(most, len(taken))
+        return most
 
     def histories(self) -> dict[str, dict[str, Any]]:
         """What each host that can be asked says of its runs, by hostname."""
@@ -128,7 +141,7 @@ class RolloutWorld:
 
     def wait(self, condition: Any, what: str) -> Any:
         """Wait for something of the cluster."""
-        return wait_while_working(self.cluster.pid, condition, PATIENCE, what)
+        return wait_while_working(self.cluster.pid, condition, self.patience, what)
 
 
 @dataclass(frozen=True)
@@ -137,17 +150,23 @@ class RunningCommand:
 
     process: subprocess.Popen[bytes]
     log: Path
+    patience: float
 
     def has_said(self, words: str) -> bool:
         return words in self.log.read_text()
 
     def wait_for(self, words: str) -> None:
         """Wait until it has said something."""
-        wait_while_working(self.process.pid, lambda: self.has_said(words), PATIENCE, words)
+
+        def said_or_ended() -> bool:
+            return self.process.poll() is not None or self.has_said(words)
+
+        wait_while_working(self.process.pid, said_or_ended, self.patience, words)
+        assert self.has_said(words), f"it ended before {words!r}: {self.log.read_text()[-4000:]}"
 
     def end(self, status: int) -> str:
         """Wait for its end with this exit status. What it said."""
-        found = self.process.wait(PATIENCE)
+        found = self.process.wait(self.patience)
         said = self.log.read_text()
         assert found == status, said[-4000:]
         return said
@@ -159,4 +178,5 @@ def rollout_world(directory: Path, *options: str, agents: int = 8) -> Iterator[R
     domain = ("--domain=eu/z1|z2", f"--agents={agents}", "--time-scale=0.02", "--scripted")
     with cluster_process(directory, str(TABLE), *domain, *options) as cluster:
         cluster.wait(cluster.said(f"all {agents} agents are registered"), "the agents")
-        yield RolloutWorld(cluster, directory, cluster.masters)
+        patience = PATIENCE + agents / 10
+        yield RolloutWorld(cluster, directory, cluster.masters, patience=patience)

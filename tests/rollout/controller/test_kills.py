@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rollout.core.host_states import UNAVAILABLE, HostState
 
 from tests.support.kill_points import tell, why_no_strace
 from tests.support.rollout_world import PATIENCE, RolloutWorld, rollout_world
@@ -71,19 +70,8 @@ class Run:
                 yield f"{host} has the attempts {attempts}"
         if any(each["deactivated"] for each in self.world.cluster.slaves().values()):
             yield "something is left deactivated"
-        yield from self._over_budget()
-
-    def _over_budget(self) -> Iterator[str]:
-        """Whether two hosts were unavailable at once, by what was written down of each."""
-        states: dict[str, str] = {}
-        steps: list[tuple[float, str, str]] = []
-        for host, each in self.world.report().items():
-            steps += [(step["time"], host, step["state"]) for step in each["steps"]]
-        for _, host, state in sorted(steps):
-            states[host] = state
-            taken = [host for host, each in states.items() if HostState(each) in UNAVAILABLE]
-            if len(taken) > 1:
-                yield f"{taken} at once"
+        if self.world.most_unavailable() > 1:
+            yield "two hosts were unavailable at once"
 
 
 @pytest.mark.parametrize("everywhere", [False, pytest.param(True, marks=pytest.mark.long)])
