@@ -22,10 +22,11 @@ ExecStart=/bin/sh /store/active/agent/run
 """
 RUN = """#!/bin/sh
 echo "$VERSION $(cat /store/active/etc/agent.conf 2>/dev/null)" >>VOLUME/starts
-rm -f /run/agent
-mkfifo -m 600 /run/agent
+# One fifo for each start: nobody writes to that of the agent before.
+fifo=/run/agent-$(wc -l <VOLUME/starts)
+mkfifo $fifo
 while :; do
-    read -r line </run/agent
+    read -r line <$fifo
     sh -c "$line" >VOLUME/output 2>&1
     echo $? >VOLUME/code
 done
@@ -55,8 +56,9 @@ class Agent:
     def begin(self, command: str) -> None:
         """Have it run a command."""
         self._code.unlink(missing_ok=True)
-        wait(lambda: self.machine.run("test", "-p", "/run/agent")[0] == 0, "the agent's being up")
-        self.machine.said("sh", "-c", f"echo '{command}' >/run/agent")
+        fifo = f"/run/agent-{len(self.starts)}"
+        wait(lambda: self.machine.run("test", "-p", fifo)[0] == 0, "the agent's being up")
+        self.machine.said("sh", "-c", f"echo '{command}' >{fifo}")
 
     def run(self, command: str) -> tuple[int, str]:
         """The exit status of a command that it runs, and what that has written."""
@@ -107,17 +109,21 @@ def profile(machine: Machine, version: int, setting: str, **more: Any) -> str:
         "repositories": [],
         "packages": [f"agent--{version}"],
         "configuration": {"files": [file]},
-        "health": {"wait": 5},
         **more,
     }
     path.write_text(json.dumps(document))
     return str(path)
 
 
+def provisioner(machine: Machine, *words: str) -> str:
+    """Run it from outside of the agent; what it has said."""
+    code, said = machine.run("provisioner", "--root=/store", *words)
+    assert code == 0, said
+    return said
+
+
 def history(machine: Machine) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(
-        machine.said("provisioner", "--root=/store", "history", "--format=json")
-    )
+    found: dict[str, Any] = json.loads(provisioner(machine, "history", "--format=json"))
     return found
 
 
@@ -147,7 +153,7 @@ def test_an_apply_of_a_rollout_restarts_its_agent_once_and_the_next_one_ends_it(
 ) -> None:
     machine = agent.machine
     first = profile(machine, 1, "one")
-    assert machine.run("provisioner", "--root=/store", "apply", first)[0] == 0
+    provisioner(machine, "apply", first)
     wait(lambda: machine.run("test", "-e", str(machine.volume / "starts"))[0] == 0, "its start")
     second = profile(machine, 2, "two")
     agent.begin(f"provisioner --root=/store apply {ROLLOUT.format('r2', 1)} {second}")
@@ -157,7 +163,7 @@ def test_an_apply_of_a_rollout_restarts_its_agent_once_and_the_next_one_ends_it(
     assert agent.starts == ["1 one", "2 two"]
     told = history(machine)
     assert told["request"]["state"] == "ended" and told["request"]["exit_code"] == 0
-    assert machine.run("provisioner", "--root=/store", "status")[0] == 0
+    provisioner(machine, "status")
     code, said = agent.run(f"provisioner --root=/store apply {ROLLOUT.format('r2', 3)} {second}")
     assert code == 0, said
     assert agent.starts == ["1 one", "2 two"]
@@ -168,7 +174,7 @@ def test_an_apply_of_a_rollout_restarts_its_agent_once_and_the_next_one_ends_it(
 def test_a_way_back_restarts_the_agent_too(agent: Agent, killed: bool) -> None:
     machine = agent.machine
     first = profile(machine, 1, "one")
-    assert machine.run("provisioner", "--root=/store", "apply", first)[0] == 0
+    provisioner(machine, "apply", first)
     wait(lambda: machine.run("test", "-e", str(machine.volume / "starts"))[0] == 0, "its start")
     unhealthy = {"retries": 3, "interval": 2, "http": [{"url": "http://127.0.0.1:9/"}]}
     second = profile(machine, 1, "two", health=unhealthy)
@@ -185,5 +191,5 @@ def test_a_way_back_restarts_the_agent_too(agent: Agent, killed: bool) -> None:
     wait(lambda: agent.starts == ["1 one", "1 two", "1 one"], "its being restarted again")
     code, said = agent.run(f"provisioner --root=/store apply {first}")
     assert code == 0, said
-    assert machine.run("provisioner", "--root=/store", "status")[0] == 0
+    provisioner(machine, "status")
     assert agent.starts == ["1 one", "1 two", "1 one"]
