@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from agentsim.suite.hosts import mesos_module
 from agentsim.suite.hosts.kinds import DidNotStart, Host, Launch, Unsupported, free_port
 from agentsim.suite.hosts.probe_files import Probes, write
 from agentsim.suite.hosts.processes import wait_until
+
+from tests.support.member_agent import MemberAgent
 
 MASTER, EXECUTE = os.environ.get("ABI_MESOS_MASTER"), os.environ.get("ABI_MESOS_EXECUTE")
 LIMIT = 120.0
@@ -36,32 +37,6 @@ pytestmark = [
         not (MASTER and EXECUTE), reason="ABI_MESOS_MASTER and ABI_MESOS_EXECUTE are not set"
     ),
 ]
-
-
-class MemberAgent(mesos_module.Agent):
-    """An agent that is a member of a cluster, with a launcher and isolators of its own.
-
-    Args:
-        master: where its master listens.
-        launcher: `--launcher`.
-        isolation: `--isolation`.
-    """
-
-    def __init__(self, master: str, launcher: str, isolation: str) -> None:
-        super().__init__(LIMIT)
-        self._changes = {
-            "--master": master,
-            "--launcher": launcher,
-            "--isolation": isolation,
-        }
-
-    def command(self, launch: Launch, spool: Path) -> list[str]:
-        """The command line of an agent."""
-        words = []
-        for word in super().command(launch, spool):
-            name = word.partition("=")[0]
-            words.append(f"{name}={self._changes[name]}" if name in self._changes else word)
-        return [*words, "--executor_registration_timeout=2mins"]
 
 
 @dataclass
@@ -151,7 +126,7 @@ def run_task(master: str, number: int) -> tuple[float, float, str]:
 def test_no_task_fails_of_the_requests_beside_it(
     master: str, probes: Probes, launcher: str, isolation: str
 ) -> None:
-    kind = MemberAgent(master, launcher, isolation)
+    kind = MemberAgent(LIMIT, master, launcher=launcher, isolation=isolation)
     try:
         kind.prepare()
         host = kind.start(Launch(probes))

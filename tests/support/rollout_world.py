@@ -24,14 +24,14 @@ PAUSED, ABSENT, FAILED, ABORTED, TAKEN_OVER = 3, 4, 5, 6, 7  # exit statuses
 
 
 @dataclass
-class RolloutWorld:
-    """A cluster, a directory with the operator's files, and what a strategy says by default."""
+class Operator:
+    """Runs `rollout`: a directory with the files, and what profile and strategy say by default."""
 
-    cluster: ClusterProcess
     directory: Path
     masters: Any
     words: tuple[str, ...] = ()
     patience: float = PATIENCE
+    profile: str = "name: web\npackages: [web]\nconfiguration: {values: {port: PORT}}\n"
     defaults: dict[str, Any] = field(
         default_factory=lambda: {
             "rollout": 1,
@@ -52,9 +52,7 @@ class RolloutWorld:
 
     def strategy(self, port: int, **changed: Any) -> Path:
         """Write a strategy, and the profile whose bytes depend on `port`."""
-        (self.directory / "web.yaml").write_text(
-            f"name: web\npackages: [web]\nconfiguration: {{values: {{port: {port}}}}}\n"
-        )
+        (self.directory / "web.yaml").write_text(self.profile.replace("PORT", str(port)))
         path = self.directory / "strategy.yaml"
         path.write_text(json.dumps({**self.defaults, "masters": self.masters, **changed}))
         return path
@@ -119,6 +117,13 @@ class RolloutWorld:
             most = max(most, len(taken))
         return most
 
+
+@dataclass(kw_only=True)
+class RolloutWorld(Operator):
+    """A simulated cluster, and its operator."""
+
+    cluster: ClusterProcess
+
     def histories(self) -> dict[str, dict[str, Any]]:
         """What each host that can be asked says of its runs, by hostname."""
         found = {}
@@ -179,4 +184,4 @@ def rollout_world(directory: Path, *options: str, agents: int = 8) -> Iterator[R
     with cluster_process(directory, str(TABLE), *domain, *options) as cluster:
         cluster.wait(cluster.said(f"all {agents} agents are registered"), "the agents")
         patience = PATIENCE + agents / 10
-        yield RolloutWorld(cluster, directory, cluster.masters, patience=patience)
+        yield RolloutWorld(directory, cluster.masters, cluster=cluster, patience=patience)

@@ -8,11 +8,13 @@ A signal that the process was started to ignore (nohup) stays ignored.
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+AGAIN_SECONDS = 0.01
 
 
 class Stopped(KeyboardInterrupt):
@@ -35,11 +37,25 @@ def stoppable() -> Iterator[None]:
             signal.signal(each, signal.SIG_IGN)
         raise Stopped(signum)
 
+    def unraisable(lost: sys.UnraisableHookArgs) -> None:
+        """Python drops what is raised in a finalizer, wherever the signal found one at work."""
+        if not isinstance(lost.exc_value, Stopped):
+            sys.__unraisablehook__(lost)
+            return
+        signum = lost.exc_value.signum
+        signal.signal(signal.SIGALRM, lambda _, frame: stop(signum, frame))
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)  # not in here: that would be lost, too
+
+    alarm = signal.getsignal(signal.SIGALRM)
+    hook, sys.unraisablehook = sys.unraisablehook, unraisable
     for each in handled:
         signal.signal(each, stop)
     try:
         yield
     finally:
+        sys.unraisablehook = hook
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, alarm)
         for each in handled:
             signal.signal(each, before[each])
 

@@ -36,8 +36,8 @@ def own_unit() -> str | None:
         names = path.split("/")
         if any(name.startswith("user@") for name in names):
             return None
-        # Below it there may be more: what the service divides itself into. A systemd uses one of the
-        # two hierarchies, and in the other one there may be nothing of its own.
+        # Below it there may be more: what the service divides itself into. A systemd uses one of
+        # the two hierarchies, and in the other one there may be nothing of its own.
         services = [name for name in names if name.endswith(SUFFIX)]
         if services:
             return services[0]

@@ -38,7 +38,7 @@ class Run:
 
     def __init__(self, world: RolloutWorld, directory: Path, port: int) -> None:
         directory.mkdir()
-        self.world = RolloutWorld(world.cluster, directory, world.masters)
+        self.world = RolloutWorld(directory, world.masters, cluster=world.cluster)
         drain = {"mode": "deactivate"}
         self._strategy = self.world.strategy(port, max_unavailable=1, drain=drain)
 

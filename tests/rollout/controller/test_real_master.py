@@ -30,7 +30,7 @@ def real(
         options = (f"--agents={AGENTS}", "--domain=eu/z1|z2", "--scripted", f"--master={address}")
         with cluster_process(directory, str(TABLE), *options) as cluster:
             cluster.wait(cluster.said(f"all {AGENTS} agents are registered"), "the agents")
-            yield RolloutWorld(cluster, directory, [master.url]), master
+            yield RolloutWorld(directory, [master.url], cluster=cluster), master
 
 
 def test_a_canary_that_fails_a_pause_a_retry_and_the_way_back(
