@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from agentsim.containers import build_arguments, engine, images, owner
-from agentsim.suite.hosts.http_client import Connection
 
 ROOT = Path(__file__).parents[2]
 PACKAGER_ROUTES = "/opt/mesos-packager/share/mesos-packager/routes/packager.json"
@@ -129,9 +128,7 @@ def test_who_is_not_healthy_says_why(made: Any) -> None:
 
 def test_its_own_address_is_no_proxy(start: Callable[..., Any]) -> None:
     agent = start()
-    with Connection(agent.address, 30) as connection:
-        connection.request("GET", "/packager/list.json")
-        assert connection.response().status == 200
+    assert get(f"{agent.url}/packager/list.json") == {"packages": []}
 
 
 def test_a_copy_of_a_directory_is_what_the_image_has_there(image: Any, made: Any) -> None:

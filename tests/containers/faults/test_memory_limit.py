@@ -122,7 +122,7 @@ def await_idle(agent: Agent) -> None:
 
 def endless(connection: Connection) -> int:
     """Send a body without an end until the answer comes or the connection ends; how many bytes."""
-    head = b"POST /load/take HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = b"POST /load/take HTTP/1.1\r\nHost: probe\r\nTransfer-Encoding: chunked\r\n\r\n"
     connection.send(head)
     piece = b"%x\r\n%s\r\n" % (MIB, bytes(MIB))
     sent = 0

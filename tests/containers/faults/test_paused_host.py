@@ -32,7 +32,7 @@ def test_a_request_in_whose_middle_the_agent_is_paused(agents: Agents, table: An
         ticking.request("GET", "/pause/tick")
         head = ticking.head()
         said = ticking.chunk()
-        sending.send(b"POST /pause/take HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nabc")
+        sending.send(b"POST /pause/take HTTP/1.1\r\nHost: probe\r\nContent-Length: 6\r\n\r\nabc")
         container.pause()
         try:
             assert agent.running.state["Paused"]
