@@ -25,11 +25,13 @@ PAUSED, ABSENT, FAILED, ABORTED, TAKEN_OVER = 3, 4, 5, 6, 7  # exit statuses
 
 @dataclass
 class Operator:
-    """Runs `rollout`: a directory with the files, and what profile and strategy say by default."""
+    """Runs `rollout`: a directory with the files, and what profile and strategy say by default.
+    access: options of the commands that ask agents."""
 
     directory: Path
     masters: Any
     words: tuple[str, ...] = ()
+    access: tuple[str, ...] = ()
     patience: float = PATIENCE
     profile: str = "name: web\npackages: [web]\nconfiguration: {values: {port: PORT}}\n"
     defaults: dict[str, Any] = field(
@@ -59,7 +61,8 @@ class Operator:
 
     def command(self, *words: str | Path) -> list[str]:
         """A command line of `rollout`."""
-        return [sys.executable, "-m", "rollout", *map(str, words)]
+        access = self.access if words[0] in ("start", "resume", "retry", "undo") else ()
+        return [sys.executable, "-m", "rollout", *map(str, words), *access]
 
     @property
     def environment(self) -> dict[str, str]:

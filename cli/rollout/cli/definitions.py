@@ -18,6 +18,7 @@ EXIT_CODES: dict[int, str] = {
     66: "no such strategy, profile or rollout",
     69: "the master or ZooKeeper can't be reached",
     70: "an internal error",
+    73: "a host takes part in another rollout",
     74: "reading or writing failed",
     75: "try again: the master has not recovered, or another one leads now",
     76: "an answer of the master's or of a host's can't be understood",

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from math import inf
 
 from packager.base.errors import Temporary, Unavailable
 
@@ -94,7 +95,8 @@ class Controller:
         self._woken = asyncio.Event()
         self._sight = Sight(master, head.order, self._woken.set)
         self._requests = Requests(effects, hosts, self._sight, self._woken.set)
-        self._beat = self._asked_wishes = self._now()
+        self._beat = self._now()
+        self._asked_wishes = -inf  # what was wished for before it began comes first
         self._wants_pause = False
 
     def pause(self) -> None:

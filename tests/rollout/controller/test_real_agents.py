@@ -20,16 +20,16 @@ from typing import Any
 import pytest
 import requests
 from agentsim.suite.hosts.kinds import Host, Launch, Unsupported
-from agentsim.suite.hosts.probe_files import write
+from agentsim.suite.hosts.probe_files import PRINCIPAL, SECRET, write
 from agentsim.suite.hosts.processes import wait_until
 
 from tests.support.member_agent import MemberAgent
-from tests.support.rollout_world import PAUSED, TABLE, Operator
+from tests.support.rollout_world import ABORTED, PAUSED, TABLE, Operator
 from tests.support.tested_masters import RealMaster, real_master
 
 AGENTS = 3
 LIMIT = 120.0
-PROFILE = """
+PROFILE = """profile: 1
 name: web
 packages: []
 roles: []
@@ -119,10 +119,14 @@ def cluster(
                 kind.prepare()
             except Unsupported as reason:
                 pytest.skip(str(reason))
-            launch = Launch(probes, tables=[table(directory, number)], opened=True)
+            launch = Launch(probes, tables=[table(directory, number)], guarded=True)
             host: Host = kind.start(launch)
             stack.callback(host.stop)
-        operator = Operator(directory, [master.url], patience=LIMIT, profile=PROFILE)
+        credentials = directory / "agent-credentials"
+        credentials.write_text(f"{PRINCIPAL} {SECRET}\n")
+        credentials.chmod(0o600)
+        access = (f"--agent-credentials={credentials}", "--trust-network")
+        operator = Operator(directory, [master.url], access=access, patience=LIMIT, profile=PROFILE)
         stores = [directory / f"store-{number}" for number in range(AGENTS)]
         found = Cluster(master, operator, stores)
         wait_until(found.all_active, LIMIT, "all agents")
@@ -154,6 +158,7 @@ def test_a_canary_that_fails_pauses_and_what_was_brought_is_undone(cluster: Clus
     assert cluster.configurations() == ["2"] * AGENTS  # the canary went back by itself
     assert operator.status()["counts"] == {"rolled-back": 1, "waiting": AGENTS - 1}
     operator.run("abort")
+    operator.run("resume", status=ABORTED)  # nobody was at it to obey
     operator.run("start", operator.strategy(4))
     assert cluster.configurations() == ["4"] * AGENTS
     operator.run("undo")
@@ -163,7 +168,7 @@ def test_a_canary_that_fails_pauses_and_what_was_brought_is_undone(cluster: Clus
 def test_a_controller_that_is_killed_leaves_no_agent_drained(cluster: Cluster) -> None:
     drain = {"mode": "drain", "grace": "1s"}
     path = cluster.operator.strategy(
-        5, drain=drain, max_unavailable=1, soak="1s", promote={"after": 1}
+        5, drain=drain, max_unavailable=1, soak="1s", promote={"after": 1, "manual": True}
     )
     with cluster.operator.running("start", path) as first:
         first.wait_for("soaking")

@@ -69,6 +69,17 @@ def test_a_canary_that_fails_pauses_it_and_a_retry_goes_on_to_the_end(world: Rol
     assert all(each == [1] for host, each in attempts.items() if host != canary)
 
 
+def test_an_abort_of_what_has_paused_by_itself_is_obeyed_by_whoever_resumes_it(
+    world: RolloutWorld,
+) -> None:
+    path = world.strategy(40)
+    world.fault(f"unhealthy:{_canary(world)}")
+    world.run("start", path, status=PAUSED)
+    assert "nobody is at rollout" in world.run("abort")
+    world.run("resume", status=ABORTED)
+    assert world.status()["counts"] == {"rolled-back": 1, "skipped": 7}
+
+
 def test_a_person_is_waited_for_after_the_batch_that_says_so(world: RolloutWorld) -> None:
     strategy = world.strategy(5, promote={"after": 1, "manual": True})
     assert "--promote" in world.run("start", strategy, status=PAUSED)
