@@ -67,7 +67,10 @@ def main(arguments: list[str]) -> NoReturn:
     nox = [str(python), "-I", "-m", "nox", "--noxfile", str(ROOT / "noxfile.py")]
     nox += ["--envdir", str(environment / "nox"), "--no-venv", "--no-install"]
     if arguments and not arguments[0].startswith("-"):
-        nox += ["--session", arguments[0], "--", *arguments[1:]]
+        session, *words = arguments
+        if words[:1] == ["--"]:  # as nox itself wants it; a second one would go to the session
+            del words[0]
+        nox += ["--session", session, "--", *words]
     else:
         nox += arguments
     os.environ["PATH"] = os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)])

@@ -187,6 +187,8 @@ def test_the_first_run_sets_up_and_the_second_needs_nothing(
     status, output, errors = run(tree, machine, "demo", "--once")
     assert status == 0, errors
     assert "--no-venv --no-install --session demo -- --once" in output
+    # As with nox itself, and no second "--" for the session.
+    assert "--session demo -- --once\n" in run(tree, machine, "demo", "--", "--once")[1]
     (environment,) = (tree / ".nox").glob("house-*")
     assert f"environment: {environment} {environment} " in output
     assert f"python: {environment}/bin/python" in output
