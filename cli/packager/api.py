@@ -250,6 +250,7 @@ _HOMES = {
     "Manifest": ("packager.package.manifest", "Manifest"),
     "NETWORK_ERRORS": ("packager.repositories.network_errors", "NETWORK_ERRORS"),
     "PKGINFO": ("packager.package.manifest", "PKGINFO"),
+    "OwnRestart": ("packager.host.documents", "OwnRestart"),
     "Packages": ("packager.activation.planning", "Packages"),
     "PkgpandaHost": ("packager.activation.pkgpanda_import", "Found"),
     "Plan": ("packager.activation.planning", "Plan"),

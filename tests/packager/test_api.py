@@ -9,8 +9,7 @@ import sys
 import pytest
 from packager import api
 
-# For type checkers.
-TYPES_ALONE = {"Declarations", "Declared", "HostOptionValues", "HostPlan", "OwnRestart"}
+TYPES_ALONE = {"Declarations", "Declared", "HostOptionValues", "HostPlan"}  # for type checkers
 
 
 @pytest.mark.parametrize("name", sorted(set(api.__all__) - TYPES_ALONE))
