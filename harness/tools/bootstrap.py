@@ -16,6 +16,7 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -227,20 +228,29 @@ def step(command: list[str], words: IO[str], environment: Path) -> None:
 
 
 def run(command: list[str], words: IO[str], directory: Path) -> int:
-    """The exit status of `command`, its output in `words`; 127 if there is no such program."""
+    """The exit status of `command`, its output in `words`; 127 if there is no such program.
+
+    Interrupted, it takes with it what the command has started: ensurepip's pip would write into the
+    environment that the next run makes.
+    """
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             command,
             cwd=directory,
             stdin=subprocess.DEVNULL,
             stdout=words,
             stderr=words,
             close_fds=False,  # see take()
-            check=False,
+            start_new_session=True,
         )
     except FileNotFoundError:
         return 127
-    return done.returncode
+    try:
+        return process.wait()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
 
 
 def say(sentence: str) -> None:

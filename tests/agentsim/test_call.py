@@ -367,7 +367,8 @@ def test_proxies_of_the_environment(monkeypatch: pytest.MonkeyPatch, command: st
         monkeypatch.setenv("https_proxy", proxy)
         status, _, err = _agentsim(command, url.replace("http:", "https:"))
         assert asked.pop().startswith(b"CONNECT agent.invalid:5051 ")
-        assert (status, "Traceback" in err) == (69, False)
+        # It speaks no TLS, or is gone: whichever is seen first.
+        assert status in (69, 76) and "Traceback" not in err
         monkeypatch.setenv("http_proxy", proxy)
         monkeypatch.setenv("no_proxy", ".invalid")
         assert _agentsim(command, url)[0] == 68
