@@ -220,6 +220,10 @@ def peer(answer: bytes, tls: ssl.SSLContext | None = None) -> Iterator[tuple[str
                         stream.recv(1)
                     else:
                         stream.sendall(answer)
+                    if tls is None:  # a close with bytes unread would reset what was sent
+                        client.shutdown(socket.SHUT_WR)
+                        while client.recv(65536):
+                            pass
                     stream.close()
 
         thread = threading.Thread(target=serve)
@@ -367,8 +371,7 @@ def test_proxies_of_the_environment(monkeypatch: pytest.MonkeyPatch, command: st
         monkeypatch.setenv("https_proxy", proxy)
         status, _, err = _agentsim(command, url.replace("http:", "https:"))
         assert asked.pop().startswith(b"CONNECT agent.invalid:5051 ")
-        # It speaks no TLS, or is gone: whichever is seen first.
-        assert status in (69, 76) and "Traceback" not in err
+        assert (status, "Traceback" in err) == (69, False)
         monkeypatch.setenv("http_proxy", proxy)
         monkeypatch.setenv("no_proxy", ".invalid")
         assert _agentsim(command, url)[0] == 68

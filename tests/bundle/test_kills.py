@@ -81,10 +81,12 @@ class Scene:
             yield f"{point}: the next one ended with {done.returncode}: {done.stderr.decode()}"
         elif self.host.version != self.after:
             yield f"{point}: the next one left {self.host.version}"
-        # An apply that finds nothing to do changes nothing, this neither; the next one that does.
-        run([self.host.program("packager"), "recover"], self.host.environment)
-        if list((self.host.root / "staging").iterdir()):
+        elif self.left():
             yield f"{point}: work in progress was left"
+
+    def left(self) -> list[Path]:
+        """The work in progress that the next command has left."""
+        return list((self.host.root / "staging").iterdir())
 
 
 class Swap(Scene):
@@ -107,6 +109,11 @@ class Apply(Scene):
     def command(self) -> list[str | Path]:
         program = self.host.program("provisioner")
         return [program, "apply", "--settle=0.001", self.host.top / "2.0"]
+
+    def left(self) -> list[Path]:
+        # One that finds nothing to do changes nothing, this neither: the next one that writes does.
+        self.host.ok("packager", "recover")
+        return super().left()
 
 
 class Install(Scene):

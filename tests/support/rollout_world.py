@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,8 +132,7 @@ class RolloutWorld(Operator):
         found = {}
         for agent in self.cluster.agents():
             url = f"http://{agent['address']}/provisioner/history.json"
-            with suppress(requests.ConnectionError):
-                found[agent["hostname"]] = requests.get(url, timeout=PATIENCE).json()
+            found[agent["hostname"]] = requests.get(url, timeout=PATIENCE).json()
         return found
 
     def applied(self, rollout: str) -> dict[str, list[int]]:

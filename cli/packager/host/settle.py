@@ -42,10 +42,6 @@ class UnitsFailed(PackagerError):
         self.failures = tuple(failures)
 
 
-def _restarted(plan: HostPlan) -> tuple[str, ...]:
-    return (*plan.get("restart", ()), *plan.get("try_restart", ()))
-
-
 class HostWork:
     """One `settle`. Whatever fails, the rest is done; the failures are raised at the end."""
 
@@ -63,7 +59,7 @@ class HostWork:
         self._stopped = context.systemd  # whatever was to be stopped
         self._reloaded = True
         self._failures: list[systemd_units.Failure] = []
-        restarted = _restarted(plan)
+        restarted = [*plan.get("restart", ()), *plan.get("try_restart", ())]
         self._own_instance = own_unit.own_unit() if restarted else None
         self._own = own_unit.name_among(restarted, self._own_instance)
 
@@ -278,11 +274,7 @@ class HostWork:
         self._units[name]["restarting"] = own_unit.restart_to_come(instance)
         applied_state.save(self._context.root, self._state)
         self._tell(name, "restarting")
-        code, said = systemd_units.systemctl(
-            "restart", "--no-block", *systemd_units.addressed([name])
-        )
-        if code:
-            self._said.append(f"systemctl restart: {said or f'it ended with {code}'}")
+        self._systemctl("restart", "--no-block", *systemd_units.addressed([name]))
 
     def _move(self, verb: str, names: list[str]) -> str:
         code, said = systemd_units.systemctl(verb, *self._block(), *names)

@@ -29,7 +29,7 @@ from agentsim.mesos.wire_format import Undecodable, Values, decode, encode
 
 _MAX_BACKOFF_SECONDS: Final = 60.0
 _DEFAULT_PING_TIMEOUT_SECONDS: Final = 75.0
-#: So many without an answer take seven times the first backoff, in the mean.
+#: So many without an answer take eight times the first backoff, in the mean.
 _IGNORED_ATTEMPTS: Final = 5
 
 
@@ -101,8 +101,6 @@ class Membership:
         times = [self._attempt_at, self._ping_deadline, self.tasks.due]
         return min((each for each in times if each is not None), default=None)
 
-    # -- what happens ---------------------------------------------------------------------------
-
     @property
     def ignored(self) -> str | None:
         """What is to be said of a master that has answered no registration for a while; None: it
@@ -118,6 +116,8 @@ class Membership:
         if self.description.region is not None:
             why += " (one that was started without --domain takes no agent that has a zone)"
         return f"the master {self.master.authority} answers no registration: {why}"
+
+    # -- what happens ---------------------------------------------------------------------------
 
     def leader(self, master: Pid | None, now: float) -> None:
         """Another master leads, the same one does again, or nobody knows which does."""

@@ -75,3 +75,11 @@ def table(volume: Path) -> Any:
         return file
 
     return write
+
+
+@pytest.fixture
+def machine(volume: Path) -> Iterator[Any]:
+    """A container in which systemd runs."""
+    from .systemd_machine import booted_machines  # which needs what is here
+
+    yield from booted_machines(volume)

@@ -6,14 +6,13 @@ The agent is a service of one of packager's own packages; it runs what is writte
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from agentsim.suite.hosts.processes import wait_until
 
-from .systemd_machine import Machine, booted_machines
+from .systemd_machine import Machine
 
 AGENT = """[Service]
 Environment=VERSION={version}
@@ -68,15 +67,7 @@ class Agent:
 
 
 def wait(condition: Callable[[], Any], what: str) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come about"
-        time.sleep(0.05)
-
-
-@pytest.fixture
-def machine(volume: Path) -> Iterator[Machine]:
-    yield from booted_machines(volume)
+    wait_until(condition, 60, what)
 
 
 @pytest.fixture(params=["control-group", "process"])

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
-from .systemd_machine import Machine, booted_machines
+from .systemd_machine import Machine
 
 VALUE = "$(touch /pwned) `id` \"q\" 'q'\nB=2 \\ #;%h $HOME"
 
@@ -23,11 +19,6 @@ FAILING = "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo it burns; exit 3'
 DYING = "[Service]\nExecStart=/bin/sh -c 'echo so soon; exit 4'\n"
 UNITS = "/etc/systemd/system"
 SLEEP = "[Service]\nExecStart=/bin/sleep infinity\n"
-
-
-@pytest.fixture
-def machine(volume: Path) -> Iterator[Machine]:
-    yield from booted_machines(volume)
 
 
 def test_the_life_of_services_under_a_real_systemd(machine: Machine) -> None:
