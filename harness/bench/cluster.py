@@ -2,8 +2,8 @@
 
 Rows are one run each: seconds from the start of the cluster until the master lists all agents as
 active; processor time and memory while they only answer pings (every 15 s, as in a real cluster),
-and how long one `/slaves` takes. With the simulated master, agents and master are one process. With
---mesos-master PROGRAM the same is done against a real one, a process of its own.
+and how long one `/slaves` takes. The master is a process of its own: a simulated one, and with
+--mesos-master PROGRAM a real one too.
 Usage: `python cluster.py [--agents N]... [--seconds N] [--mesos-master PROGRAM]`.
 """
 
@@ -45,16 +45,16 @@ def main() -> None:
 
 def measure(count: int, seconds: float, program: Path | None) -> None:
     """One run: its rows."""
-    with tempfile.TemporaryDirectory() as top, _master(program, Path(top)) as real:
-        port = real[1] if real else free_port()
-        options = ["--master", f"127.0.0.1:{port}"] if real else [f"--master-port={port}"]
+    with running_master(program) as (master, port):
         start = time.perf_counter()
         command = [sys.executable, "-m", "agentsim", "cluster", f"--agents={count}", "--port=0"]
-        cluster = subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL)
+        agents = subprocess.Popen(
+            [*command, f"--master=127.0.0.1:{port}"], stderr=subprocess.DEVNULL
+        )
         try:
-            wait_for(port, count, cluster)
+            wait_for(port, count, agents)
             active = time.perf_counter() - start
-            processes = {"agents": cluster.pid, **({"master": real[0]} if real else {})}
+            processes = {"agents": agents.pid, "master": master.pid}
             before = {name: processor_seconds(pid) for name, pid in processes.items()}
             time.sleep(seconds)
             after = {name: processor_seconds(pid) for name, pid in processes.items()}
@@ -63,35 +63,35 @@ def measure(count: int, seconds: float, program: Path | None) -> None:
             listing = time.perf_counter() - begun
             for name, pid in processes.items():
                 share = 100 * (after[name] - before[name]) / seconds
-                who = name if real else "both"
-                kind = "real" if real else "simulated"
+                kind = "real" if program else "simulated"
                 print(
-                    f"{count:>7} {kind:<10} {active:>9.1f} {who:<8} {share:>7.1f} "
+                    f"{count:>7} {kind:<10} {active:>9.1f} {name:<8} {share:>7.1f} "
                     f"{resident(pid):>6.0f} {listing:>10.3f}",
                     flush=True,
                 )
         finally:
-            cluster.terminate()
-            cluster.wait()
+            agents.terminate()
+            agents.wait()
 
 
 @contextmanager
-def _master(program: Path | None, top: Path) -> Iterator[tuple[int, int] | None]:
-    """A real master's process id and port, None without a program."""
-    if program is None:
-        yield None
-        return
+def running_master(program: Path | None = None) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A master that leads, and its port: a real one's program, or else a simulated one."""
     port = free_port()
-    command = [str(program), "--ip=127.0.0.1", f"--port={port}", f"--work_dir={top}"]
-    master = subprocess.Popen(
-        [*command, "--registry=in_memory"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        wait_for(port, 0, master)
-        yield master.pid, port
-    finally:
-        master.terminate()
-        master.wait()
+    with tempfile.TemporaryDirectory() as top:
+        if program is None:
+            command = [sys.executable, "-m", "agentsim", "cluster", "--agents=0", "--port=0"]
+            command += [f"--master-port={port}"]
+        else:
+            command = [str(program), "--ip=127.0.0.1", f"--port={port}", f"--work_dir={top}"]
+            command += ["--registry=in_memory"]
+        master = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            wait_for(port, 0, master)
+            yield master, port
+        finally:
+            master.terminate()
+            master.wait()
 
 
 def wait_for(port: int, count: int, process: subprocess.Popen[bytes]) -> None:
@@ -105,8 +105,8 @@ def wait_for(port: int, count: int, process: subprocess.Popen[bytes]) -> None:
             pass
         time.sleep(0.1)
     sys.exit(
-        f"cluster: {count} agents were not active within {_PATIENCE:.0f} s; each needs two"
-        " descriptors (ulimit -Hn)"
+        f"cluster: {count} agents were not active within {_PATIENCE:.0f} s; each needs a"
+        " descriptor (ulimit -Hn)"
     )
 
 

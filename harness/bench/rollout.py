@@ -22,6 +22,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from cluster import running_master
+
 _COUNTS = (100, 1000)
 _PATIENCE = 120.0
 _TABLE = Path(__file__).resolve().parents[2] / "module" / "routes" / "provisioner.json"
@@ -45,26 +47,27 @@ def measure(count: int, top: Path) -> None:
     """The rows of a cluster of so many agents."""
     log = top / "cluster.log"
     command = [sys.executable, "-m", "agentsim", "cluster", str(_TABLE), f"--agents={count}"]
-    options = ["--port=0", "--master-port=0", "--scripted", "--step-seconds=0"]
-    with log.open("wb") as output:
-        cluster = subprocess.Popen([*command, *options], stderr=output)
-    try:
-        _wait_for(log, rf"all {count} agents are registered", cluster)
-        master = _wait_for(log, r"a simulated master on (http://\S+)", cluster)[1]
-        strategy = _strategy(top, master, count)
-        for what in ("first", "again"):
-            before = len(re.findall(r"(GET|POST) /provisioner", log.read_text()))
-            row = _timed(strategy, top / f"{what}.db")
-            time.sleep(0.2)
-            asked = len(re.findall(r"(GET|POST) /provisioner", log.read_text())) - before
-            seconds, sweep, used, peak = row
-            print(
-                f"{count:>7} {what:<10} {seconds:>7.1f} {sweep:>8.2f} {asked / count:>8.1f} "
-                f"{used:>6.1f} {peak:>5.0f}"
-            )
-    finally:
-        cluster.terminate()
-        cluster.wait()
+    with running_master() as (_, port), log.open("wb") as output:
+        master = f"127.0.0.1:{port}"
+        options = [f"--master={master}", "--port=0", "--scripted", "--step-seconds=0"]
+        agents = subprocess.Popen([*command, *options], stderr=output)
+        try:
+            _wait_for(log, rf"all {count} agents are registered", agents)
+            strategy = _strategy(top, f"http://{master}", count)
+            for what in ("first", "again"):
+                before = len(re.findall(r"(GET|POST) /provisioner", log.read_text()))
+                row = _timed(strategy, top / f"{what}.db")
+                time.sleep(0.2)
+                asked = len(re.findall(r"(GET|POST) /provisioner", log.read_text())) - before
+                seconds, sweep, used, peak = row
+                print(
+                    f"{count:>7} {what:<10} {seconds:>7.1f} {sweep:>8.2f} {asked / count:>8.1f} "
+                    f"{used:>6.1f} {peak:>5.0f}",
+                    flush=True,
+                )
+        finally:
+            agents.terminate()
+            agents.wait()
 
 
 def ansible(count: int, top: Path) -> None:
@@ -121,12 +124,11 @@ def _timed(strategy: Path, journal: Path) -> tuple[float, float, float, float]:
     return seconds, times["fenced"] - times["holder"], used, after.ru_maxrss / 1024
 
 
-def _wait_for(log: Path, pattern: str, cluster: subprocess.Popen[bytes]) -> re.Match[str]:
+def _wait_for(log: Path, pattern: str, cluster: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end and cluster.poll() is None:
-        found = re.search(pattern, log.read_text())
-        if found:
-            return found
+        if re.search(pattern, log.read_text()):
+            return
         time.sleep(0.1)
     sys.exit(f"the cluster did not say {pattern!r}: {log.read_text()[-500:]}")
 

@@ -1,7 +1,8 @@
 """Builds the images that can be built here, and proves each: what `nox -s docker` does.
 
-Images first (docs/docker.md), then the contract suite against a host in each of them, then the
-tests of containers; at the end a table of hosts and clauses, and what was skipped, and why.
+Images first (docs/docker.md), then the contract suite against a host in each of them, the clauses
+of masters and rollouts against a real master, then the tests of containers; at the end a table of
+hosts and clauses, and what was skipped, and why.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 TREE: Final = Path(__file__).resolve().parents[2]
 FAULTS: Final = TREE / "tests/containers/faults"
+MASTERS: Final = (
+    *sorted((TREE / "tests/agentsim/cluster").glob("test_master_*.py")),
+    TREE / "tests/rollout/controller/test_real_master.py",
+)
 REPORT: Final = TREE / "build" / "docker" / "report"
 PUBLISHED_BASE: Final = "debian:bookworm-slim"
 #: Each target of the Dockerfile, and the kind of host that its image is put under test as.
@@ -139,6 +144,8 @@ def prove(outcomes: Sequence[Outcome], words: Sequence[str]) -> int:
         told = [f"--abi-host={kind}", f"--abi-report={REPORT}", "--abi-deadline=120"]
         suite = str(TREE / "harness/agentsim/suite")
         statuses.append(_pytest(suite, "-n2", *told, *words))
+        if outcome.target == "agent":
+            statuses.append(_pytest(*map(str, MASTERS), "--abi-master=docker", *words))
     statuses.append(_pytest(str(TREE / "tests/containers"), f"--ignore={FAULTS}", *words))
     os.environ.setdefault("CONTAINER_KILLS", str(KILLS))
     statuses.append(_pytest(str(FAULTS), "-n2", *words))

@@ -8,33 +8,21 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import mesos_cluster
 import pytest
-from agentsim.containers import engine, images, owner
+from agentsim.containers import owner
 
-ROOT = Path(__file__).parents[2]
-IMAGE = "mesos-packager:agent"
+from tests.support.tested_masters import IMAGE, ROOT, containers_with_mesos
+
 AGENTS = 2
 
 
 @pytest.fixture
 def made() -> Iterator[Any]:
     """Makes containers of an image that has a master, too."""
-    try:
-        client = engine.connect()
-        images.find_current(client, "agent", ROOT)
-    except (engine.NoEngine, images.NoImage) as reason:
-        pytest.skip(str(reason))
-    from agentsim.containers.containers import Containers
-
-    with Containers(client) as containers:
-        words = ["sh", "-c", "command -v mesos-master"]
-        asked = containers.run(IMAGE, entrypoint=words, command=[], health_seconds=None)
-        if asked.wait() != 0:
-            pytest.skip("the image agent has no mesos-master")
+    with containers_with_mesos() as containers:
         yield containers
 
 

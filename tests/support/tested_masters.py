@@ -1,4 +1,8 @@
-"""Masters that the clauses are held to: the simulated one, and a real one if there is one."""
+"""Masters that the clauses are held to: the simulated one, and a real one if there is one.
+
+A real one is a program of this machine, or the one of the project's image for agents in a container
+that has this machine's network: agents made by hand have addresses of its loopback.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,27 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+import pytest
 import requests
+from agentsim.containers import engine, images
 from agentsim.suite.hosts.processes import wait_until
 
 from tests.support.cluster_process import PATIENCE, ClusterProcess, cluster_process
 
+if TYPE_CHECKING:
+    from agentsim.containers.container import Running
+    from agentsim.containers.containers import Containers
+
+ROOT = Path(__file__).parents[2]
+IMAGE = "mesos-packager:agent"
+#: What `--abi-master` is given for a master in a container.
+DOCKER = "docker"
 CREDENTIALS = {"ops": "s3cret", "viewer": "look"}
 ACLS = {
     f"{action}_agents": [
@@ -63,21 +77,79 @@ def simulated_master(directory: Path, *, guarded: bool = False) -> Iterator[Mast
         yield SimulatedMaster(cluster)
 
 
-class RealMaster:
-    """A mesos-master of this machine."""
+class Started(Protocol):
+    """What runs a real master."""
 
-    def __init__(self, program: Path, directory: Path, guarded: bool) -> None:
+    def start(self, options: Sequence[str]) -> None:
+        """Start it, for the first time or again."""
+
+    def stop(self, number: signal.Signals) -> None:
+        """Send it a signal that ends it; returns when it has ended."""
+
+
+class OfThisMachine:
+    """A program of this machine."""
+
+    def __init__(self, program: str, log: Path) -> None:
+        self._program = program
+        self._log = log
+
+    def start(self, options: Sequence[str]) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen([self._program, *options], stdout=log, stderr=log)
+
+    def stop(self, number: signal.Signals) -> None:
+        os.kill(self._process.pid, number)
+        self._process.wait(PATIENCE)
+
+
+class InContainer:
+    """The image's program; a directory of this machine is its own, too."""
+
+    def __init__(self, containers: Containers, directory: Path) -> None:
+        self._containers = containers
+        self._directory = directory
+        self._running: Running | None = None
+
+    def start(self, options: Sequence[str]) -> None:
+        if self._running is not None:
+            self._running.container.start()
+            return
+        from agentsim.containers.containers import MIB, Limits
+
+        self._running = self._containers.run(
+            IMAGE,
+            Limits(512 * MIB, mounts=[self._directory]),
+            # A master would load the agents' module, too.
+            entrypoint=["tini", "--", "env", "-u", "MESOS_MODULES", "mesos-master"],
+            command=options,
+            user=f"{os.getuid()}:{os.getgid()}",
+            health_seconds=None,
+            network_mode="host",
+            ports={},
+        )
+
+    def stop(self, number: signal.Signals) -> None:
+        assert self._running is not None
+        self._running.signal(number)
+        self._running.wait(PATIENCE)
+
+
+class RealMaster:
+    """A mesos-master that runs."""
+
+    def __init__(self, started: Started, directory: Path, guarded: bool) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = free.getsockname()[1]
-        self._log = directory / "master.log"
-        self._command = [
-            *(str(program), "--ip=127.0.0.1", f"--port={self._port}", f"--work_dir={directory}/m"),
+        self._started = started
+        self._options = [
+            *("--ip=127.0.0.1", f"--port={self._port}", f"--work_dir={directory}/m"),
             *("--agent_ping_timeout=1secs", "--max_agent_ping_timeouts=3"),
             *("--registry=replicated_log", "--hostname=127.0.0.1"),
             '--domain={"fault_domain":{"region":{"name":"eu"},"zone":{"name":"z0"}}}',
         ]
         if guarded:
-            self._command += [
+            self._options += [
                 *("--authenticate_http_readonly", "--authenticate_http_readwrite"),
                 f"--credentials={_credentials(directory)}",
                 f"--acls=file://{_acls(directory)}",
@@ -90,8 +162,7 @@ class RealMaster:
         return f"http://127.0.0.1:{self._port}"
 
     def _start(self) -> None:
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        self._started.start(self._options)
         _await_health(self.url, self._guarded)
 
     def restart(self) -> None:
@@ -100,20 +171,37 @@ class RealMaster:
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End it."""
-        os.kill(self._process.pid, number)
-        self._process.wait(PATIENCE)
+        self._started.stop(number)
 
 
 @contextmanager
-def real_master(
-    program: Path, directory: Path, *, guarded: bool = False
-) -> Iterator[MasterUnderTest]:
-    """Run a real master."""
-    master = RealMaster(program, directory, guarded)
-    try:
+def real_master(named: str, directory: Path, *, guarded: bool = False) -> Iterator[RealMaster]:
+    """Run a real master: what `--abi-master` names."""
+    with ExitStack() as stack:
+        started: Started = OfThisMachine(named, directory / "master.log")
+        if named == DOCKER:
+            started = InContainer(stack.enter_context(containers_with_mesos()), directory)
+        master = RealMaster(started, directory, guarded)
+        stack.callback(master.stop)
         yield master
-    finally:
-        master.stop()
+
+
+@contextmanager
+def containers_with_mesos() -> Iterator[Containers]:
+    """Make containers of an image that has a master, too; the test is skipped without."""
+    try:
+        client = engine.connect()
+        images.find_current(client, "agent", ROOT)
+    except (engine.NoEngine, images.NoImage) as reason:
+        pytest.skip(str(reason))
+    from agentsim.containers.containers import Containers
+
+    with Containers(client) as containers:
+        words = ["sh", "-c", "command -v mesos-master"]
+        asked = containers.run(IMAGE, entrypoint=words, command=[], health_seconds=None)
+        if asked.wait() != 0:
+            pytest.skip("the image agent has no mesos-master")
+        yield containers
 
 
 def _await_health(url: str, guarded: bool = False) -> None:

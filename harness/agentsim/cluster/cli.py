@@ -40,7 +40,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "--agents",
     metavar="N|FILE",
     required=True,
-    help="How many agents, or a JSON file that lists them.",
+    help="How many agents, or a JSON file that lists them; 0 for a simulated master alone.",
 )
 @click.option(
     "--master",
@@ -202,6 +202,7 @@ def cluster_command(
       agentsim cluster my-command.json --agents 50 --attributes 'role:web|db' \\
           --domain 'eu/z1|z2' --environment 'STATE=/tmp/cluster/{hostname}'
       agentsim cluster --agents 1000 --master 127.0.0.1:5050
+      agentsim cluster --agents 0 --master-port 5050   # only a master
     """
     try:
         for fault in faults:

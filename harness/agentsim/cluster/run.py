@@ -40,6 +40,7 @@ _ACCEPTS_AT_ONCE: Final = 64
 _FAREWELL_SECONDS: Final = 5.0
 _OWN_DESCRIPTORS: Final = 32
 _CONTROL_ADDRESS: Final = "127.0.0.1"
+_APART: Final = ", or the master as a process of its own (--agents 0; the others with --master)"
 
 
 @dataclass(frozen=True)
@@ -103,9 +104,10 @@ def _raise_descriptor_limit(settings: ClusterSettings) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     wanted = settings.count * (1 if settings.master is not None else 2) + _OWN_DESCRIPTORS
     if hard != resource.RLIM_INFINITY and wanted > hard:
+        apart = _APART if settings.master is None else ""
         raise CannotServe(
             f"{settings.count} agents need {wanted} descriptors and {hard} may be open: raise the"
-            f" limit (ulimit -Hn {wanted}, as root), or run fewer"
+            f" limit (ulimit -Hn {wanted}, as root), or run fewer{apart}"
         )
 
 

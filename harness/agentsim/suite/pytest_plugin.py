@@ -62,10 +62,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--abi-master",
-        type=Path,
-        metavar="PROGRAM",
-        help="A mesos-master that the clauses of docs/master.md are held to as well; the tests"
-        " start it (default: only the simulated master).",
+        metavar="PROGRAM|docker",
+        help="A mesos-master that the clauses of docs/master.md are held to as well, or `docker`"
+        " for the one of the image for agents; the tests start it (default: only the simulated"
+        " master).",
     )
 
 

@@ -54,6 +54,35 @@ def test_a_master_that_ignores_registrations_is_named(tmp_path: Path) -> None:
         assert "--domain" in line
 
 
+def test_a_simulated_master_can_be_a_process_of_its_own(tmp_path: Path) -> None:
+    places = [tmp_path / name for name in ("master", "agents")]
+    for place in places:
+        place.mkdir()
+    with cluster_process(places[0], "--agents=0", FAST) as master:
+        authority = master.masters[0].removeprefix("http://")
+        with cluster_process(places[1], "--agents=20", f"--master={authority}"):
+            master.wait(lambda: master.active() == 20, "20 active agents")
+        master.wait(lambda: not master.slaves(), "their leaving at a clean end")
+
+
+def test_more_agents_than_descriptors_are_refused_with_the_ways_out(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "agentsim", "cluster", "--port=0", "--agents=100"]
+    limited = ["sh", "-c", 'ulimit -n 120; exec "$@"', "limited", *command]
+
+    def refusal(option: str) -> str:
+        done = subprocess.run([*limited, option], check=False, capture_output=True, text=True)
+        assert done.returncode == os.EX_UNAVAILABLE
+        return done.stderr
+
+    assert refusal("--master-port=0") == (
+        "100 agents need 232 descriptors and 120 may be open: raise the limit (ulimit -Hn 232, as"
+        " root), or run fewer, or the master as a process of its own (--agents 0; the others with"
+        " --master)\n"
+    )
+    apart = refusal("--master=127.0.0.1:1")
+    assert apart.endswith("(ulimit -Hn 132, as root), or run fewer\n")
+
+
 def test_every_agent_serves_the_routes_at_its_own_address_with_its_own_place(
     tmp_path: Path,
 ) -> None:

@@ -1,6 +1,6 @@
 """A rollout over real agents of a real master, with the real provisioner, and a task that runs.
 
-`--abi-master=PROGRAM` names the master; ABI_MESOS_AGENT, ABI_MESOS_EXECUTE and ABI_MODULE_BUILD the
+`--abi-master` names the master; ABI_MESOS_AGENT, ABI_MESOS_EXECUTE and ABI_MODULE_BUILD the
 rest of that Mesos (docs/module.md).
 """
 
@@ -105,13 +105,12 @@ def cluster(
 ) -> Iterator[Cluster]:
     program = request.config.getoption("--abi-master")
     if not program or "ABI_MESOS_EXECUTE" not in os.environ:
-        pytest.skip("no --abi-master=PROGRAM and ABI_MESOS_EXECUTE: a real Mesos")
+        pytest.skip("no --abi-master and ABI_MESOS_EXECUTE: a real Mesos")
     directory = tmp_path_factory.mktemp("agents")
     directory.chmod(0o755)
     probes = write(directory / "probes")
     with ExitStack() as stack:
-        master = stack.enter_context(real_master(Path(program), directory))
-        assert isinstance(master, RealMaster)
+        master = stack.enter_context(real_master(program, directory))
         for number in range(AGENTS):
             address = master.url.removeprefix("http://")
             kind = MemberAgent(LIMIT, address, hostname=f"real-{number}")

@@ -1,9 +1,8 @@
-"""A rollout over simulated agents of a real Mesos master (`--abi-master=PROGRAM`)."""
+"""A rollout over simulated agents of a real Mesos master (`--abi-master`)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,10 +21,9 @@ def real(
 ) -> Iterator[tuple[RolloutWorld, RealMaster]]:
     program = request.config.getoption("--abi-master")
     if not program:
-        pytest.skip("no --abi-master=PROGRAM: a built or installed mesos-master")
+        pytest.skip("no --abi-master: a built or installed mesos-master, or `docker`")
     directory = tmp_path_factory.mktemp("real")
-    with real_master(Path(program), directory) as master:
-        assert isinstance(master, RealMaster)
+    with real_master(program, directory) as master:
         address = master.url.removeprefix("http://")
         options = (f"--agents={AGENTS}", "--domain=eu/z1|z2", "--scripted", f"--master={address}")
         with cluster_process(directory, str(TABLE), *options) as cluster:
