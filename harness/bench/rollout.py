@@ -85,7 +85,7 @@ def ansible(count: int, top: Path) -> None:
 
 
 def _strategy(top: Path, master: str, count: int) -> Path:
-    (top / "web.yaml").write_text("name: web\npackages: [web]\n")
+    (top / "web.yaml").write_text("profile: 1\nname: web\npackages: [web]\n")
     path = top / "strategy.json"
     document = {
         "rollout": 1,

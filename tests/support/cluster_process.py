@@ -20,6 +20,7 @@ from agentsim.suite.hosts.processes import wait_while_working
 _READY = re.compile(r"the cluster on (http://\S+)")
 _MASTER = re.compile(r"a simulated master on (http://\S+)")
 PATIENCE = 20.0
+AGENTSIM = ("-m", "agentsim")
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,13 @@ class ClusterProcess:
 
 
 @contextmanager
-def cluster_process(directory: Path, *options: str) -> Iterator[ClusterProcess]:
-    """Run `agentsim cluster` with free ports until the end of the block."""
+def cluster_process(
+    directory: Path, *options: str, program: tuple[str, ...] = AGENTSIM
+) -> Iterator[ClusterProcess]:
+    """Run `agentsim cluster` with free ports until the end of the block. program: what Python
+    runs."""
     log = directory / "cluster.log"
-    command = [sys.executable, "-m", "agentsim", "cluster", "--port=0", "--master-port=0"]
+    command = [sys.executable, *program, "cluster", "--port=0", "--master-port=0"]
     with log.open("wb") as output:
         process = subprocess.Popen([*command, *options], stdout=output, stderr=output)
     try:

@@ -16,7 +16,7 @@ import requests
 from agentsim.suite.hosts.processes import wait_while_working
 from rollout.core.host_states import UNAVAILABLE, HostState
 
-from tests.support.cluster_process import ClusterProcess, cluster_process
+from tests.support.cluster_process import AGENTSIM, ClusterProcess, cluster_process
 
 TABLE = Path(__file__).resolve().parents[2] / "module" / "routes" / "provisioner.json"
 PATIENCE = 20.0  # seconds
@@ -26,14 +26,15 @@ PAUSED, ABSENT, FAILED, ABORTED, TAKEN_OVER = 3, 4, 5, 6, 7  # exit statuses
 @dataclass
 class Operator:
     """Runs `rollout`: a directory with the files, and what profile and strategy say by default.
-    access: options of the commands that ask agents."""
+    access: options of the commands that ask agents. program: what Python runs."""
 
     directory: Path
     masters: Any
     words: tuple[str, ...] = ()
     access: tuple[str, ...] = ()
     patience: float = PATIENCE
-    profile: str = "name: web\npackages: [web]\nconfiguration: {values: {port: PORT}}\n"
+    program: tuple[str, ...] = ("-m", "rollout")
+    profile: str = "profile: 1\nname: web\npackages: [web]\nconfiguration: {values: {port: PORT}}\n"
     defaults: dict[str, Any] = field(
         default_factory=lambda: {
             "rollout": 1,
@@ -59,10 +60,19 @@ class Operator:
         path.write_text(json.dumps({**self.defaults, "masters": self.masters, **changed}))
         return path
 
+    @property
+    def gate(self) -> dict[str, Any]:
+        """A gate of a strategy at which every host waits, `verifying`, until `open_gate`."""
+        waiting = 'until test -e "$0"; do sleep 0.05; done'
+        return {"command": ["sh", "-c", waiting, str(self.directory / "open")]}
+
+    def open_gate(self) -> None:
+        (self.directory / "open").touch()
+
     def command(self, *words: str | Path) -> list[str]:
         """A command line of `rollout`."""
         access = self.access if words[0] in ("start", "resume", "retry", "undo") else ()
-        return [sys.executable, "-m", "rollout", *map(str, words), *access]
+        return [sys.executable, *self.program, *map(str, words), *access]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -181,10 +191,12 @@ class RunningCommand:
 
 
 @contextmanager
-def rollout_world(directory: Path, *options: str, agents: int = 8) -> Iterator[RolloutWorld]:
+def rollout_world(
+    directory: Path, *options: str, agents: int = 8, program: tuple[str, ...] = AGENTSIM
+) -> Iterator[RolloutWorld]:
     """A cluster of scripted hosts, and an operator of it, until the end of the block."""
     domain = ("--domain=eu/z1|z2", f"--agents={agents}", "--time-scale=0.02", "--scripted")
-    with cluster_process(directory, str(TABLE), *domain, *options) as cluster:
+    with cluster_process(directory, str(TABLE), *domain, *options, program=program) as cluster:
         cluster.wait(cluster.said(f"all {agents} agents are registered"), "the agents")
         patience = PATIENCE + agents / 10
         yield RolloutWorld(directory, cluster.masters, cluster=cluster, patience=patience)

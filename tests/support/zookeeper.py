@@ -32,16 +32,17 @@ def free_port() -> int:
 
 
 class Zookeeper:
-    """A server at `address` (HOST:PORT); it can be ended and begun again over the same data."""
+    """A server at `address` (HOST:PORT); it can be ended and begun again over the same data.
+    most_session_seconds: for which it keeps a session whose client is silent."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, most_session_seconds: float) -> None:
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         self._directory = directory
         (directory / "zoo.cfg").write_text(
             f"tickTime=100\ndataDir={directory}/zk\nclientPort={self.port}\n"
-            "clientPortAddress=127.0.0.1\nminSessionTimeout=200\nmaxSessionTimeout=20000\n"
-            "maxClientCnxns=0\n"
+            "clientPortAddress=127.0.0.1\nminSessionTimeout=200\nmaxClientCnxns=0\n"
+            f"maxSessionTimeout={most_session_seconds * 1000:.0f}\n"
             "admin.enableServer=false\n4lw.commands.whitelist=ruok\n"
         )
         self.begin()
@@ -68,9 +69,9 @@ class Zookeeper:
 
 
 @contextmanager
-def zookeeper(directory: Path) -> Iterator[Zookeeper]:
+def zookeeper(directory: Path, most_session_seconds: float = 20.0) -> Iterator[Zookeeper]:
     """Run a server, with its data in `directory`, until the end of the block."""
-    server = Zookeeper(directory)
+    server = Zookeeper(directory, most_session_seconds)
     try:
         yield server
     finally:

@@ -8,7 +8,7 @@ import time
 from packager.cli import output
 
 from rollout.core.events import Event, EventKind
-from rollout.core.registry import HostId
+from rollout.core.registry import hostname
 
 
 def show_line(event: Event) -> None:
@@ -50,11 +50,7 @@ def _host_in_words(event: Event) -> str:
     details = event.details
     attempt = details.get("attempt")
     again = f", attempt {attempt}" if isinstance(attempt, int) and attempt > 1 else ""
-    return f"{_hostname(event.host)} {details['state']}{again}" + _after(details.get("cause"))
-
-
-def _hostname(host: str) -> str:
-    return HostId.parse(host).hostname
+    return f"{hostname(event.host)} {details['state']}{again}" + _after(details.get("cause"))
 
 
 def _after(words: object, before: str = ": ") -> str:

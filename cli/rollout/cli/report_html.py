@@ -17,8 +17,8 @@ from rollout.cli.event_lines import in_words
 from rollout.cli.report_table import Step, steps_of_hosts
 from rollout.core.events import Event, EventKind
 from rollout.core.host_states import HostState
-from rollout.core.registry import HostId
-from rollout.core.summary import causes, counts
+from rollout.core.registry import hostname
+from rollout.core.summary import NO_PART, causes, counts, hosts_apart
 from rollout.records.documents import Head, HostRecord
 
 WIDTH, LEFT, ROW, AXIS = 1000, 160, 13, 26  # pixels
@@ -71,7 +71,7 @@ def report_page(head: Head, hosts: Mapping[str, HostRecord], events: Sequence[Ev
         *_summary(head, hosts),
         "<h2>Hosts over time</h2>",
         *_picture(head, hosts, events),
-        *_causes(hosts),
+        *_causes(head, hosts),
         *_happenings(events),
         *_table(head, hosts, events),
     ]
@@ -112,7 +112,7 @@ def _picture(head: Head, hosts: Mapping[str, HostRecord], events: Sequence[Event
     for at, host in enumerate(head.order):
         y = AXIS + row * at
         if row == ROW:
-            name = escape(HostId.parse(host).hostname[-26:])
+            name = escape(hostname(host)[-26:])
             yield f'<text x="0" y="{y + ROW - 3}">{name}</text>'
         if host in hosts:
             yield from _bars(host, steps.get(host, []), y, row, end, scale)
@@ -134,7 +134,7 @@ def _bars(
     for at, step in enumerate(steps):
         until = steps[at + 1].elapsed if at + 1 < len(steps) else end
         width = max(0.6, (until - step.elapsed) * scale)
-        told = f"{HostId.parse(host).hostname}: {step.state}, {step.elapsed:.0f} to {until:.0f} s"
+        told = f"{hostname(host)}: {step.state}, {step.elapsed:.0f} to {until:.0f} s"
         told += f": {step.cause}" if step.cause else ""
         yield (
             f'<rect x="{LEFT + step.elapsed * scale:.1f}" y="{y}" width="{width:.1f}" '
@@ -160,14 +160,15 @@ def _has(state: HostState, steps: Sequence[Step]) -> bool:
     return any(each.state == state.value for each in steps)
 
 
-def _causes(hosts: Mapping[str, HostRecord]) -> Iterator[str]:
+def _causes(head: Head, hosts: Mapping[str, HostRecord]) -> Iterator[str]:
     found = causes([each.progress for each in hosts.values()])
-    if not found:
+    rows = [(each.state.value, each.cause, each.hosts) for each in found]
+    rows += [(NO_PART, cause, tuple(which)) for cause, which in hosts_apart(head.apart).items()]
+    if not rows:
         return
     yield "<h2>Causes</h2><table><tr><th>became<th>hosts<th>because<th>which</tr>"
-    for each in found:
-        names = ", ".join(HostId.parse(host).hostname for host in each.hosts)
-        cells = (each.state.value, str(len(each.hosts)), each.cause, names)
+    for became, cause, which in rows:
+        cells = (became, str(len(which)), cause, ", ".join(map(hostname, which)))
         yield "<tr>" + "".join(f"<td>{escape(cell)}" for cell in cells) + "</tr>"
     yield "</table>"
 

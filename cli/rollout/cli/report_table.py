@@ -11,7 +11,7 @@ from packager.cli import output
 
 from rollout.cli.status_table import show_causes, status_document
 from rollout.core.events import Event, EventKind
-from rollout.core.registry import HostId
+from rollout.core.registry import hostname
 from rollout.core.summary import causes
 from rollout.records.documents import Head, HostRecord
 
@@ -72,7 +72,7 @@ def show_report(head: Head, hosts: Mapping[str, HostRecord], events: Sequence[Ev
         seen = steps.get(host)
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seen[-1].at)) if seen else ""
         attempts = str(progress.attempt)
-        name = HostId.parse(host).hostname
+        name = hostname(host)
         rows.append((name, progress.state.value, attempts, at, progress.cause))
     output.table(("host", "state", "attempts", "since", "cause"), rows)
-    show_causes(causes([each.progress for each in hosts.values()]))
+    show_causes(causes([each.progress for each in hosts.values()]), head.apart)

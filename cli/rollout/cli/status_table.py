@@ -9,8 +9,8 @@ from packager.cli import output
 from rollout.cli.endings import next_steps
 from rollout.core.host_states import ENDED
 from rollout.core.progress import HostProgress
-from rollout.core.registry import HostId
-from rollout.core.summary import Cause, causes, counts
+from rollout.core.registry import hostname
+from rollout.core.summary import NO_PART, Cause, causes, counts, hosts_apart
 from rollout.records.documents import Head, HostRecord
 
 MOST_NAMED = 6  # hosts of a cause
@@ -38,6 +38,9 @@ def status_document(head: Head, hosts: Mapping[str, HostRecord], holder: str) ->
             {"state": each.state.value, "cause": each.cause, "hosts": list(each.hosts)}
             for each in causes(progress)
         ],
+        "apart": [
+            {"cause": cause, "hosts": hosts} for cause, hosts in hosts_apart(head.apart).items()
+        ],
     }
 
 
@@ -61,21 +64,23 @@ def show_status(head: Head, hosts: Mapping[str, HostRecord], holder: str) -> Non
     output.line("")
     rows = [(state.value, str(count)) for state, count in counts(progress).items()]
     output.table(("state", "hosts"), rows)
-    show_causes(causes(progress))
+    show_causes(causes(progress), head.apart)
     for at, step in enumerate(next_steps(head)):
         output.line(step if at else f"\n{step}")
 
 
-def show_causes(found: Sequence[Cause]) -> None:
-    """Write what went wrong, a line a cause; raises OutputFailed."""
-    if found:
+def show_causes(found: Sequence[Cause], apart: Mapping[str, str]) -> None:
+    """Write what went wrong, and who takes no part, a line a cause; raises OutputFailed."""
+    rows = [(e.state.value, str(len(e.hosts)), e.cause, _named(e.hosts)) for e in found]
+    for cause, hosts in hosts_apart(apart).items():
+        rows.append((NO_PART, str(len(hosts)), cause, _named(hosts)))
+    if rows:
         output.line("")
-        rows = [(e.state.value, str(len(e.hosts)), e.cause, _named(e.hosts)) for e in found]
         output.table(("became", "hosts", "because", "which"), rows)
 
 
 def _named(hosts: Sequence[str]) -> str:
-    names = ", ".join(HostId.parse(each).hostname for each in hosts[:MOST_NAMED])
+    names = ", ".join(map(hostname, hosts[:MOST_NAMED]))
     more = len(hosts) - MOST_NAMED
     return f"{names} and {more} more" if more > 0 else names
 

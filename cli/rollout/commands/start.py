@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from packager.base.documents.parser import parse
 from packager.base.documents.source import STDIN, read_file
 
 from rollout.cli.presentation import finish, presented, waiting
@@ -29,9 +30,12 @@ def run(*, source: str, output_format: str, **given: Any) -> int:
     options = chosen(given)
     document, strategy = read_strategy(source)
     folder = Path() if source == STDIN else Path(source).parent
-    profile = read_file(str(folder / strategy.profile), KIND).content
+    path = str(folder / strategy.profile)
+    profile = read_file(path, KIND).content
+    parse(profile, path, KIND)  # what no host could read is refused before any is asked
     found = asyncio.run(_looked_at(strategy, options))
-    head = new_head(strategy.name, document, found.turns, found.batches)
+    apart = {each.host: each.reason for each in found.selection.left_out if each.fits}
+    head = new_head(strategy.name, document, found.turns, found.batches, apart=apart)
     reason = why_not_recorded(profile)
     place = place_of(strategy.masters)
     with (

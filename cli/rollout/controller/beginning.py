@@ -35,17 +35,21 @@ class Unfit:
     hosts: tuple[HostId, ...]
 
 
-async def unfit_hosts(hosts: Hosts, order: Sequence[HostId]) -> list[Unfit]:
-    """The hosts that lack what a rollout asks for, by cause; the most frequent comes first. Who
-    does not answer is not among them: that may be another one in a minute."""
+async def flaws_of(hosts: Hosts, order: Sequence[HostId]) -> dict[HostId, str | None]:
+    """What each host lacks that a rollout asks for; empty: nothing. None: it does not answer, which
+    may be another one in a minute."""
 
     async def ask(host: HostId) -> dict[str, Any]:
         return await hosts.provisioner(host, PATIENCE).history()
 
-    answers = await sweep(order, ask, concurrency=CONCURRENCY)
+    answers = await sweep(order, ask, concurrency=min(CONCURRENCY, len(order)))
+    return {host: _flaw(answer) for host, answer in answers.items()}
+
+
+async def unfit_hosts(hosts: Hosts, order: Sequence[HostId]) -> list[Unfit]:
+    """The hosts that lack what a rollout asks for, by cause; the most frequent comes first."""
     groups: dict[str, list[HostId]] = defaultdict(list)
-    for host, answer in answers.items():
-        cause = _flaw(answer)
+    for host, cause in (await flaws_of(hosts, order)).items():
         if cause:
             groups[cause].append(host)
     found = [Unfit(cause, tuple(each)) for cause, each in groups.items()]
@@ -71,6 +75,7 @@ def new_head(
     batches: Sequence[Batch],
     *,
     undoes: str | None = None,
+    apart: Mapping[str, str] | None = None,
 ) -> Head:
     """The head of a rollout that has not begun, with an id and a revision of its own."""
     return Head(
@@ -83,6 +88,7 @@ def new_head(
         order=tuple(str(agent.host) for agent in turns),
         batches=tuple(batch.hosts for batch in batches),
         undoes=undoes,
+        apart=dict(apart or {}),
     )
 
 
@@ -113,9 +119,9 @@ def hosts_to_undo(
     ]
 
 
-def _flaw(answer: dict[str, Any] | PackagerError) -> str:
+def _flaw(answer: dict[str, Any] | PackagerError) -> str | None:
     if isinstance(answer, NotReached | Cut):
-        return ""
+        return None
     if isinstance(answer, HostRefused):
         if answer.status == 404 and answer.code is None:
             return (
@@ -124,7 +130,7 @@ def _flaw(answer: dict[str, Any] | PackagerError) -> str:
             )
         if answer.status in (401, 403):
             return "it refuses our credentials"
-        return "" if answer.status in (429, 503) else answer.words or f"status {answer.status}"
+        return None if answer.status in (429, 503) else answer.words or f"status {answer.status}"
     if isinstance(answer, PackagerError):
         return str(answer)
     if fence_told(answer) is None:

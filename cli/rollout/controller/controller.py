@@ -18,6 +18,7 @@ from rollout.controller.answers import Answer
 from rollout.controller.clock import RunningTime
 from rollout.controller.effects import Effects
 from rollout.controller.keeper import Keeper
+from rollout.controller.newcomers import Newcomers
 from rollout.controller.operators import obey
 from rollout.controller.requests import HostMemory, Requests
 from rollout.controller.sight import Sight
@@ -30,7 +31,8 @@ from rollout.core.deadlines import Wait, is_overdue, lateness
 from rollout.core.decisions import decide, verdict
 from rollout.core.events import Event, Listener
 from rollout.core.host_states import HostEvent, HostState
-from rollout.core.progress import HostProgress, Rules, Situation
+from rollout.core.progress import HostProgress, Rules, Situation, rules_of
+from rollout.core.registry import hostname
 from rollout.core.rollout_states import PauseReason, RolloutEvent, RolloutState
 from rollout.core.strategy import Strategy
 from rollout.hosts.access import Hosts
@@ -93,7 +95,8 @@ class Controller:
         self._loaded = self._progressed = head.attended
         self._telling = Telling(listener, self._time)
         self._woken = asyncio.Event()
-        self._sight = Sight(master, head.order, self._woken.set)
+        self._sight = Sight(master, strategy, head.order, self._woken.set)
+        self._newcomers = Newcomers(keeper, hosts, rules.late, self._woken.set)
         self._requests = Requests(effects, hosts, self._sight, self._woken.set)
         self._beat = self._now()
         self._asked_wishes = -inf  # what was wished for before it began comes first
@@ -127,6 +130,7 @@ class Controller:
         finally:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
+            await self._newcomers.cancel()
             await self._requests.cancel()
 
     async def _start(self) -> None:
@@ -146,6 +150,7 @@ class Controller:
         await self._hear_answers()
         await self._obey_operators()
         self._note_sighting()
+        await self._let_newcomers_in()
         situation = self._situation()
         await self._carry_out(decide(situation))
         if self._keeper.head.state in rollout_states.BEGINS:
@@ -273,6 +278,22 @@ class Controller:
             elif memory.missing_since is None:
                 memory.missing_since = self._time.attended
         self._requests.fence_returned(self._keeper.head.fence, connected)
+
+    async def _let_newcomers_in(self) -> None:
+        if self._keeper.head.state is RolloutState.RUNNING and self._sight.latest is not None:
+            apart = await self._newcomers.let_in(self._sight.newcomers)
+            for host, cause in apart.items():
+                self._telling.note(f"{hostname(host)} takes no part: {cause}")
+        head = self._keeper.head
+        joined = head.order[len(self._sight.order) :]
+        if joined:
+            self._batches = tuple(Batch(each, ()) for each in head.batches)
+            self._rules = rules_of(self._strategy, len(head.order))
+            self._sight.order = head.order
+            self._sight.hurry()
+            self._requests.unfenced |= set(joined)
+            names = ", ".join(map(hostname, joined))
+            self._telling.note(f"came late and take part: {names}")
 
     # What is decided and done.
 

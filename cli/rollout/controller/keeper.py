@@ -43,6 +43,10 @@ class Keeper:
         """Raises as `RolloutRecord.write_head`."""
         await self._do(lambda: self._record.write_head(head))
 
+    async def let_in(self, hosts: Sequence[str]) -> dict[str, str]:
+        """Raises as `RolloutRecord.let_in`."""
+        return await self._do(lambda: self._record.let_in(hosts))
+
     async def raise_fence(self, holder: Holder, told: int = 0) -> Fence:
         """Raises as `RolloutRecord.raise_fence`."""
         return await self._do(lambda: self._record.raise_fence(holder, told))

@@ -8,6 +8,9 @@ from collections.abc import Callable, Sequence
 from packager.base.errors import PackagerError, Temporary, Unavailable
 
 from rollout.core.observation import Observation, observe
+from rollout.core.registry import HostId
+from rollout.core.selection import newcomers
+from rollout.core.strategy import Strategy
 from rollout.master.client import MasterClient
 
 POLL_SECONDS = 5.0
@@ -15,16 +18,23 @@ SOON_SECONDS = 0.5  # after a call of the master's, and while it is away
 
 
 class Sight:
-    """What the master says of the hosts in `order`. wake: called with each change.
+    """What the master says of the hosts in `order`, which may grow. wake: called with each change.
 
     latest: None while nobody leads who has recovered; begun: by the loop's clock, when the question
-    was asked that it is the answer to. trouble: why there is none. failure: what no waiting mends.
+    was asked that it is the answer to. newcomers: hosts that the strategy selects beside them.
+    trouble: why there is none. failure: what no waiting mends.
     """
 
     def __init__(
-        self, master: MasterClient, order: Sequence[str], wake: Callable[[], None]
+        self,
+        master: MasterClient,
+        strategy: Strategy,
+        order: Sequence[str],
+        wake: Callable[[], None],
     ) -> None:
-        self._master, self._order, self._wake = master, order, wake
+        self._master, self._strategy, self._wake = master, strategy, wake
+        self.order = order
+        self.newcomers: list[HostId] = []
         self.latest: Observation | None = None
         self.begun = 0.0
         self.trouble = ""
@@ -50,7 +60,8 @@ class Sight:
                 # it says again and again is told.
                 self.latest, self.trouble, self.failure = None, str(reason), reason
             else:
-                self.latest = observe(sighting.registry, self._order)
+                self.latest = observe(sighting.registry, self.order)
+                self.newcomers = newcomers(sighting.registry, self._strategy, self.order)
                 self.begun, self.trouble, self.failure = begun, "", None
             self._wake()
             await self._wait()

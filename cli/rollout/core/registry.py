@@ -36,6 +36,11 @@ class HostId:
         return cls(hostname, address)
 
 
+def hostname(host: str) -> str:
+    """What people call a host: of a `HostId` as text its hostname, of a hostname itself."""
+    return host.rpartition("@")[0] or host
+
+
 def attribute_text(value: str | float) -> str:
     """An attribute as text, which is compared: 2.0 is 2."""
     if isinstance(value, float) and value.is_integer():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from rollout.core.registry import Agent, Placement, Registry
+from rollout.core.registry import Agent, HostId, Placement, Registry
 from rollout.core.strategy import AtStart, Select, Strategy
 
 RECOVERED = "the master has not heard of it since its failover; it may come back within minutes"
@@ -58,6 +59,14 @@ def select(registry: Registry, strategy: Strategy) -> Selection:
         tuple(sorted(left_out, key=lambda each: (not each.fits, each.host))),
         tuple(name for name in (*rules.hostnames, *rules.exclude) if name not in known),
     )
+
+
+def newcomers(registry: Registry, strategy: Strategy, order: Collection[str]) -> list[HostId]:
+    """The hosts that the strategy selects, that the master has a connection to, and that are not in
+    `order`: they have come since it was made."""
+    known = set(order)
+    found = [each for each in select(registry, strategy).agents if not each.is_disconnected]
+    return [each.host for each in found if str(each.host) not in known]
 
 
 def flaws(selection: Selection, strategy: Strategy) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from rollout.core.host_states import FAILURES, MISSED, HostState
 from rollout.core.progress import HostProgress
 
+NO_PART = "no part"  # what those became that were left out
 NO_CAUSE = "no cause was told"
 
 
@@ -36,3 +37,12 @@ def causes(hosts: Iterable[HostProgress]) -> list[Cause]:
             groups[each.state, each.cause or NO_CAUSE].append(each.host)
     found = [Cause(state, cause, tuple(names)) for (state, cause), names in groups.items()]
     return sorted(found, key=lambda each: (each.state not in FAILURES, -len(each.hosts)))
+
+
+def hosts_apart(apart: Mapping[str, str]) -> dict[str, list[str]]:
+    """The hosts that the strategy selects and that take no part, by cause; what most have comes
+    first."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for host, cause in apart.items():
+        found[cause].append(host)
+    return dict(sorted(found.items(), key=lambda each: -len(each[1])))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -44,7 +45,7 @@ class Head:
     undoes: the rollout that this one takes back. promoted: so many batches may be followed by the
     next. elapsed: seconds that it has run for, pauses left out; attended: seconds that a controller
     was at it for. order: the ids of its hosts. batches: how many of them have had their turn by the
-    end of each batch.
+    end of each batch. apart: hosts that the strategy selects and that take no part, with the cause.
     """
 
     id: str
@@ -63,6 +64,15 @@ class Head:
     elapsed: float = 0.0
     attended: float = 0.0
     fence: Fence = field(default_factory=Fence)
+    apart: dict[str, str] = field(default_factory=dict)
+
+    def joined(self, hosts: Sequence[str]) -> Head:
+        """With these hosts at the end of its last batch; if it has only one, they are another one,
+        since nobody meant more hosts to begin."""
+        total = len(self.order) + len(hosts)
+        kept = self.batches[:-1] or self.batches
+        left = {host: cause for host, cause in self.apart.items() if host not in set(hosts)}
+        return replace(self, order=(*self.order, *hosts), batches=(*kept, total), apart=left)
 
 
 @dataclass(frozen=True)

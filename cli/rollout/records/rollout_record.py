@@ -6,7 +6,7 @@ is raised and nothing was written: the caller is not the holder any more, and st
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -111,6 +111,37 @@ class RolloutRecord:
             self._host_versions.update(zip(names, versions, strict=True))
             self.hosts.update(zip(names, part, strict=True))
 
+    def let_in(self, hosts: Sequence[str]) -> dict[str, str]:
+        """Have hosts that have come late take part, at the end of the order; give those that belong
+        to another rollout that has not ended, and to which.
+
+        Raises Held (a rollout is beginning at this moment), Changed, Unsure, PackagerError.
+        """
+        head = self.head
+        lock = self._store.lock(STARTS, encoded(Holder(head.id, head.machine, 0, head.created)))
+        try:
+            taken = _taken(self._store, head.id, hosts)
+            joining = [HostRecord(HostProgress(each)) for each in hosts if each not in taken]
+            if joining:
+                self._join(joining)
+        finally:
+            lock.release()
+        return taken
+
+    def _join(self, joining: Sequence[HostRecord]) -> None:
+        """At once with the head: else a later controller would find them there already."""
+        names = [each.progress.host for each in joining]
+        after = self.head.joined(names)
+        writes = [
+            Write(_path(self.head.id, "hosts", name), encoded(each), MISSING)
+            for name, each in zip(names, joining, strict=True)
+        ]
+        head = Write(_path(self.head.id, "head"), encoded(after), self._version)
+        *versions, self._version = self._store.write([*writes, head])
+        self._host_versions.update(zip(names, versions, strict=True))
+        self.hosts.update(zip(names, joining, strict=True))
+        self.head = after
+
     def raise_fence(self, holder: Holder, told: int = 0) -> Fence:
         """Take the next fence for the holder of the lock, above that of the record and all that
         hosts have told. Raises Changed, Unsure, PackagerError."""
@@ -179,15 +210,22 @@ def fulfil(store: Store, rollout: str) -> Wishes:
 
 
 def _refuse_taken(store: Store, head: Head) -> None:
-    wanted = set(head.order)
+    taken = _taken(store, head.id, head.order)
+    if taken:
+        first, *more = sorted(taken)
+        shown = f"{first} and {len(more)} more" if more else first
+        raise HostsTaken(f"{shown} {taken[first]}: abort it, or wait for its end")
+
+
+def _taken(store: Store, rollout: str, hosts: Iterable[str]) -> dict[str, str]:
+    """Those of the hosts that belong to other rollouts, and to which, in words."""
+    wanted, found = set(hosts), dict[str, str]()
     for other in heads(store):
-        common = sorted(wanted & set(other.order)) if other.state not in ENDED else []
-        if common:
-            more = f" and {len(common) - 1} more" if len(common) > 1 else ""
-            raise HostsTaken(
-                f"{common[0]}{more} belongs to rollout {other.id} ({other.name}, {other.state}), "
-                "which has not ended: abort it, or wait for its end"
-            )
+        if other.state not in ENDED and other.id != rollout:
+            whose = f"rollout {other.id} ({other.name}, {other.state})"
+            common = wanted.intersection(other.order)
+            found |= dict.fromkeys(common, f"belongs to {whose}, which has not ended")
+    return found
 
 
 def _named_holder(told: bytes) -> str:

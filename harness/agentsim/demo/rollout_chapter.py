@@ -23,7 +23,7 @@ from agentsim.demo.terminal import Screen
 AGENTS = 20
 PATIENCE_SECONDS = 60.0
 PAUSED = 3  # exit status of `rollout start`
-PROFILE = "name: web\npackages: [web]\nconfiguration: {values: {port: 8080}}\n"
+PROFILE = "profile: 1\nname: web\npackages: [web]\nconfiguration: {values: {port: 8080}}\n"
 
 
 @dataclass(frozen=True)

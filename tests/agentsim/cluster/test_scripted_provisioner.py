@@ -44,6 +44,7 @@ SCRIPT: tuple[tuple[str, str], ...] = (
     ("apply --format=ndjson -- -", profile(1)),
     ("apply --format=ndjson -- -", profile(1)),
     ("status --exit-zero --format=json --quick", ""),
+    ("apply --format=ndjson -- -", profile(2).replace("profile: 1\n", "")),
     ("apply --format=ndjson -- -", profile(2)),
     ("apply --format=ndjson -- -", profile(2, "other")),
     ("rollback --format=ndjson --", ""),

@@ -4,11 +4,19 @@ is begun that a budget does not have room for."""
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from tests.support.cluster_process import call
-from tests.support.rollout_world import ABORTED, FAILED, PAUSED, RolloutWorld, RunningCommand
+from tests.support.cluster_process import call, cluster_process
+from tests.support.rollout_world import (
+    ABORTED,
+    FAILED,
+    PAUSED,
+    TABLE,
+    RolloutWorld,
+    RunningCommand,
+)
 
 
 def order(world: RolloutWorld) -> list[str]:
@@ -32,6 +40,60 @@ def test_a_host_whose_stream_is_cut_is_asked_what_became_of_it(world: RolloutWor
         world.fault(f"return:{second}")
         controller.end(0)
     assert world.applied(world.status()["rollout"])[second] == [1]
+
+
+def test_hosts_that_are_slow_are_waited_for(world: RolloutWorld) -> None:
+    path = world.strategy(32)
+    _, second, third, *_ = order(world)
+    world.fault(f"slow=150:{second}")  # bytes a second, of every answer
+    world.fault(f"delay=1:{third}")
+    world.run("start", path)
+    assert world.status()["counts"] == {"done": 8}
+    assert world.applied(world.status()["rollout"])[second] == [1]
+
+
+def test_hosts_that_come_late_take_part_if_they_can(world: RolloutWorld, tmp_path: Path) -> None:
+    path = world.strategy(30, batches=[1, 3, "100%"], gate=world.gate)
+    *_, last = order(world)
+    world.fault(f"unreachable:{last}")
+    master = world.masters[0].removeprefix("http://")
+    (tmp_path / "late").mkdir()
+    late = (f"--master={master}", "--agents=1", "--domain=eu/z1")
+    bare = (*late, "--hostname=bare-{number}")
+    new = (str(TABLE), *late, "--hostname=new-{number}", "--scripted")
+    world.wait(lambda: last not in world.cluster.slaves(), "its being unreachable")
+    with world.running("start", path) as controller:
+        controller.wait_for("verifying")
+        world.fault(f"return:{last}")
+        with cluster_process(tmp_path, *bare), cluster_process(tmp_path / "late", *new):
+            for words in (last, "new-1", "bare-1 takes no part"):
+                controller.wait_for(words)
+            world.open_gate()
+            controller.end(0)
+            told, report = world.status(), world.report()
+    assert told["counts"] == {"done": 9} and told["batches"] == [1, 3, 9]
+    assert report[last]["state"] == report["new-1"]["state"] == "done"
+    (apart,) = told["apart"]
+    assert [host.split("@")[0] for host in apart["hosts"]] == ["bare-1"]
+    assert "no routes of provisioner" in apart["cause"]
+    assert "bare-1" in world.run("report")
+
+
+def test_hosts_that_come_late_are_left_alone_if_the_strategy_says_so(world: RolloutWorld) -> None:
+    path = world.strategy(31, absent={"late": "ignore"}, gate=world.gate)
+    *_, last = order(world)
+    world.fault(f"unreachable:{last}")
+    world.wait(lambda: last not in world.cluster.slaves(), "its being unreachable")
+    with world.running("start", path) as controller:
+        controller.wait_for("verifying")
+        world.fault(f"return:{last}")
+        controller.wait_for(f"{last} takes no part: it came after the start")
+        world.open_gate()
+        controller.end(0)
+    told = world.status()
+    assert told["counts"] == {"done": 7}
+    assert last not in world.applied(told["rollout"]) or not world.applied(told["rollout"])[last]
+    assert [host.split("@")[0] for each in told["apart"] for host in each["hosts"]] == [last]
 
 
 @pytest.mark.long  # it waits

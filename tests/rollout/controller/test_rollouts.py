@@ -27,6 +27,18 @@ def test_a_rollout_brings_its_revision_to_every_host_and_tells_of_it(world: Roll
         ]
 
 
+def test_a_profile_that_nobody_could_read_is_refused_before_anybody_is_asked(
+    world: RolloutWorld,
+) -> None:
+    asked = world.cluster.log.read_text().count("/provisioner/")
+    path = world.strategy(34)
+    (world.directory / "web.yaml").write_text("profile: 1\nname: [\n")
+    said = _complaint(world, "start", str(path), status=65)
+    assert "web.yaml: line 3, column 1: not YAML" in said
+    assert world.cluster.log.read_text().count("/provisioner/") == asked
+    assert json.loads(world.run("history", "--format=json")) == {"rollouts": []}
+
+
 def test_a_program_gets_every_event_as_a_line(world: RolloutWorld) -> None:
     lines = world.run("start", "--format=ndjson", world.strategy(2)).splitlines()
     events = [json.loads(each) for each in lines]

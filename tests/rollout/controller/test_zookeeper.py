@@ -35,12 +35,13 @@ def test_another_machine_sees_it_pauses_it_and_takes_it_over(
 ) -> None:
     here, there = machine(elected, tmp_path / "here"), machine(elected, tmp_path / "there")
     where = f"--masters={elected.masters}"
-    with here.running("start", here.strategy(1, soak="2s")) as controller:
-        controller.wait_for("soaking")
+    with here.running("start", here.strategy(1, gate=here.gate)) as controller:
+        controller.wait_for("verifying")
         rollout = here.status()["rollout"]
         told = there.status(where, rollout)
         assert told["state"] == "running" and told["holder"].startswith("process ")
         there.run("pause", where, rollout)
+        here.open_gate()
         controller.end(3)
     there.run("resume", where, rollout)
     assert here.status()["counts"] == {"done": 8}

@@ -91,6 +91,36 @@ def test_a_host_that_another_unfinished_rollout_holds_is_refused_named(store: St
     RolloutRecord.create(store, head("r2", "b@127.0.0.2:1", "c@127.0.0.3:1"), None)
 
 
+def test_hosts_that_come_late_are_at_the_end_unless_another_rollout_has_them(
+    open_store: Open,
+) -> None:
+    RolloutRecord.create(open_store(), head("r2", "c@127.0.0.3:1"), None)
+    kept = replace(head(), batches=(1, 2), apart={"d@127.0.0.4:1": "it was not there"})
+    record = RolloutRecord.create(open_store(), kept, None)
+    late = ["c@127.0.0.3:1", "d@127.0.0.4:1"]
+    taken = record.let_in(late)
+    assert list(taken) == late[:1] and "belongs to rollout r2" in taken[late[0]]
+    other = RolloutRecord.load(open_store(), "r1")
+    assert (
+        other.head
+        == record.head
+        == replace(kept, order=(*kept.order, late[1]), batches=(1, 3), apart={})
+    )
+    assert other.hosts == record.hosts and len(other.hosts) == 3
+    other.write_hosts([HostRecord(HostProgress(late[1], attempt=1))])
+    with pytest.raises(Changed):  # and nothing of it is there then
+        RolloutRecord(open_store(), kept, 0).let_in(["e@127.0.0.5:1"])
+    record = RolloutRecord.load(open_store(), "r1")
+    assert record.let_in(["e@127.0.0.5:1"]) == {}
+
+
+def test_a_rollout_of_one_batch_has_another_one_for_those_that_come_late() -> None:
+    assert replace(head("r1", "a@127.0.0.1:1"), batches=(1,)).joined(["b@127.0.0.2:1"]).batches == (
+        1,
+        2,
+    )
+
+
 def test_the_holder_is_named_to_who_wants_it(open_store: Open) -> None:
     lock = take(open_store(), "r1", ANN)
     with pytest.raises(Held, match="r1 is held by process 17 on m1, since 2026-11-29T01"):

@@ -9,6 +9,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+_VERSION = re.compile(r"""^(?:profile:|\s*\{?.*"profile"\s*:)\s*1\b""", re.MULTILINE)
 _NAME = re.compile(r"^name:\s*[\"']?([A-Za-z0-9._-]+)", re.MULTILINE)
 _PACKAGES = re.compile(r"^packages:\s*\[([^\]]*)\]", re.MULTILINE)
 _FILES = re.compile(r"^\s*-\s*\{?\s*path:", re.MULTILINE)
@@ -41,10 +42,12 @@ def read_profile(data: bytes) -> Profile:
     """A profile as far as it is looked at: JSON, or YAML in the forms that the manual shows.
 
     Raises:
-        BadProfile: it has no name.
+        BadProfile: it has no version of its format, or no name.
     """
     text = data.decode("utf-8", "replace")
     digest = hashlib.sha256(data).hexdigest()
+    if not _VERSION.search(text):
+        raise BadProfile("the profile: profile must be there")
     try:
         document = json.loads(text)
         name, packages = document["name"], [str(each) for each in document.get("packages", [])]

@@ -371,7 +371,7 @@ def _profile(call: Call) -> Profile:
     try:
         return read_profile(call.stdin)
     except BadProfile as error:
-        raise Refused(EX_DATAERR, f"-: {error}") from None
+        raise Refused(EX_DATAERR, f"standard input: {error}") from None
 
 
 def _check_fence(host: HostState, call: Call, *, required: bool = False) -> None:
