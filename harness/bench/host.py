@@ -1,56 +1,79 @@
-"""How fast a host runs `/bin/true` for a request, against a bare spawn-and-wait loop of it.
+"""How fast hosts run `/bin/true` for a request, against a bare spawn-and-wait loop of it.
 
-Both are measured in turns in the same run, since machines are noisy; each cell is the median of the
-rounds' ratios.  CPU is what the host and its children used, over what the loop and its children
-used.  Usage: `python host.py [--rounds N] [--requests N] [--url URL --pid PID]`; without a URL the
-simulator is started.
+All hosts and the loop are measured in turns in the same run, since machines are noisy; each cell is
+the median of the rounds' ratios.  CPU is what a host and its children used, over what the loop and
+its children used.  The simulator is always there; the module where ABI_MODULE_BUILD names a build
+of it; webhook and lighttpd where they are installed.  (lighttpd answers 500 to a program that says
+nothing, having done as much.)
+
+Usage: `python host.py [--rounds N] [--requests N] [--widths N,N] [HOST…]`.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
+import re
 import resource
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 TABLE = """{"abi": 1, "process": "bench", "command": ["/bin/true"],
  "defaults": {"concurrency": 1000},
  "routes": [{"path": "/true", "method": "GET", "argv": []}]}"""
+LIGHTTPD = """server.modules = ("mod_cgi")
+server.bind = "127.0.0.1"
+server.port = {port}
+server.document-root = "{root}"
+server.errorlog = "/dev/null"
+server.max-fds = 4096
+cgi.assign = ("" => "")
+"""
+Running = tuple[str, int]  # host:port and process id
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--requests", type=int, default=2000, help="in each round of each cell")
-    parser.add_argument("--url", help="host:port of a running host that serves /bench/true")
-    parser.add_argument("--pid", type=int, help="its process id")
+    parser.add_argument("--requests", type=int, default=1500, help="in each round of each cell")
+    parser.add_argument("--widths", default="1,8,64", help="requests at a time")
+    parser.add_argument("hosts", nargs="*", choices=[*HOSTS, []], help="which (default: all)")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        loop = _build_loop(Path(directory))
-        if arguments.url:
-            _report(loop, arguments.url, arguments.pid, arguments)
-        else:
-            with simulator(Path(directory), TABLE) as (address, pid):
-                _report(loop, address, pid, arguments)
+    with tempfile.TemporaryDirectory() as top, ExitStack() as stack:
+        loop = _build_loop(Path(top))
+        running: dict[str, Running] = {}
+        for name in arguments.hosts or HOSTS:
+            directory = Path(top, name)
+            directory.mkdir()
+            try:
+                running[name] = stack.enter_context(HOSTS[name](directory))
+            except LookupError as reason:
+                print(f"{name} is left out: {reason.args[0]}")
+        print(f"{'at a time':>9} {'host':<10} {'req/s':>8} {'req/s ÷ loop':>13} {'CPU ÷ loop':>11}")
+        for width in map(int, arguments.widths.split(",")):
+            _report(loop, running, width, arguments)
 
 
-def _report(loop: list[str], address: str, pid: int, arguments: argparse.Namespace) -> None:
-    host, port = address.rsplit(":", 1)
+def _report(
+    loop: list[str], running: dict[str, Running], width: int, arguments: argparse.Namespace
+) -> None:
+    """The rows of all hosts, so many requests at a time."""
     count = arguments.requests
-    print(f"{'at a time':>9} {'req/s':>8} {'loop/s':>8} {'req/s ÷ loop':>13} {'CPU ÷ loop':>11}")
-    for width in (1, 8, 64):
-        rows = []
-        for _ in range(arguments.rounds):
-            before = _loop(loop, count // 2)
+    rows: dict[str, list[tuple[float, float, float]]] = {name: [] for name in running}
+    before = _loop(loop, count // 2)
+    for _ in range(arguments.rounds):
+        for name, (address, pid) in running.items():
+            host, port = address.rsplit(":", 1)
             used = _cpu(pid)
             start = time.monotonic()
             asyncio.run(_load(host, int(port), width, count))
@@ -59,9 +82,11 @@ def _report(loop: list[str], address: str, pid: int, arguments: argparse.Namespa
             after = _loop(loop, count // 2)
             loop_rate = (before[0] + after[0]) / 2
             loop_cpu = (before[1] + after[1]) / 2
-            rows.append((rate, loop_rate, rate / loop_rate, cpu / loop_cpu))
-        cells = [statistics.median(column) for column in zip(*rows, strict=True)]
-        print("{:9} {:8.0f} {:8.0f} {:13.2f} {:11.2f}".format(width, *cells), flush=True)
+            rows[name].append((rate, rate / loop_rate, cpu / loop_cpu))
+            before = after
+    for name, each in rows.items():
+        cells = [statistics.median(column) for column in zip(*each, strict=True)]
+        print(f"{width:9} {name:<10} {cells[0]:8.0f} {cells[1]:13.2f} {cells[2]:11.2f}", flush=True)
 
 
 def _build_loop(directory: Path) -> list[str]:
@@ -97,23 +122,105 @@ def _cpu(pid: int) -> float:
 
 
 @contextmanager
-def simulator(directory: Path, text: str) -> Iterator[tuple[str, int]]:
-    """Run the simulator with a route table; gives its host:port and its process id."""
+def simulator(directory: Path, text: str = TABLE) -> Iterator[Running]:
+    """Run the simulator with a route table."""
     table = directory / "bench.json"
     table.write_text(text)
-    with (directory / "log").open("w+") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "agentsim", "serve", str(table), "--port", "0"], stderr=log
-        )
-        try:
-            while "http://" not in (line := (directory / "log").read_text()):
-                if process.poll() is not None:
-                    sys.exit(f"the simulator did not start: {line}")
-                time.sleep(0.02)
-            yield line.split("http://")[1].split()[0], process.pid
-        finally:
-            process.terminate()
-            process.wait()
+    command = [sys.executable, "-m", "agentsim", "serve", str(table), "--port", "0"]
+    with _started(directory, command) as running:
+        yield running
+
+
+@contextmanager
+def module(directory: Path) -> Iterator[Running]:
+    """Run the module on libprocess. Raises LookupError: it was not built."""
+    build = os.environ.get("ABI_MODULE_BUILD")
+    if build is None:
+        raise LookupError("ABI_MODULE_BUILD names no build of it")
+    table = directory / "bench.json"
+    table.write_text(TABLE)
+    command = [f"{build}/host", f"--spool_dir={directory}", "--unguarded=allow"]
+    listen = ["env", "LIBPROCESS_IP=127.0.0.1", "LIBPROCESS_PORT=0"]
+    with _started(directory, [*listen, *command, f"--routes={table}"]) as running:
+        yield running
+
+
+@contextmanager
+def webhook(directory: Path) -> Iterator[Running]:
+    """Run webhook. Raises LookupError: it is not installed."""
+    hooks = directory / "hooks.json"
+    hook = {"id": "bench/true", "execute-command": "/bin/true"}
+    hooks.write_text(json.dumps([{**hook, "include-command-output-in-response": True}]))
+    port = _free_port()
+    command = [_installed("webhook"), "-hooks", str(hooks), "-ip", "127.0.0.1"]
+    with _started(directory, [*command, "-port", str(port), "-urlprefix", ""], port) as running:
+        yield running
+
+
+@contextmanager
+def lighttpd(directory: Path) -> Iterator[Running]:
+    """Run lighttpd's CGI. Raises LookupError: it is not installed."""
+    program = _installed("lighttpd")
+    (directory / "bench").mkdir()
+    shutil.copy("/bin/true", directory / "bench/true")
+    port = _free_port()
+    settings = directory / "lighttpd.conf"
+    settings.write_text(LIGHTTPD.format(port=port, root=directory))
+    with _started(directory, [program, "-D", "-f", str(settings)], port) as running:
+        yield running
+
+
+HOSTS: dict[str, Callable[[Path], AbstractContextManager[Running]]] = {
+    "simulator": simulator,
+    "module": module,
+    "webhook": webhook,
+    "lighttpd": lighttpd,
+}
+
+
+def _installed(name: str) -> str:
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin")
+    if found is None:
+        raise LookupError("it is not installed")
+    return found
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _started(directory: Path, command: list[str], port: int = 0) -> Iterator[Running]:
+    """Run a host until the end of the block. port: where it listens; 0: its log tells."""
+    log = directory / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+    try:
+        while not (address := _address(log, port)):
+            if process.poll() is not None:
+                sys.exit(f"{command[0]} did not start: {log.read_text()[-2000:]}")
+            time.sleep(0.02)
+        yield address, process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _address(log: Path, port: int) -> str:
+    if not port:
+        found = re.search(r"(?:http://|served on )(\S+:\d+)", log.read_text())
+        return found[1] if found else ""
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return ""
+    return f"127.0.0.1:{port}"
+
+
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+STATUS = re.compile(rb"HTTP/1\.1 (200|500)")
 
 
 class _Client(asyncio.Protocol):
@@ -140,11 +247,14 @@ class _Client(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        if self._received.endswith(b"\r\n\r\n"):
-            if not self._received.startswith(b"HTTP/1.1 200"):
-                sys.exit(f"unexpected answer: {self._received!r}")
-            self._received = b""
-            self._next()
+        head, found, body = self._received.partition(b"\r\n\r\n")
+        length = LENGTH.search(head)
+        if not found or len(body) < (int(length[1]) if length else 0):
+            return
+        if not STATUS.match(head):
+            sys.exit(f"unexpected answer: {self._received!r}")
+        self._received = b""
+        self._next()
 
     def connection_lost(self, _: Exception | None) -> None:
         if not self._done.done():
