@@ -34,7 +34,6 @@ class LiveView:
     """What is shown of the rollout now, by the events so far. states: of the hosts before them."""
 
     def __init__(self, states: Mapping[str, HostState]) -> None:
-        self._hosts = len(states)
         self._states = dict(states)
         self._causes: dict[str, tuple[HostState, str]] = {}
         self._ends: deque[float] = deque()
@@ -56,11 +55,11 @@ class LiveView:
         heading = Text(f"{self._state or 'begins'}", style="bold")
         if self._reason:
             heading.append(f" ({self._reason})")
-        for words in (self._batch, f"{ended} of {self._hosts} hosts", self._rate(ended)):
+        for words in (self._batch, f"{ended} of {len(self._states)} hosts", self._rate(ended)):
             if words:
                 heading.append(f"  {words}", style="default")
         # Alone it would not end its line.
-        bar = Padding(ProgressBar(total=max(1, self._hosts), completed=ended), 0)
+        bar = Padding(ProgressBar(total=max(1, len(self._states)), completed=ended), 0)
         return Group(heading, bar, self._counts(), *self._failures())
 
     def _take_host(self, host: str, state: HostState, cause: object) -> None:
@@ -102,7 +101,7 @@ class LiveView:
         now = time.monotonic()
         while self._ends and now - self._ends[0] > RATE_SECONDS:
             self._ends.popleft()
-        if not self._ends or ended == self._hosts:
+        if not self._ends or ended == len(self._states):
             return ""
         seconds = max(1.0, now - self._ends[0])
         return f"{len(self._ends) * 60 / seconds:.0f} a minute"

@@ -46,6 +46,7 @@ GATHER_SECONDS = 0.02  # answers that come together are written down together
 HEARTBEAT_SECONDS = 15.0  # how often the running time is written down
 WATCH_SECONDS = 10.0
 MOST_SILENCES = 3  # of a soaking host, one after the other
+CAME_LATE = "it came after the start"
 UNDER_WAY = frozenset(
     {
         HostState.DRAINING,
@@ -292,8 +293,8 @@ class Controller:
             self._sight.order = head.order
             self._sight.hurry()
             self._requests.unfenced |= set(joined)
-            names = ", ".join(map(hostname, joined))
-            self._telling.note(f"came late and take part: {names}")
+            joining = [self._keeper.hosts[host].progress for host in joined]
+            self._telling.all(self._telling.host_event(e, e, CAME_LATE) for e in joining)
 
     # What is decided and done.
 

@@ -66,7 +66,8 @@ def test_hosts_that_come_late_take_part_if_they_can(world: RolloutWorld, tmp_pat
         controller.wait_for("verifying")
         world.fault(f"return:{last}")
         with cluster_process(tmp_path, *bare), cluster_process(tmp_path / "late", *new):
-            for words in (last, "new-1", "bare-1 takes no part"):
+            came = "waiting: it came after the start"
+            for words in (f"{last} {came}", f"new-1 {came}", "bare-1 takes no part"):
                 controller.wait_for(words)
             world.open_gate()
             controller.end(0)
