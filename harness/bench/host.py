@@ -12,7 +12,6 @@ Usage: `python host.py [--rounds N] [--requests N] [--widths N,N] [HOST…]`.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import re
@@ -50,7 +49,7 @@ def main() -> None:
     parser.add_argument("hosts", nargs="*", choices=[*HOSTS, []], help="which (default: all)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as top, ExitStack() as stack:
-        loop = _build_loop(Path(top))
+        loop, client = (_built(Path(top), name) for name in ("spawn_loop", "http_load"))
         running: dict[str, Running] = {}
         for name in arguments.hosts or HOSTS:
             directory = Path(top, name)
@@ -61,11 +60,11 @@ def main() -> None:
                 print(f"{name} is left out: {reason.args[0]}")
         print(f"{'at a time':>9} {'host':<10} {'req/s':>8} {'req/s ÷ loop':>13} {'CPU ÷ loop':>11}")
         for width in map(int, arguments.widths.split(",")):
-            _report(loop, running, width, arguments)
+            _report(loop, client, running, width, arguments)
 
 
 def _report(
-    loop: list[str], running: dict[str, Running], width: int, arguments: argparse.Namespace
+    loop: str, client: str, running: dict[str, Running], width: int, arguments: argparse.Namespace
 ) -> None:
     """The rows of all hosts, so many requests at a time."""
     count = arguments.requests
@@ -73,11 +72,8 @@ def _report(
     before = _loop(loop, count // 2)
     for _ in range(arguments.rounds):
         for name, (address, pid) in running.items():
-            host, port = address.rsplit(":", 1)
             used = _cpu(pid)
-            start = time.monotonic()
-            asyncio.run(_load(host, int(port), width, count))
-            rate = count / (time.monotonic() - start)
+            rate = _load(client, address, width, count)
             cpu = (_cpu(pid) - used) / count
             after = _loop(loop, count // 2)
             loop_rate = (before[0] + after[0]) / 2
@@ -89,26 +85,30 @@ def _report(
         print(f"{width:9} {name:<10} {cells[0]:8.0f} {cells[1]:13.2f} {cells[2]:11.2f}", flush=True)
 
 
-def _build_loop(directory: Path) -> list[str]:
+def _built(directory: Path, name: str) -> str:
+    """A program of this directory in C: the yardstick, and the client, must cost little."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
-        print("no C compiler: the loop is Python's os.posix_spawn, and slower than the real one")
-        code = (
-            "import os,sys\nfor _ in range(int(sys.argv[1])):\n"
-            " os.waitpid(os.posix_spawn('/bin/true', ['true'], {}), 0)"
-        )
-        return [sys.executable, "-I", "-c", code]
-    program = directory / "spawn_loop"
-    source = Path(__file__).with_name("spawn_loop.c")
+        sys.exit("host: this benchmark needs a C compiler")
+    program = directory / name
+    source = Path(__file__).with_name(f"{name}.c")
     subprocess.run([compiler, "-O2", "-o", program, source], check=True)
-    return [str(program)]
+    return str(program)
 
 
-def _loop(loop: list[str], count: int) -> tuple[float, float]:
+def _load(program: str, address: str, width: int, count: int) -> float:
+    """Requests a second, so many at a time."""
+    _, port = address.rsplit(":", 1)
+    command = [program, port, "/bench/true", str(width), str(count)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return count / float(done.stdout)
+
+
+def _loop(loop: str, count: int) -> tuple[float, float]:
     """Starts a second, and CPU seconds a start."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.monotonic()
-    subprocess.run([*loop, str(count), "/bin/true"], check=True)
+    subprocess.run([loop, str(count), "/bin/true"], check=True)
     seconds = time.monotonic() - start
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -217,57 +217,6 @@ def _address(log: Path, port: int) -> str:
     except OSError:
         return ""
     return f"127.0.0.1:{port}"
-
-
-LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-STATUS = re.compile(rb"HTTP/1\.1 (200|500)")
-
-
-class _Client(asyncio.Protocol):
-    """Sends a request, waits for its answer, sends the next, until none is left."""
-
-    REQUEST = b"GET /bench/true HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-
-    def __init__(self, left: list[int], done: asyncio.Future[None]) -> None:
-        self._left = left
-        self._done = done
-        self._received = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._next()
-
-    def _next(self) -> None:
-        if self._left[0] <= 0:
-            self._transport.close()
-            return
-        self._left[0] -= 1
-        self._transport.write(self.REQUEST)
-
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        head, found, body = self._received.partition(b"\r\n\r\n")
-        length = LENGTH.search(head)
-        if not found or len(body) < (int(length[1]) if length else 0):
-            return
-        if not STATUS.match(head):
-            sys.exit(f"unexpected answer: {self._received!r}")
-        self._received = b""
-        self._next()
-
-    def connection_lost(self, _: Exception | None) -> None:
-        if not self._done.done():
-            self._done.set_result(None)
-
-
-async def _load(host: str, port: int, width: int, count: int) -> None:
-    loop = asyncio.get_running_loop()
-    left = [count]
-    waiting = [loop.create_future() for _ in range(width)]
-    for done in waiting:
-        await loop.create_connection(lambda done=done: _Client(left, done), host, port)
-    await asyncio.gather(*waiting)
 
 
 if __name__ == "__main__":
