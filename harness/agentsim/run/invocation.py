@@ -23,6 +23,7 @@ from typing import Final
 from agentsim.core.outcome import Outcome
 from agentsim.run.pipe_holders import Bystander, HolderSearch, Search, pipe_name
 from agentsim.run.procfs import read_process
+from agentsim.run.readiness import readiness
 from agentsim.run.spawn import (
     RUNNING,
     Child,
@@ -111,6 +112,7 @@ class Invocation:
         "_on_output",
         "_open",
         "_output",
+        "_ready",
         "_reason",
         "_spec",
         "_started",
@@ -129,6 +131,7 @@ class Invocation:
         on_late_exit: Callable[[], None],
     ) -> None:
         self._loop = loop
+        self._ready = readiness(loop)
         self._spec = spec
         self._on_output = on_output
         self._on_finished = on_finished
@@ -173,10 +176,10 @@ class Invocation:
             self._finish()
             return
         self._open = {child.stdout, child.stderr}
-        loop.add_reader(child.stdout, self._read_stdout)
-        loop.add_reader(child.stderr, self._read_stderr)
+        self._ready.watch(child.stdout, self._read_stdout)
+        self._ready.watch(child.stderr, self._read_stderr)
         if child.pidfd >= 0:
-            loop.add_reader(child.pidfd, self._exit_seen)
+            self._ready.watch(child.pidfd, self._exit_seen)
         else:
             SIGCHLD_WATCHERS.add(self._exit_seen)
         self._timers["timeout"] = loop.call_later(spec.timeout, self.end, "timeout")
@@ -236,7 +239,7 @@ class Invocation:
 
     def _close(self, descriptor: int) -> None:
         self._open.discard(descriptor)
-        self._loop.remove_reader(descriptor)
+        self._ready.forget(descriptor)
         os.close(descriptor)
 
     def _watch_idle(self) -> None:
@@ -316,7 +319,7 @@ class Invocation:
         status = reap(child)
         self._exited = True
         if child.pidfd >= 0:
-            self._loop.remove_reader(child.pidfd)
+            self._ready.forget(child.pidfd)
             os.close(child.pidfd)
         else:
             SIGCHLD_WATCHERS.discard(self._exit_seen)

@@ -21,6 +21,7 @@ from agentsim.mesos.actor_message import receiver_of
 from agentsim.mesos.agent_description import AGENT_ID
 from agentsim.run.concurrency_limit import ConcurrencyLimit
 from agentsim.run.invocation import Invocation
+from agentsim.run.readiness import readiness
 from agentsim.run.running_command import MakeCommand
 from agentsim.run.spool import Spool
 from agentsim.simulator.actor_messages import MessageExchange, is_message
@@ -45,7 +46,7 @@ _MAX_REQUEST_ID_BYTES = 64
 #: How long a client may take to send a request's head, unless the operator says otherwise.
 HEAD_SECONDS = 60.0
 # The event loop's, the listening socket, the log's and the like.
-_OWN_DESCRIPTORS = 12
+_OWN_DESCRIPTORS = 13
 
 Tap = Callable[[CommandExchange, Output], Output]
 NewExchange = Callable[[ClientConnection, CommandRequest, CommandHost], CommandExchange]
@@ -130,6 +131,7 @@ class Agent:
         self._environment = environment
         self._observers = tuple(observers)
         self._say = say
+        readiness(loop)  # when commands start there may be no descriptor for it
         self._host = CommandHost(
             *(loop, spool, self.commands, self._observers, say), tap, make_command
         )
