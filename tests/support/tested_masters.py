@@ -134,6 +134,11 @@ class InContainer:
         self._running.signal(number)
         self._running.wait(PATIENCE)
 
+    def remove(self) -> None:
+        """Leave nothing of it. (Closing `containers` would end those of other masters, too.)"""
+        if self._running is not None:
+            self._running.remove()
+
 
 class RealMaster:
     """A mesos-master that runs."""
@@ -180,15 +185,15 @@ def real_master(named: str, directory: Path, *, guarded: bool = False) -> Iterat
     with ExitStack() as stack:
         started: Started = OfThisMachine(named, directory / "master.log")
         if named == DOCKER:
-            started = InContainer(stack.enter_context(containers_with_mesos()), directory)
+            contained = started = InContainer(containers_with_mesos(), directory)
+            stack.callback(contained.remove)
         master = RealMaster(started, directory, guarded)
         stack.callback(master.stop)
         yield master
 
 
-@contextmanager
-def containers_with_mesos() -> Iterator[Containers]:
-    """Make containers of an image that has a master, too; the test is skipped without."""
+def containers_with_mesos() -> Containers:
+    """Makes containers of an image that has a master, too; the test is skipped without."""
     try:
         client = engine.connect()
         images.find_current(client, "agent", ROOT)
@@ -196,12 +201,14 @@ def containers_with_mesos() -> Iterator[Containers]:
         pytest.skip(str(reason))
     from agentsim.containers.containers import Containers
 
-    with Containers(client) as containers:
-        words = ["sh", "-c", "command -v mesos-master"]
-        asked = containers.run(IMAGE, entrypoint=words, command=[], health_seconds=None)
-        if asked.wait() != 0:
-            pytest.skip("the image agent has no mesos-master")
-        yield containers
+    containers = Containers(client)
+    words = ["sh", "-c", "command -v mesos-master"]
+    asked = containers.run(IMAGE, entrypoint=words, command=[], health_seconds=None)
+    found = asked.wait() == 0
+    asked.remove()
+    if not found:
+        pytest.skip("the image agent has no mesos-master")
+    return containers
 
 
 def _await_health(url: str, guarded: bool = False) -> None:
