@@ -111,11 +111,12 @@ class Running:
         return data.decode("utf-8", "replace")
 
     def follow(self, file: Path) -> threading.Thread:
-        """Write its log to a file, until it ends."""
+        """Write its log to a file, which is there at once, until it ends."""
+        log = file.open("wb", buffering=0)
 
         def write() -> None:
             # It may be removed while it is followed.
-            with file.open("wb", buffering=0) as log, contextlib.suppress(DockerException, OSError):
+            with log, contextlib.suppress(DockerException, OSError):
                 for data in self.container.logs(stream=True, follow=True):
                     log.write(data)
 
