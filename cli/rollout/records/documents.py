@@ -11,6 +11,7 @@ from packager.base.errors import ConfigError
 
 from rollout.core.host_states import HostState
 from rollout.core.progress import HostProgress
+from rollout.core.registry import hostname
 from rollout.core.rollout_states import PauseReason, RolloutState
 
 FORMAT = 1
@@ -71,7 +72,8 @@ class Head:
         since nobody meant more hosts to begin."""
         total = len(self.order) + len(hosts)
         kept = self.batches[:-1] or self.batches
-        left = {host: cause for host, cause in self.apart.items() if host not in set(hosts)}
+        known = {*hosts, *map(hostname, hosts)}  # of some no more was known than that
+        left = {host: cause for host, cause in self.apart.items() if host not in known}
         return replace(self, order=(*self.order, *hosts), batches=(*kept, total), apart=left)
 
 
