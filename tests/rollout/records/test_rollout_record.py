@@ -95,7 +95,7 @@ def test_hosts_that_come_late_are_at_the_end_unless_another_rollout_has_them(
     open_store: Open,
 ) -> None:
     RolloutRecord.create(open_store(), head("r2", "c@127.0.0.3:1"), None)
-    kept = replace(head(), batches=(1, 2), apart={"d@127.0.0.4:1": "it was not there"})
+    kept = replace(head(), batches=(1, 2), apart={"d": "it was not there", "f": "nor this"})
     record = RolloutRecord.create(open_store(), kept, None)
     late = ["c@127.0.0.3:1", "d@127.0.0.4:1"]
     taken = record.let_in(late)
@@ -104,7 +104,7 @@ def test_hosts_that_come_late_are_at_the_end_unless_another_rollout_has_them(
     assert (
         other.head
         == record.head
-        == replace(kept, order=(*kept.order, late[1]), batches=(1, 3), apart={})
+        == replace(kept, order=(*kept.order, late[1]), batches=(1, 3), apart={"f": "nor this"})
     )
     assert other.hosts == record.hosts and len(other.hosts) == 3
     other.write_hosts([HostRecord(HostProgress(late[1], attempt=1))])
