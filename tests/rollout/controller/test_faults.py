@@ -45,7 +45,7 @@ def test_a_host_whose_stream_is_cut_is_asked_what_became_of_it(world: RolloutWor
 def test_hosts_that_are_slow_are_waited_for(world: RolloutWorld) -> None:
     path = world.strategy(32)
     _, second, third, *_ = order(world)
-    world.fault(f"slow=150:{second}")  # bytes a second, of every answer
+    world.fault(f"slow=5000:{second}")  # bytes a second, of every answer
     world.fault(f"delay=1:{third}")
     world.run("start", path)
     assert world.status()["counts"] == {"done": 8}

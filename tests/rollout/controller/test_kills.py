@@ -27,7 +27,7 @@ from tests.support.rollout_world import PATIENCE, RolloutWorld, rollout_world
 from tests.support.zookeeper import need_zookeeper, zookeeper
 
 HOSTS = 2
-EVERY = 43  # in the ordinary run one kill in so many
+EVERY = 85  # in the ordinary run one kill in so many
 SHARDS = 4  # of all kills
 SESSION_SECONDS = 0.6
 PORTS = count(1)  # a profile that no host has yet

@@ -41,6 +41,7 @@ def test_another_machine_sees_it_pauses_it_and_takes_it_over(
         told = there.status(where, rollout)
         assert told["state"] == "running" and told["holder"].startswith("process ")
         there.run("pause", where, rollout)
+        controller.wait_for("rollout is paused (operator)")
         here.open_gate()
         controller.end(3)
     there.run("resume", where, rollout)
