@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,8 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from agentsim.suite.hosts import free_port
 
 _COUNTS = (100, 1000, 3000)
 _PATIENCE = 300.0
@@ -120,13 +121,6 @@ def listed(port: int) -> int:
     """How many active agents a master lists."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/slaves", timeout=60) as answer:
         return sum(each["active"] for each in json.load(answer)["slaves"])
-
-
-def free_port() -> int:
-    """A port that nobody has."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 def processor_seconds(pid: int) -> float:

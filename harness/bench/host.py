@@ -27,6 +27,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
+from agentsim.suite.hosts import free_port
+
 TABLE = """{"abi": 1, "process": "bench", "command": ["/bin/true"],
  "defaults": {"concurrency": 1000},
  "routes": [{"path": "/true", "method": "GET", "argv": []}]}"""
@@ -151,7 +153,7 @@ def webhook(directory: Path) -> Iterator[Running]:
     hooks = directory / "hooks.json"
     hook = {"id": "bench/true", "execute-command": "/bin/true"}
     hooks.write_text(json.dumps([{**hook, "include-command-output-in-response": True}]))
-    port = _free_port()
+    port = free_port()
     command = [_installed("webhook"), "-hooks", str(hooks), "-ip", "127.0.0.1"]
     with _started(directory, [*command, "-port", str(port), "-urlprefix", ""], port) as running:
         yield running
@@ -163,7 +165,7 @@ def lighttpd(directory: Path) -> Iterator[Running]:
     program = _installed("lighttpd")
     (directory / "bench").mkdir()
     shutil.copy("/bin/true", directory / "bench/true")
-    port = _free_port()
+    port = free_port()
     settings = directory / "lighttpd.conf"
     settings.write_text(LIGHTTPD.format(port=port, root=directory))
     with _started(directory, [program, "-D", "-f", str(settings)], port) as running:
@@ -183,12 +185,6 @@ def _installed(name: str) -> str:
     if found is None:
         raise LookupError("it is not installed")
     return found
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 @contextmanager

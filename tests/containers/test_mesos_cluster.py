@@ -14,7 +14,8 @@ import mesos_cluster
 import pytest
 from agentsim.containers import owner
 
-from tests.support.tested_masters import IMAGE, ROOT, containers_with_mesos
+from tests.support.image_of_tree import ROOT
+from tests.support.tested_masters import IMAGE, containers_with_mesos
 
 AGENTS = 2
 

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agentsim.containers import engine, images, owner
+from agentsim.containers import owner
 from agentsim.suite.hosts.processes import wait_until
 from docker.errors import APIError
+
+from tests.support.image_of_tree import engine_and_image
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 120
@@ -22,11 +24,7 @@ SECONDS = 120
 @pytest.fixture
 def client() -> Any:
     """An engine that has the image of this tree."""
-    try:
-        client = engine.connect()
-        images.find_current(client, "simulator", ROOT)
-    except (engine.NoEngine, images.NoImage) as reason:
-        pytest.skip(str(reason))
+    client, _ = engine_and_image("simulator")
     return client
 
 

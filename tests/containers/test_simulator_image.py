@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from agentsim.containers import build_arguments, engine, images, owner
 
+from tests.support.image_of_tree import engine_and_image
+
 ROOT = Path(__file__).parents[2]
 PACKAGER_ROUTES = "/opt/mesos-packager/share/mesos-packager/routes/packager.json"
 OWNED = "uid=5051,gid=5051,mode=755"
@@ -22,10 +24,8 @@ OWNED = "uid=5051,gid=5051,mode=755"
 @pytest.fixture(scope="module")
 def image() -> Any:
     """The image of this tree."""
-    try:
-        return images.find_current(engine.connect(), "simulator", ROOT)
-    except (engine.NoEngine, images.NoImage) as reason:
-        pytest.skip(str(reason))
+    _, found = engine_and_image("simulator")
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,7 @@ Result = TypeVar("Result")
 
 REQUEST = re.compile(rb"(GET|POST) (\S+) HTTP/1\.1\r\n")
 TABLE = re.compile(r"(?:INTO|UPDATE|INDEX IF NOT EXISTS|TABLE(?: IF NOT EXISTS)?) (\w+)")
+CHANGES = {1: "Create", 2: "Delete", 5: "SetData", 14: "Transaction"}  # ZooKeeper's numbers
 LOOKS = ("BEGIN", "PRAGMA", "ROLLBACK", "SELECT")
 BEFORE, AFTER = "-", "+"
 
@@ -103,10 +104,10 @@ def watch(places: Places) -> None:
     call = KazooClient._call
 
     def called(self: Any, request: Any, async_object: Any) -> Any:
-        kind = type(request).__name__
-        if kind in {"Create", "Delete", "SetData", "Transaction"}:
-            return places.come(f"zookeeper {kind}", lambda: call(self, request, async_object))
-        return call(self, request, async_object)
+        kind = CHANGES.get(request.type)
+        if kind is None:
+            return call(self, request, async_object)
+        return places.come(f"zookeeper {kind}", lambda: call(self, request, async_object))
 
     KazooClient._call = called
 

@@ -19,16 +19,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 import requests
-from agentsim.containers import engine, images
 from agentsim.suite.hosts.processes import wait_until
 
 from tests.support.cluster_process import PATIENCE, ClusterProcess, cluster_process
+from tests.support.image_of_tree import engine_and_image
 
 if TYPE_CHECKING:
     from agentsim.containers.container import Running
     from agentsim.containers.containers import Containers
 
-ROOT = Path(__file__).parents[2]
 IMAGE = "mesos-packager:agent"
 #: What `--abi-master` is given for a master in a container.
 DOCKER = "docker"
@@ -194,11 +193,7 @@ def real_master(named: str, directory: Path, *, guarded: bool = False) -> Iterat
 
 def containers_with_mesos() -> Containers:
     """Makes containers of an image that has a master, too; the test is skipped without."""
-    try:
-        client = engine.connect()
-        images.find_current(client, "agent", ROOT)
-    except (engine.NoEngine, images.NoImage) as reason:
-        pytest.skip(str(reason))
+    client, _ = engine_and_image("agent")
     from agentsim.containers.containers import Containers
 
     containers = Containers(client)

@@ -37,9 +37,11 @@ class Newcomers:
         Who takes no part, and why. Raises as `RolloutRecord.write_head`."""
         if self._asking is not None:
             return await self._answered(self._asking) if self._asking.done() else {}
+        if not seen or self._now() < self._rest_until:
+            return {}  # nearly always: what follows takes as long as there are hosts
         known = self._apart.union(self._keeper.head.order)
         new = [each for each in seen if str(each) not in known]
-        if not new or self._now() < self._rest_until:
+        if not new:
             return {}
         if self._late is Late.IGNORE:
             return await self._set_apart({str(each): IGNORED for each in new})

@@ -98,18 +98,24 @@ class RolloutRecord:
         """Write what holds of these hosts. Raises Changed, Unsure, PackagerError."""
         for first in range(0, len(hosts), WRITES_AT_ONCE):
             part = hosts[first : first + WRITES_AT_ONCE]
-            names = [each.progress.host for each in part]
-            writes = [
-                Write(
-                    _path(self.head.id, "hosts", name),
-                    encoded(each),
-                    self._host_versions.get(name, MISSING),
-                )
-                for name, each in zip(names, part, strict=True)
-            ]
-            versions = self._store.write(writes)
-            self._host_versions.update(zip(names, versions, strict=True))
-            self.hosts.update(zip(names, part, strict=True))
+            self._keep(part, self._store.write(self._writes(part)))
+
+    def _writes(self, hosts: Sequence[HostRecord]) -> list[Write]:
+        names = [each.progress.host for each in hosts]
+        return [
+            Write(
+                _path(self.head.id, "hosts", name),
+                encoded(each),
+                self._host_versions.get(name, MISSING),
+            )
+            for name, each in zip(names, hosts, strict=True)
+        ]
+
+    def _keep(self, hosts: Sequence[HostRecord], versions: Sequence[int]) -> None:
+        """They are written."""
+        names = [each.progress.host for each in hosts]
+        self._host_versions.update(zip(names, versions, strict=True))
+        self.hosts.update(zip(names, hosts, strict=True))
 
     def let_in(self, hosts: Sequence[str]) -> dict[str, str]:
         """Have hosts that have come late take part, at the end of the order; give those that belong
@@ -130,16 +136,10 @@ class RolloutRecord:
 
     def _join(self, joining: Sequence[HostRecord]) -> None:
         """At once with the head: else a later controller would find them there already."""
-        names = [each.progress.host for each in joining]
-        after = self.head.joined(names)
-        writes = [
-            Write(_path(self.head.id, "hosts", name), encoded(each), MISSING)
-            for name, each in zip(names, joining, strict=True)
-        ]
+        after = self.head.joined([each.progress.host for each in joining])
         head = Write(_path(self.head.id, "head"), encoded(after), self._version)
-        *versions, self._version = self._store.write([*writes, head])
-        self._host_versions.update(zip(names, versions, strict=True))
-        self.hosts.update(zip(names, joining, strict=True))
+        *versions, self._version = self._store.write([*self._writes(joining), head])
+        self._keep(joining, versions)
         self.head = after
 
     def raise_fence(self, holder: Holder, told: int = 0) -> Fence:
@@ -212,9 +212,10 @@ def fulfil(store: Store, rollout: str) -> Wishes:
 def _refuse_taken(store: Store, head: Head) -> None:
     taken = _taken(store, head.id, head.order)
     if taken:
-        first, *more = sorted(taken)
+        whose = taken[min(taken)]
+        first, *more = sorted(host for host, each in taken.items() if each == whose)
         shown = f"{first} and {len(more)} more" if more else first
-        raise HostsTaken(f"{shown} {taken[first]}: abort it, or wait for its end")
+        raise HostsTaken(f"{shown} {whose}: abort it, or wait for its end")
 
 
 def _taken(store: Store, rollout: str, hosts: Iterable[str]) -> dict[str, str]:

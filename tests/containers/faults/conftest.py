@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agentsim.containers import engine
+
+from tests.support.image_of_tree import engine_and_image
 
 from .agents import USER, Agents
 
@@ -26,18 +27,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 def containers_of(target: str) -> Iterator[Any]:
     """What makes containers, if there are an engine and an image of this tree; all end with it."""
-    try:
-        client = engine.connect()
-    except engine.NoEngine as reason:
-        pytest.skip(str(reason))
-    # These need the SDK, which the engine's absence has told of otherwise.
-    from agentsim.containers import images
+    client, _ = engine_and_image(target)
     from agentsim.containers.containers import Containers
 
-    try:
-        images.find_current(client, target, ROOT)
-    except images.NoImage as reason:
-        pytest.skip(str(reason))
     with Containers(client) as made:
         yield made
 

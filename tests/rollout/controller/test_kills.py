@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from tests.support.kill_points import tell, why_no_strace
-from tests.support.killed_controller import AFTER, BEFORE
+from tests.support.killed_controller import AFTER, BEFORE, CHANGES
 from tests.support.rollout_world import PATIENCE, RolloutWorld, rollout_world
 from tests.support.zookeeper import need_zookeeper, zookeeper
 
@@ -36,7 +36,6 @@ PORTS = count(1)  # a profile that no host has yet
 FRAME = re.compile(r'pwrite64\(\d+, "((?:\\x..){24})", 24, \d+\)')
 SENT = re.compile(r'sendto\(\d+, "((?:\\x..)+)"')
 RENEWED = re.compile(r"ftruncate\(\d+, 0\)")
-CHANGES = {1: "Create", 2: "Delete", 5: "SetData", 14: "Transaction"}  # ZooKeeper's numbers
 
 
 class Run:
@@ -163,12 +162,10 @@ def _changes_zookeeper(data: bytes) -> bool:
     return data[:1] == b"\0" and int.from_bytes(data[8:12], "big") in CHANGES
 
 
-def _some(shard: int | None) -> Any:
-    return pytest.param(shard, marks=[] if shard is None else [pytest.mark.long])
-
-
 @WORLDS
-@pytest.mark.parametrize("shard", [None, *map(_some, range(SHARDS))])
+@pytest.mark.parametrize(
+    "shard", [None, *(pytest.param(each, marks=pytest.mark.long) for each in range(SHARDS))]
+)
 def test_killed_anywhere_another_one_comes_to_the_same_end(
     new_run: Callable[[], Run],
     shard: int | None,
