@@ -17,7 +17,6 @@ from docker.errors import APIError
 
 from tests.support.image_of_tree import engine_and_image
 
-ROOT = Path(__file__).parents[2]
 SECONDS = 120
 
 

@@ -16,7 +16,6 @@ from agentsim.containers import build_arguments, engine, images, owner
 
 from tests.support.image_of_tree import engine_and_image
 
-ROOT = Path(__file__).parents[2]
 PACKAGER_ROUTES = "/opt/mesos-packager/share/mesos-packager/routes/packager.json"
 OWNED = "uid=5051,gid=5051,mode=755"
 

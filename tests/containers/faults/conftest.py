@@ -14,8 +14,6 @@ from tests.support.image_of_tree import engine_and_image
 
 from .agents import USER, Agents
 
-ROOT = Path(__file__).parents[3]
-
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Tell the figures of the kills."""
